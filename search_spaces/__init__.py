@@ -1,0 +1,9 @@
+"""Search spaces: one file each, ordinary KerasTuner HyperModels; and how to load anybody's.
+
+`load("dense")` and `load("package.module:object")` give a `Space`, which makes the HyperModel for an input shape
+(height, width, channels) and a number of classes. Images are float32, 0 to 1; labels are integers.
+"""
+
+from search_spaces.loading import SPACES, Space, SpaceError, load
+
+__all__ = ["SPACES", "Space", "SpaceError", "load"]

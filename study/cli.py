@@ -1,0 +1,458 @@
+"""The commands. Nothing heavy is imported at module level: `study --help` answers at once."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from study.errors import Interrupted, StudyError
+
+if TYPE_CHECKING:
+    from study.config import StudyConfig
+    from study.driver import Session
+    from study.progress import Display
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Tune Keras image classifiers with Optuna, keep every trial in SQLite, compare the best on the test set.",
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.")]
+Home = Annotated[Path, typer.Option(help="Folder of the studies and their database.")]
+Storage = Annotated[str | None, typer.Option(help="Database URL. [default: sqlite:///HOME/study.db]")]
+Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 1h30m.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
+ManualDir = Annotated[Path | None, typer.Option(help="Folder with the data set's original files.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where data sets are prepared. [default: ~/tensorflow_datasets]")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: 1]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+HOME = Path("runs")
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Names the study.")] = "quickstart",
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help="Search space; repeat for several: dense, paper, cnn or package.module:object."),
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="digits, mnist, npz:FILE or a TensorFlow data set.")] = "digits",
+    manual_dir: ManualDir = None,
+    data_dir: DataDir = None,
+    trials: Annotated[int | None, typer.Option(help="Finished trials per space. [default: 16]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="The most a trial may train. [default: 12]")] = None,
+    timeout: Timeout = None,
+    seeds: Annotated[int | None, typer.Option(help="Finals per finalist. [default: 5]")] = None,
+    seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = 0,
+    split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = 0,
+    sampler: Annotated[str, typer.Option(help="tpe or random.")] = "tpe",
+    pruner: Annotated[str, typer.Option(help="median, sha or none.")] = "median",
+    objective: Annotated[str, typer.Option(help="val_accuracy or val_loss.")] = "val_accuracy",
+    workers: Workers = None,
+    home: Home = HOME,
+    storage: Storage = None,
+    quiet: Quiet = False,
+) -> None:
+    """Start a study: search, finals, report."""
+    from study import storage as storage_room
+    from study.config import StudyConfig, parse_duration
+
+    config = StudyConfig(
+        **_given(
+            name=name,
+            spaces=tuple(space) if space else None,
+            dataset=_absolute_npz(dataset),
+            manual_dir=_absolute(manual_dir),
+            data_dir=_absolute(data_dir),
+            trials=trials,
+            epochs=epochs,
+            timeout=parse_duration(timeout) if timeout is not None else None,
+            seeds=seeds,
+            seed=seed,
+            split_seed=split_seed,
+            sampler=sampler,
+            pruner=pruner,
+            objective=objective,
+            workers=workers,
+        )
+    )
+    storage_room.check_writable(home)
+    url = storage_room.storage_url(home, storage)
+    _refuse_existing(storage_room.open_storage(url), config.name)
+    _work(config, home, url, quiet, create=True)
+
+
+@app.command()
+def resume(
+    name: Name,
+    trials: Annotated[int | None, typer.Option(help="A new budget: finished trials per space.")] = None,
+    timeout: Timeout = None,
+    seeds: Annotated[int | None, typer.Option(help="Finals per finalist.")] = None,
+    workers: Workers = None,
+    manual_dir: ManualDir = None,
+    data_dir: DataDir = None,
+    home: Home = HOME,
+    storage: Storage = None,
+    quiet: Quiet = False,
+) -> None:
+    """Go on where a study stopped: search, then finals, then report."""
+    from study import storage as storage_room
+    from study.config import parse_duration
+
+    url = storage_room.storage_url(home, storage)
+    stored = storage_room.read_config(storage_room.open_storage(url), name)
+    changes = _given(
+        trials=trials,
+        timeout=parse_duration(timeout) if timeout is not None else None,
+        seeds=seeds,
+        workers=workers,
+        manual_dir=_absolute(manual_dir),
+        data_dir=_absolute(data_dir),
+    )
+    config = replace(stored, **changes)
+    if config.trials < stored.trials:
+        raise StudyError(
+            f"--trials is the number of trials a space ends with and may grow only; {name} has {stored.trials}, "
+            f"it was given {config.trials}"
+        )
+    _work(config, home, url, quiet)
+
+
+@app.command()
+def evaluate(
+    name: Name,
+    manual_dir: ManualDir = None,
+    data_dir: DataDir = None,
+    home: Home = HOME,
+    storage: Storage = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the finals of a study as it stands (run and resume do this at their end)."""
+    from study import storage as storage_room
+
+    url = storage_room.storage_url(home, storage)
+    stored = storage_room.read_config(storage_room.open_storage(url), name)
+    config = replace(stored, **_given(manual_dir=_absolute(manual_dir), data_dir=_absolute(data_dir)))
+    _work(config, home, url, quiet, searching=False)
+
+
+@app.command()
+def report(
+    name: Name,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The HTML file; the JSON file is written beside it.")
+    ] = None,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Write the HTML report of a study, from the storage alone."""
+    from study import storage as storage_room
+
+    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
+    config = storage_room.read_config(opened, name)
+    file = _report(config, opened, home, output)
+    typer.echo(f"report: {file}")
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The study; all where none is given.")] = None,
+    as_json: AsJson = False,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Say what is done, running and left, and the best so far."""
+    from study import results
+    from study import storage as storage_room
+
+    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
+    configs = storage_room.read_configs(opened)
+    chosen = [storage_room.read_config(opened, name)] if name else list(configs.values())
+    states = [results.progress(opened, config) for config in chosen]
+    if as_json:
+        typer.echo(json.dumps(states if name is None else states[0], indent=2))
+        return
+    if not states:
+        typer.echo("there is no study yet; 'study run' begins one")
+    for state in states:
+        _print_status(state)
+
+
+@app.command()
+def best(
+    name: Name,
+    space: Annotated[str | None, typer.Option(help="Of this space; of all where none is given.")] = None,
+    as_json: AsJson = False,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Print the winning configuration and where its model is."""
+    from study import results
+    from study import storage as storage_room
+    from study.config import check_choice
+
+    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
+    config = storage_room.read_config(opened, name)
+    if space is not None:
+        check_choice("--space", space, dict.fromkeys(config.spaces))
+    winner = results.best(opened, config, home, space)
+    if as_json:
+        typer.echo(json.dumps(winner, indent=2))
+        return
+    for key, value in winner.items():
+        if key == "values":
+            for parameter, setting in value.items():
+                typer.echo(f"  {parameter}: {setting}")
+        else:
+            typer.echo(f"{key.replace('_', ' ')}: {'-' if value is None else value}")
+
+
+@app.command()
+def export(
+    name: Name,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .csv, .parquet or .json file.")],
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Write the trials of a study as a table."""
+    from study import results
+    from study import storage as storage_room
+
+    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
+    config = storage_room.read_config(opened, name)
+    rows = results.export(opened, config, output)
+    typer.echo(f"{rows} trials: {output}")
+
+
+@app.command()
+def spaces() -> None:
+    """List the search spaces."""
+    from search_spaces.loading import SPACES
+
+    _print_names(
+        {name: about for name, (_, about) in SPACES.items()}
+        | {"package.module:object": "your own: a KerasTuner HyperModel (class or instance) or a function build(hp)"}
+    )
+
+
+@app.command()
+def datasets() -> None:
+    """List the data sets."""
+    from study.datasets import NAMES
+
+    _print_names(NAMES)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 2 unusable input, 1 a failure, 130 interrupted."""
+    try:
+        result = app(args=arguments, prog_name="study", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except StudyError as error:
+        return _complain(str(error), error.exit_code)
+    except Interrupted as error:
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing is lost", Interrupted.exit_code)
+    except (typer.Exit, typer.Abort) as error:
+        return getattr(error, "exit_code", 1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return _complain(_usage(error), 2)
+
+
+def entry_point() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+def _work(
+    config: "StudyConfig", home: Path, url: str, quiet: bool, *, create: bool = False, searching: bool = True
+) -> None:
+    """Search, finals and report of a study, under its lock."""
+    from study import environment
+    from study import storage as storage_room
+    from study.progress import Display
+
+    with Display(Console(), quiet=quiet) as display:
+        display.say("loading TensorFlow and the data ...")
+        environment.import_tensorflow()
+        session = _prepare(config, home, url, display, create)
+        try:
+            with (
+                storage_room.storage_failures(),
+                storage_room.driver_lock(home, config.name),
+                session.interruption.listening(),
+            ):
+                _search_and_test(session, searching)
+        except Interrupted:
+            display.warn(f"stopped; go on with: {_resume_command(config, home, url)}")
+            raise
+    file = _report(config, session.storage, home, None)
+    _print_verdict(session, file)
+
+
+def _prepare(
+    config: "StudyConfig",
+    home: Path,
+    url: str,
+    display: "Display",
+    create: bool,
+) -> "Session":
+    """Load the data and the spaces; create or check the study. Everything that can be refused is refused here."""
+    from search_spaces import SpaceError, load
+    from study import datasets as dataset_room
+    from study import driver, environment, fingerprints
+    from study import storage as storage_room
+
+    try:
+        spaces = [load(name) for name in config.spaces]
+        dataset = dataset_room.load(config)
+        hypermodels = {space.name: space.hypermodel(dataset.input_shape, dataset.num_classes) for space in spaces}
+    except SpaceError as error:
+        raise StudyError(str(error)) from error
+    fingerprint = fingerprints.of_study(config, dataset, hypermodels)
+    if create:
+        attributes = {"fingerprint": fingerprint, "environment": environment.describe()}
+        with storage_room.creation_lock(home):
+            storage = storage_room.open_storage(url, create=True)
+            assert storage is not None
+            _refuse_existing(storage, config.name)
+            storage_room.create_study(storage, config, attributes)
+    else:
+        storage = storage_room.open_storage(url)
+        assert storage is not None
+        fingerprints.check(storage_room.load(storage, config.finals_name).user_attrs["fingerprint"], fingerprint)
+        storage_room.update_config(storage, config)
+    return driver.Session(
+        config=config,
+        storage=storage,
+        home=home,
+        dataset=dataset,
+        hypermodels=hypermodels,
+        display=display,
+        interruption=driver.Interruption(display),
+    )
+
+
+def _search_and_test(session: "Session", searching: bool) -> None:
+    from study import driver, finals
+
+    if searching:
+        driver.search(session)
+    finals.evaluate(session)
+
+
+def _report(config: "StudyConfig", storage: Any, home: Path, output: Path | None) -> Path:
+    from reports import page
+
+    file = output or home / config.name / "report.html"
+    try:
+        page.write(storage, config, file)
+    except OSError as error:
+        raise StudyError(f"the report {file} cannot be written: {error.strerror}; give another -o") from None
+    return file
+
+
+def _print_verdict(session: "Session", file: Path) -> None:
+    from reports import collect
+    from reports.panels import verdict
+
+    info = verdict.info(collect.read(session.storage, session.config))
+    table = Table()
+    shown = [verdict.COLUMNS.index(column) for column in verdict.SHORT_COLUMNS]
+    for index in shown:
+        table.add_column(verdict.COLUMNS[index], justify="right" if index else "left", no_wrap=index in shown[:3])
+    for row in info.rows:
+        cells = verdict.cells(row)
+        table.add_row(*(cells[index] for index in shown))
+    console = Console()
+    console.print(table)
+    for line in (info.sentence, f"report: {file}"):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_status(state: dict[str, Any]) -> None:
+    typer.echo(f"{state['name']}: {state['dataset']}, {state['objective']}")
+    for space in state["spaces"]:
+        best_value = "-" if space["best"] is None else f"{space['best']:.4f} (trial {space['best_trial']})"
+        counts = ", ".join(f"{space[state]} {state}" for state in ("complete", "pruned", "failed", "running"))
+        typer.echo(f"  {space['name']}: {counts}, {space['left']} left; best {best_value}")
+        if space["last_error"]:
+            typer.echo(f"    last failure: {space['last_error']}")
+    typer.echo(f"  finals: {state['finals']} done")
+
+
+def _print_names(names: dict[str, str]) -> None:
+    width = max(map(len, names))
+    for name, about in names.items():
+        typer.echo(f"{name:{width}}  {about}")
+
+
+def _refuse_existing(storage: Any, name: str) -> None:
+    from study import results
+    from study import storage as storage_room
+
+    config = storage_room.read_configs(storage).get(name)
+    if config is not None:
+        state = results.progress(storage, config)
+        finished = ", ".join(
+            f"{space['finished']} of {space['trials']} trials of {space['name']}" for space in state["spaces"]
+        )
+        raise StudyError(
+            f"the study {name!r} exists ({finished}); 'study resume {name}' goes on with it, or give another NAME"
+        )
+
+
+def _resume_command(config: "StudyConfig", home: Path, url: str) -> str:
+    from study import storage as storage_room
+
+    words = ["study", "resume", config.name]
+    if home != HOME:
+        words += ["--home", str(home)]
+    if url != storage_room.storage_url(home, None):
+        words += ["--storage", storage_room.shown_url(url)]
+    return " ".join(words)
+
+
+def _usage(error: Any) -> str:
+    """A usage error in one line; for an option of `run` that `resume` does not take, why."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "study"
+    option = getattr(error, "option_name", None)
+    if command == "study resume" and option is not None:
+        return (
+            f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout, --seeds, --workers, "
+            "--manual-dir, --data-dir, --home, --storage and --quiet"
+        )
+    return f"{message}; '{command} --help' lists what it takes"
+
+
+def _complain(message: str, exit_code: int) -> int:
+    Console(stderr=True).print(f"study: {message}", markup=False, highlight=False, soft_wrap=True)
+    return exit_code
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given; the others keep their defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _absolute(path: Path | None) -> str | None:
+    """Paths are stored as absolute ones: a study may be resumed from another folder."""
+    return None if path is None else str(path.expanduser().absolute())
+
+
+def _absolute_npz(dataset: str) -> str:
+    kind, colon, file = dataset.partition(":")
+    return f"npz:{_absolute(Path(file))}" if kind == "npz" and colon else dataset

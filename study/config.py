@@ -1,0 +1,144 @@
+"""What a study is: one frozen, validated dataclass, stored as JSON beside the trials."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from study.errors import StudyError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+OBJECTIVES = {"val_accuracy": "maximize", "val_loss": "minimize"}
+DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """The definition of a study. Validated once, here; every other room relies on it.
+
+    Raises:
+        StudyError: a value that no study can have, in one line.
+    """
+
+    # What is compared
+    name: str = "quickstart"
+    """Names the study in the storage and its folder under the home."""
+    spaces: tuple[str, ...] = ("dense", "cnn")
+    """Search spaces: names of `search_spaces.SPACES` or `package.module:object`."""
+    dataset: str = "digits"
+    """`digits`, `npz:FILE` or an image classification set of TensorFlow Datasets."""
+    objective: str = "val_accuracy"
+    """What trials are ranked by, on the validation set."""
+
+    # How much
+    trials: int = 16
+    """Finished trials (complete, pruned or failed) that each space ends with."""
+    epochs: int = 12
+    """The most epochs a trial may train."""
+    timeout: float | None = None
+    """Seconds after which a session begins no new trial; None is no limit."""
+    seeds: int = 5
+    """Finals per finalist."""
+
+    # How
+    sampler: str = "tpe"
+    pruner: str = "median"
+    seed: int = 0
+    """Every random number of the study follows from it."""
+    split_seed: int = 0
+    """The cut of the validation set follows from it."""
+    workers: int = 1
+
+    # Where the data lies
+    manual_dir: str | None = None
+    """A folder with a data set's original files, for TensorFlow Datasets."""
+    data_dir: str | None = None
+    """Where TensorFlow Datasets prepares data sets and decoded arrays are cached."""
+
+    def __post_init__(self) -> None:
+        from study.samplers import PRUNERS, SAMPLERS
+
+        check_name(self.name)
+        if not self.spaces:
+            raise StudyError("a study needs at least one search space; give --space")
+        if len(set(self.spaces)) < len(self.spaces):
+            raise StudyError(f"each search space is tuned once; --space was given {', '.join(self.spaces)}")
+        for option in ("trials", "epochs", "seeds", "workers"):
+            if getattr(self, option) < 1:
+                raise StudyError(f"--{option} must be at least 1; it was given {getattr(self, option)}")
+        if self.workers > 1:
+            raise StudyError(f"this version trains with one worker; --workers was given {self.workers}")
+        if self.timeout is not None and self.timeout <= 0:
+            raise StudyError(f"--timeout must be more than 0 seconds; it was given {self.timeout:g}")
+        for option in ("seed", "split_seed"):
+            if not 0 <= getattr(self, option) < 2**32:
+                flag = option.replace("_", "-")
+                raise StudyError(f"--{flag} must lie in 0 to 2^32-1; it was given {getattr(self, option)}")
+        for option, known in (("sampler", SAMPLERS), ("pruner", PRUNERS), ("objective", OBJECTIVES)):
+            check_choice(f"--{option}", getattr(self, option), known)
+
+    @property
+    def direction(self) -> str:
+        """`maximize` or `minimize`, from the objective."""
+        return OBJECTIVES[self.objective]
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set as a reader calls it: an archive by its file's name."""
+        kind, _, file = self.dataset.partition(":")
+        return re.split(r"[/\\]", file)[-1] if kind == "npz" else self.dataset
+
+    def study_name(self, space: str) -> str:
+        """The Optuna study of a space's search."""
+        return f"{self.name}/{space}"
+
+    @property
+    def finals_name(self) -> str:
+        """The Optuna study of the finals."""
+        return f"{self.name}/finals"
+
+    def seed_for(self, *key: str | int) -> int:
+        """A 32-bit seed that depends on `seed` and the key alone, so that no order of events can change it."""
+        text = json.dumps([self.seed, *key])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+    def to_json(self) -> dict[str, Any]:
+        """The definition as JSON values."""
+        return dataclasses.asdict(self) | {"spaces": list(self.spaces)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The definition that `to_json` wrote."""
+        return cls(**{**values, "spaces": tuple(values["spaces"])})
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could not be a folder and the first part of an Optuna study's name."""
+    if not NAME.fullmatch(name) or ".." in name or name.startswith("study.db"):
+        raise StudyError(
+            "a study's name is letters, digits, '.', '_' and '-', begins with a letter or digit and has no '..'; "
+            f"it was given {name!r}"
+        )
+
+
+def check_choice(what: str, given: str, known: Mapping[str, Any]) -> None:
+    """Refuse a word that is not one of the known ones, naming them."""
+    if given not in known:
+        raise StudyError(f"{what} must be one of {', '.join(known)}; it was given {given!r}")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90`, `90s`, `30m`, `2h` or `1h30m`.
+
+    Raises:
+        StudyError: anything else, and a duration of zero.
+    """
+    match = DURATION.fullmatch(text.strip())
+    parts = {unit: int(number or 0) for unit, number in match.groupdict().items()} if match else {}
+    seconds = parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60 + parts.get("seconds", 0)
+    if seconds <= 0:
+        raise StudyError(f"--timeout is a duration such as 90s, 30m or 1h30m; it was given {text!r}")
+    return float(seconds)

@@ -1,0 +1,175 @@
+"""KerasTuner's HyperParameters, asked of an Optuna trial.
+
+A search space calls `hp.Int(...)` and gets a value that an Optuna sampler drew. KerasTuner's semantics hold
+(version 1.4.8), with one exception: the top value of a stepped Float is reached, as its docstring promises
+(keras-tuner issue #1001).
+"""
+
+import math
+from collections.abc import Callable, MutableMapping
+from decimal import Decimal
+from typing import Any, NamedTuple, Self
+
+import keras_tuner
+import optuna
+from keras_tuner.engine import hyperparameters as kinds
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from study.records import Value
+
+DIGITS = 12
+"""Significant digits of a stepped Float: 0.3, not 0.30000000000000004."""
+
+
+class Question(NamedTuple):
+    """How a hyperparameter is asked of Optuna, and what the answer means."""
+
+    name: str
+    distribution: BaseDistribution
+    decode: Callable[[Any], Value]
+    """From Optuna's value to the hyperparameter's."""
+    encode: Callable[[Any], Any]
+    """From the hyperparameter's value to Optuna's."""
+
+    def holds(self, value: Any) -> bool:
+        """Whether Optuna can store the value: a default may lie outside of its own domain."""
+        answer = self.encode(value)
+        if isinstance(self.distribution, CategoricalDistribution):
+            return answer in self.distribution.choices
+        return self.distribution.low <= answer <= self.distribution.high and self.decode(answer) == value  # type: ignore[attr-defined]
+
+
+def question(hp: Any) -> Question:
+    """The Optuna question for a KerasTuner hyperparameter (Int, Float, Choice or Boolean).
+
+    Optuna's names hold for a whole study, KerasTuner's for a name under its conditions: a conditional
+    hyperparameter is asked as `name[parent=value|value]`, so that its branches do not meet.
+    """
+    name = hp.name + "".join(
+        f"[{condition.name}={'|'.join(map(str, condition.values))}]" for condition in hp.conditions
+    )
+    if isinstance(hp, (kinds.Choice, kinds.Boolean)):
+        choices = list(dict.fromkeys(hp.values)) if isinstance(hp, kinds.Choice) else [True, False]
+        return Question(name, CategoricalDistribution(choices), _identity, _identity)
+    if isinstance(hp, (kinds.Int, kinds.Float)):
+        return _numerical(name, hp)
+    raise TypeError(f"the hyperparameter {hp.name!r} is a {type(hp).__name__}, which cannot be asked of Optuna")
+
+
+def _numerical(name: str, hp: Any) -> Question:
+    integer = isinstance(hp, kinds.Int)
+    low, high, step = hp.min_value, hp.max_value, hp.step
+    if hp.sampling == "linear":
+        if step is None and not integer:
+            return Question(name, FloatDistribution(low, high), float, _identity)
+        step = step or 1
+        top = float(Decimal(str(low)) + _steps(low, high, step) * Decimal(str(step)))
+        if integer:
+            return Question(name, IntDistribution(low, int(top), step=step), int, _identity)
+        return Question(name, FloatDistribution(low, top, step=step), _rounded, _identity)
+    if step is not None:
+        return _geometric(name, hp)
+    number = int if integer else float
+    distribution = IntDistribution(low, high, log=True) if integer else FloatDistribution(low, high, log=True)
+    if hp.sampling == "log":
+        return Question(name, distribution, number, _identity)
+
+    def reflect(value: Any) -> Any:
+        # reverse_log is log read from the other end: low + high - y for a log-uniform y.
+        return number(min(max(low + high - value, low), high))
+
+    return Question(f"{name}~reflected", distribution, reflect, reflect)
+
+
+def _geometric(name: str, hp: Any) -> Question:
+    """`low * step**i` (log) or its reflection (reverse_log), asked by the index i: Optuna has no stepped log."""
+    low, high, step = hp.min_value, hp.max_value, hp.step
+    number = int if isinstance(hp, kinds.Int) else float
+    top = int(math.log(high / low, step) + 1e-8)
+    values = [low * step**index for index in range(top + 1)]
+    if hp.sampling == "reverse_log":
+        values = [low + high - value for value in values]
+    values = [number(value) for value in values]
+
+    def index_of(value: Any) -> int:
+        return values.index(value) if value in values else -1
+
+    return Question(f"{name}~index", IntDistribution(0, top), lambda index: values[index], index_of)
+
+
+def _steps(low: float, high: float, step: float) -> Decimal:
+    """Whole steps between the ends, in decimal: 1.0 is ten steps of 0.1 above 0."""
+    return (Decimal(str(high)) - Decimal(str(low))) // Decimal(str(step))
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+class TrialHyperParameters(keras_tuner.HyperParameters):
+    """HyperParameters whose values are drawn by an Optuna trial when a space first names them.
+
+    Without a trial it behaves as KerasTuner's own: every value is its default. `copy()` gives KerasTuner's plain
+    class, so what is copied is never asked again.
+
+    Args:
+        trial: The trial to ask.
+        baseline: Given for the trial that trains the defaults: each default is written here, under Optuna's name
+            for it, before it is asked; the sampler reads it there. A default that its own domain does not
+            contain cannot be a parameter of Optuna's: it is used as it is, and only the record has it.
+    """
+
+    def __init__(self, trial: optuna.Trial | None = None, baseline: MutableMapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self._trial = trial
+        self._baseline = baseline
+
+    def _retrieve(self, hp: Any) -> Any:
+        # Not `_register`: `merge` and `from_config` go through that, and must not ask.
+        known = hp.name in self.values or isinstance(hp, kinds.Fixed)
+        if self._trial is not None and not known and self.is_active(hp):
+            self._validate_name(hp.name)  # before Optuna stores a parameter
+            self.values[hp.name] = self._ask(hp)
+        return super()._retrieve(hp)
+
+    def _ask(self, hp: Any) -> Value:
+        asked = question(hp)
+        if self._baseline is not None:
+            if not asked.holds(hp.default):
+                return hp.default  # type: ignore[no-any-return]
+            self._baseline[asked.name] = asked.encode(hp.default)
+        try:
+            return asked.decode(self._suggest(asked.name, asked.distribution))
+        except ValueError as error:
+            raise ValueError(
+                f"the hyperparameter {hp.name!r} is declared otherwise than in an earlier trial ({error}); give it "
+                "another name, or declare its two kinds under conditional_scope"
+            ) from error
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        assert self._trial is not None
+        if isinstance(distribution, CategoricalDistribution):
+            return self._trial.suggest_categorical(name, distribution.choices)
+        if isinstance(distribution, IntDistribution):
+            limits = {"step": distribution.step, "log": distribution.log}
+            return self._trial.suggest_int(name, distribution.low, distribution.high, **limits)  # type: ignore[arg-type]
+        assert isinstance(distribution, FloatDistribution)
+        if distribution.log:
+            return self._trial.suggest_float(name, distribution.low, distribution.high, log=True)
+        return self._trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step)
+
+    @classmethod
+    def with_values(cls, values: dict[str, Value]) -> Self:
+        """HyperParameters without a trial, whose values are given: how a stored configuration is built again."""
+        hp = cls()
+        hp.values.update(values)
+        return hp

@@ -1,0 +1,112 @@
+"""What is stored beside an Optuna trial: typed, JSON both ways, readable without Keras."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+Value = int | float | str | bool
+History = dict[str, list[float | None]]
+
+RECORD = "record"
+"""The user attribute of a trial that holds its record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One configuration, trained: the `record` attribute of a trial of a space's search."""
+
+    values: dict[str, Value]
+    """The hyperparameters as the model saw them; Optuna's own parameters may be encoded."""
+    epochs: int
+    """Epochs trained."""
+    best_epoch: int | None
+    """The epoch, from 1, whose objective is the trial's value; None when no epoch was finished."""
+    parameters: int | None
+    """Weights and biases of the model, trainable or not."""
+    seconds: float
+    """Wall time: build, fit and everything between."""
+    history: History
+    """Logs of each epoch by name; None where a log was not finite."""
+    seed: int
+    """Of the initial weights, the order of images, dropout and augmentation."""
+    worker: str
+    """Host and process that trained it."""
+    error: str | None = None
+    """Why the trial failed, in a line."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalRecord:
+    """One finalist with one seed, retrained on train + validation and tested once."""
+
+    space: str
+    role: str
+    """`baseline` or `tuned`."""
+    trial: int
+    """The number of the finalist's trial in its space's search."""
+    values: dict[str, Value]
+    validation: float | None
+    """Validation accuracy of that trial, at its best epoch."""
+    seed_index: int
+    """0 to K-1; finals with the same index share their seed."""
+    seed: int
+    epochs: int
+    parameters: int
+    seconds: float
+    history: History
+    test_images: int
+    errors: int
+    """Test images whose most probable class is wrong."""
+    loss: float
+    """Mean negative log probability of the true class, nats."""
+    confusion: list[list[int]]
+    """Test images by true class (row) and predicted class (column)."""
+    predictions: str
+    """File of the class probabilities, relative to the study's folder."""
+    worker: str
+
+    @property
+    def accuracy(self) -> float:
+        """Share of test images classified correctly, 0 to 1."""
+        return 1 - self.errors / self.test_images
+
+    @property
+    def finalist(self) -> tuple[str, str, int]:
+        """What is the same for all seeds of a finalist."""
+        return self.space, self.role, self.trial
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return cls(**values)
+
+
+def file_name(space: str) -> str:
+    """A space's name as part of a file's name: `package.module:object` has a colon."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", space)
+
+
+def model_file(space: str) -> str:
+    """Where the tuned winner's best model is kept, relative to the study's folder."""
+    return f"models/{file_name(space)}.keras"
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,161 @@
+"""How far a study is, its best configuration, and its trials as a table; read from the storage alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from study import storage as storage_room
+from study.config import StudyConfig
+from study.errors import StudyError
+from study.records import RECORD, FinalRecord, TrialRecord, model_file
+
+if TYPE_CHECKING:
+    import pandas
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "running": TrialState.RUNNING,
+}
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+def trials(storage: BaseStorage, config: StudyConfig, space: str) -> list[FrozenTrial]:
+    """Every trial of a space's search, by number."""
+    return storage_room.load(storage, config.study_name(space)).get_trials(deepcopy=False)
+
+
+def finals(storage: BaseStorage, config: StudyConfig) -> list[FinalRecord]:
+    """The finals of a study that are done."""
+    study = storage_room.load(storage, config.finals_name)
+    stored = (trial.user_attrs.get(RECORD) for trial in study.get_trials(deepcopy=False))
+    return [FinalRecord.from_json(values) for values in stored if values]
+
+
+def record(trial: FrozenTrial) -> TrialRecord | None:
+    """What is stored beside a trial; None while it runs."""
+    values = trial.user_attrs.get(RECORD)
+    return None if values is None else TrialRecord.from_json(values)
+
+
+def best_trial(searched: list[FrozenTrial], config: StudyConfig) -> FrozenTrial | None:
+    """The complete trial with the best value, the earliest of equals; None where none is complete."""
+    sign = -1 if config.direction == "maximize" else 1
+    complete = [
+        (sign * trial.value, trial.number, trial)
+        for trial in searched
+        if trial.state == TrialState.COMPLETE and trial.value is not None and RECORD in trial.user_attrs
+    ]
+    return min(complete, default=(0, 0, None))[2]
+
+
+def progress(storage: BaseStorage, config: StudyConfig) -> dict[str, Any]:
+    """How far a study is: JSON with counts of each space's trials, the best so far, the finals done."""
+    return {
+        "name": config.name,
+        "dataset": config.dataset,
+        "objective": config.objective,
+        "spaces": [_of_space(storage, config, space) for space in config.spaces],
+        "finals": len(finals(storage, config)),
+        "seeds": config.seeds,
+    }
+
+
+def best(storage: BaseStorage, config: StudyConfig, home: Path, space: str | None) -> dict[str, Any]:
+    """The winning configuration of a space, or of the space with the best one: JSON.
+
+    Raises:
+        StudyError: no trial is complete.
+    """
+    winners = {
+        name: winner
+        for name in ((space,) if space else config.spaces)
+        if (winner := best_trial(trials(storage, config, name), config)) is not None
+    }
+    if not winners:
+        raise StudyError(f"the study {config.name!r} has no complete trial yet; 'study status {config.name}' says why")
+    winner = best_trial(list(winners.values()), config)
+    name = next(name for name, trial in winners.items() if trial is winner)
+    assert winner is not None
+    kept = TrialRecord.from_json(winner.user_attrs[RECORD])
+    tested = [each.accuracy for each in finals(storage, config) if each.finalist == (name, "tuned", winner.number)]
+    model = home / config.name / model_file(name)
+    return {
+        "study": config.name,
+        "space": name,
+        "trial": winner.number,
+        config.objective: winner.value,
+        "best_epoch": kept.best_epoch,
+        "test_accuracy": sum(tested) / len(tested) if tested else None,
+        "finals": len(tested),
+        "values": kept.values,
+        "model": str(model) if tested and model.exists() else None,
+    }
+
+
+def table(storage: BaseStorage, config: StudyConfig) -> "pandas.DataFrame":
+    """A row for each trial of each space: number, state, value, times, and a column for each hyperparameter."""
+    import pandas
+
+    rows: list[dict[str, Any]] = []
+    for space in config.spaces:
+        for trial in trials(storage, config, space):
+            kept = record(trial)
+            rows.append(
+                {
+                    "space": space,
+                    "number": trial.number,
+                    "state": trial.state.name.lower(),
+                    "value": trial.value,
+                    "epochs": kept.epochs if kept else None,
+                    "best_epoch": kept.best_epoch if kept else None,
+                    "parameters": kept.parameters if kept else None,
+                    "seconds": kept.seconds if kept else None,
+                    "seed": kept.seed if kept else None,
+                    "error": kept.error if kept else None,
+                    **{f"hp.{name}": value for name, value in (kept.values if kept else {}).items()},
+                }
+            )
+    return pandas.DataFrame(rows)
+
+
+def export(storage: BaseStorage, config: StudyConfig, file: Path) -> int:
+    """Write that table to a .csv, .parquet or .json file and return its number of rows.
+
+    Raises:
+        StudyError: another kind of file, or one that cannot be written.
+    """
+    if file.suffix not in (".csv", ".parquet", ".json"):
+        raise StudyError(f"trials are exported to a .csv, .parquet or .json file; -o was given {file}")
+    frame = table(storage, config)
+    try:
+        if file.suffix == ".csv":
+            frame.to_csv(file, index=False)
+        elif file.suffix == ".json":
+            frame.to_json(file, orient="records", indent=2)
+        else:
+            frame.to_parquet(file, index=False)
+    except OSError as error:
+        raise StudyError(f"{file} cannot be written: {error.strerror or error}; give another -o") from None
+    return len(frame)
+
+
+def _of_space(storage: BaseStorage, config: StudyConfig, space: str) -> dict[str, Any]:
+    searched = trials(storage, config, space)
+    counts = {word: sum(trial.state == state for trial in searched) for word, state in STATES.items()}
+    finished = sum(trial.state in FINISHED for trial in searched)
+    winner = best_trial(searched, config)
+    errors = [kept.error for trial in searched if (kept := record(trial)) and kept.error]
+    return {
+        "name": space,
+        "trials": config.trials,
+        "finished": finished,
+        **counts,
+        "left": max(config.trials - finished, 0),
+        "best": winner.value if winner else None,
+        "best_trial": winner.number if winner else None,
+        "last_error": errors[-1] if errors else None,
+    }

@@ -1,0 +1,262 @@
+"""One configuration: build, fit, score; and the input pipeline.
+
+`HyperModel.fit(hp, model, x, y, ...)` gets its arrays as KerasTuner gives them. When it hands them on to
+`model.fit`, as almost every HyperModel does, the pipeline below feeds the same images from uint8 in memory: in an
+order that follows from (seed, epoch), gathered and scaled in the graph, many steps an execution. The arithmetic is
+that of plain `fit` for the same order of batches.
+"""
+
+import inspect
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from study.datasets import Images
+from study.errors import StudyError
+from study.records import History, finite
+
+STEPS_PER_EXECUTION = 64
+"""Batches a call into TensorFlow; more gain nothing, and a signal waits for the call to end."""
+FEW_STEPS = 1000
+"""Steps of a whole fit below which tracing such a loop (0.4 s) costs more than it saves (0.5 ms a step)."""
+EVALUATION_BYTES = 64 * 2**20
+"""Of float32 pixels in a batch of validation or test images."""
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+class Diverged(ArithmeticError):
+    """A loss that is not a number."""
+
+
+@dataclass
+class EpochLog:
+    """What the epochs of a fit logged."""
+
+    history: History = field(default_factory=dict)
+    epochs: int = 0
+    parameters: int | None = None
+    """Weights and biases of the model, once it is built."""
+
+    def add(self, logs: dict[str, float]) -> None:
+        """Append an epoch's logs."""
+        self.epochs += 1
+        for name, value in logs.items():
+            # A log that begins late (a user's own) is absent, not shifted.
+            values = self.history.setdefault(name, [None] * (self.epochs - 1))
+            values.append(finite(value))
+
+    def best(self, name: str, direction: str) -> tuple[int, float] | None:
+        """The epoch, from 1, where a log was best, and its value; the earliest of equals; None where none is."""
+        values = [(value, epoch) for epoch, value in enumerate(self.history.get(name, []), 1) if value is not None]
+        if not values:
+            return None
+        sign = -1 if direction == "maximize" else 1
+        value, epoch = min(values, key=lambda pair: (sign * pair[0], pair[1]))
+        return epoch, value
+
+
+class _EpochCallback(keras.callbacks.Callback):
+    """Logs each epoch, refuses a diverged one, then tells `on_epoch`, which may end the fit by raising."""
+
+    def __init__(self, log: EpochLog, on_epoch: OnEpoch) -> None:
+        super().__init__()
+        self._log = log
+        self._on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        scalars = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
+        self._log.add(scalars)
+        self._log.parameters = self.model.count_params()
+        diverged = [name for name in ("loss", "val_loss") if not math.isfinite(scalars.get(name, 0.0))]
+        if diverged:
+            raise Diverged(f"{diverged[0]} is {scalars[diverged[0]]} after epoch {epoch + 1}")
+        self._on_epoch(epoch + 1, scalars)
+
+
+def fit(
+    hypermodel: Any,
+    hp: Any,
+    train: Images,
+    validation: Images | None,
+    *,
+    epochs: int,
+    seed: int,
+    log: EpochLog,
+    on_epoch: OnEpoch = lambda epoch, logs: None,
+) -> keras.Model:
+    """Build the configuration that `hp` gives and train it.
+
+    Args:
+        hypermodel: KerasTuner's HyperModel.
+        hp: HyperParameters; the same object is given to `build` and to `fit`, which may declare more.
+        train: What it is trained on.
+        validation: What each epoch is validated on; None trains without.
+        epochs: How many.
+        seed: Of the initial weights, the order of images, dropout and augmentation.
+        log: Filled in epoch by epoch, so that it is there when the fit ends by an exception.
+        on_epoch: Called after each epoch with its number, from 1, and its logs; what it raises ends the fit.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        Diverged: the loss is not a number.
+        StudyError: `fit` of the HyperModel neither trained with the callbacks nor returned a result.
+    """
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    hypermodel.declare_hyperparameters(hp)
+    model = hypermodel.build(hp)
+    if not isinstance(model, keras.Model):
+        raise StudyError(f"build(hp) must return a keras.Model; it returned {type(model).__name__}")
+    classes = int(train.y.max()) + 1
+    x, y = train.scaled, _targets(model, train.y, classes)
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "verbose": 0,
+        "callbacks": [_EpochCallback(log, on_epoch)],
+    }
+    if validation is not None:
+        options["validation_data"] = validation.scaled, _targets(model, validation.y, classes)
+    elif _demands_validation(hypermodel):
+        options["validation_data"] = None
+    if model.built and model.optimizer is not None:
+        # TensorFlow traces a step twice when variables are created in the first call.
+        model.optimizer.build(model.trainable_variables)
+    _feed_from_memory(model, train, validation, seed)
+    result = hypermodel.fit(hp, model, x, y, **options)
+    if not log.epochs:
+        _log_result(log, result)
+        log.parameters = model.count_params()
+    return model
+
+
+def probabilities(model: keras.Model, images: Images) -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of a model that gives probabilities, logits, or one sigmoid unit."""
+    outputs = np.asarray(model.predict(images.scaled, batch_size=_evaluation_batch(images), verbose=0))
+    outputs = outputs.reshape(len(images), -1).astype(np.float64)
+    bounded = bool((outputs >= 0).all() and (outputs <= 1).all())
+    if outputs.shape[1] == 1:
+        positive = outputs if bounded else 1 / (1 + np.exp(-outputs))
+        outputs = np.hstack([1 - positive, positive])
+    elif not (bounded and np.allclose(outputs.sum(axis=1), 1, atol=1e-3)):
+        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        outputs /= outputs.sum(axis=1, keepdims=True)
+    return outputs.astype(np.float32)
+
+
+def _targets(model: keras.Model, labels: NDArray[np.int64], classes: int) -> NDArray[Any]:
+    """Labels as the model's loss wants them: integers for the sparse losses, one-hot for the others."""
+    loss = getattr(model, "loss", None)
+    name = (loss if isinstance(loss, str) else getattr(loss, "name", "") or type(loss).__name__).lower()
+    one_hot = "categorical" in name and "sparse" not in name
+    return keras.utils.to_categorical(labels, classes) if one_hot else labels
+
+
+def _demands_validation(hypermodel: Any) -> bool:
+    """Whether `fit` cannot be called without `validation_data`, as in KerasTuner's own example."""
+    parameter = inspect.signature(hypermodel.fit).parameters.get("validation_data")
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def _log_result(log: EpochLog, result: Any) -> None:
+    """Log what a HyperModel's own `fit` returned when it did not use the callbacks."""
+    history = getattr(result, "history", result)
+    if isinstance(history, (int, float, np.number)):
+        raise StudyError(
+            "fit(hp, model, ...) returned a bare number; pass `callbacks` on to model.fit, or return a dict with "
+            "the objective's name"
+        )
+    if not isinstance(history, dict) or not history:
+        raise StudyError(
+            "fit(hp, model, ...) must pass `callbacks` on to model.fit, or return a History or a dict of metrics; "
+            f"it returned {type(result).__name__}"
+        )
+    warnings.warn("fit(hp, model, ...) does not use its callbacks: its trials cannot be pruned", stacklevel=2)
+    columns = {name: np.atleast_1d(values).tolist() for name, values in history.items()}
+    for epoch in range(max(map(len, columns.values()))):
+        log.add({name: float(values[epoch]) for name, values in columns.items() if epoch < len(values)})
+
+
+def _feed_from_memory(model: keras.Model, train: Images, validation: Images | None, seed: int) -> None:
+    """Let `model.fit` recognise the arrays of `train` and `validation` and read them from the pipeline.
+
+    Anything else that it is called with (other arrays, sample weights, a generator) goes to Keras as it is.
+    """
+    plain_fit = model.fit
+    signature = inspect.signature(plain_fit)
+
+    def fit_from_memory(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        known = given.get("x") is train.scaled and isinstance(given.get("y"), np.ndarray)
+        plain = ("sample_weight", "validation_split", "steps_per_epoch")
+        if not known or any(given.get(option) for option in plain):
+            return plain_fit(**given)
+        epoch = tf.Variable(0, dtype=tf.int64)
+        order_seed = seed if given.pop("shuffle", True) else None
+        batch_size = given.pop("batch_size", None) or 32
+        given["x"] = _training_batches(train.x, given.pop("y"), batch_size, order_seed, epoch)
+        given["callbacks"] = [_EpochNumber(epoch), *(given.get("callbacks") or [])]
+        held_out = given.get("validation_data")
+        if validation is not None and held_out is not None and held_out[0] is validation.scaled:
+            given["validation_data"] = _validation_batches(validation, held_out[1])
+            given.pop("validation_batch_size", None)
+        if len(train) // batch_size * given.get("epochs", 1) > FEW_STEPS:
+            model.steps_per_execution = max(model.steps_per_execution, STEPS_PER_EXECUTION)
+        return plain_fit(**given, shuffle=False)
+
+    model.fit = fit_from_memory
+
+
+class _EpochNumber(keras.callbacks.Callback):
+    """Tells the pipeline which epoch's order comes next."""
+
+    def __init__(self, epoch: tf.Variable) -> None:
+        super().__init__()
+        self._epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch.assign(epoch)
+
+
+def _training_batches(
+    x: NDArray[np.uint8], y: NDArray[Any], batch_size: int, seed: int | None, epoch: tf.Variable
+) -> tf.data.Dataset:
+    """The batches of one epoch: every image once, the last batch smaller; in their own order where `seed` is None."""
+    pixels, targets = tf.constant(x), tf.constant(y)
+    index = tf.range(len(y))
+
+    def batches_of_indices(_: Any) -> tf.data.Dataset:
+        order = index
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(index, seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    def gather(batch: Any) -> Any:
+        return _scale(tf.gather(pixels, batch)), tf.gather(targets, batch)
+
+    batches = tf.data.Dataset.from_tensors(0).flat_map(batches_of_indices).map(gather)
+    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(y) / batch_size))).prefetch(2)
+
+
+def _validation_batches(images: Images, targets: NDArray[Any]) -> tf.data.Dataset:
+    batches = tf.data.Dataset.from_tensor_slices((images.x, targets)).batch(_evaluation_batch(images))
+    return batches.map(lambda x, y: (_scale(x), y)).prefetch(1)
+
+
+def _scale(x: Any) -> Any:
+    return tf.cast(x, tf.float32) / 255.0
+
+
+def _evaluation_batch(images: Images) -> int:
+    """Images a batch where nothing is learnt: as many as fit in `EVALUATION_BYTES`, 32 to 1,024."""
+    pixels = int(np.prod(images.x.shape[1:]))
+    return max(32, min(1024, EVALUATION_BYTES // (4 * pixels)))
