@@ -108,7 +108,7 @@ def resume(
     from study.config import parse_duration
 
     url = storage_room.storage_url(home, storage)
-    stored = storage_room.read_config(storage_room.open_storage(url), name)
+    _, stored = storage_room.open_study(url, name)
     changes = _given(
         trials=trials,
         timeout=parse_duration(timeout) if timeout is not None else None,
@@ -139,7 +139,7 @@ def evaluate(
     from study import storage as storage_room
 
     url = storage_room.storage_url(home, storage)
-    stored = storage_room.read_config(storage_room.open_storage(url), name)
+    _, stored = storage_room.open_study(url, name)
     config = replace(stored, **_given(manual_dir=_absolute(manual_dir), data_dir=_absolute(data_dir)))
     _work(config, home, url, quiet, searching=False)
 
@@ -156,8 +156,7 @@ def report(
     """Write the HTML report of a study, from the storage alone."""
     from study import storage as storage_room
 
-    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
-    config = storage_room.read_config(opened, name)
+    opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
     file = _report(config, opened, home, output)
     typer.echo(f"report: {file}")
 
@@ -176,7 +175,7 @@ def status(
     opened = storage_room.open_storage(storage_room.storage_url(home, storage))
     configs = storage_room.read_configs(opened)
     chosen = [storage_room.read_config(opened, name)] if name else list(configs.values())
-    states = [results.progress(opened, config) for config in chosen]
+    states = [results.progress(opened, config) for config in chosen if opened is not None]
     if as_json:
         typer.echo(json.dumps(states if name is None else states[0], indent=2))
         return
@@ -199,8 +198,7 @@ def best(
     from study import storage as storage_room
     from study.config import check_choice
 
-    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
-    config = storage_room.read_config(opened, name)
+    opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
     if space is not None:
         check_choice("--space", space, dict.fromkeys(config.spaces))
     winner = results.best(opened, config, home, space)
@@ -226,8 +224,7 @@ def export(
     from study import results
     from study import storage as storage_room
 
-    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
-    config = storage_room.read_config(opened, name)
+    opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
     rows = results.export(opened, config, output)
     typer.echo(f"{rows} trials: {output}")
 
@@ -293,6 +290,7 @@ def _work(
                 storage_room.driver_lock(home, config.name),
                 session.interruption.listening(),
             ):
+                storage_room.update_config(session.storage, config)
                 _search_and_test(session, searching)
         except Interrupted:
             display.warn(f"stopped; go on with: {_resume_command(config, home, url)}")
@@ -329,10 +327,8 @@ def _prepare(
             _refuse_existing(storage, config.name)
             storage_room.create_study(storage, config, attributes)
     else:
-        storage = storage_room.open_storage(url)
-        assert storage is not None
+        storage, _ = storage_room.open_study(url, config.name)
         fingerprints.check(storage_room.load(storage, config.finals_name).user_attrs["fingerprint"], fingerprint)
-        storage_room.update_config(storage, config)
     return driver.Session(
         config=config,
         storage=storage,

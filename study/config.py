@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from study.errors import StudyError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-OBJECTIVES = {"val_accuracy": "maximize", "val_loss": "minimize"}
+Direction = Literal["maximize", "minimize"]
+OBJECTIVES: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
 DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?")
 
 
@@ -81,8 +82,8 @@ class StudyConfig:
             check_choice(f"--{option}", getattr(self, option), known)
 
     @property
-    def direction(self) -> str:
-        """`maximize` or `minimize`, from the objective."""
+    def direction(self) -> Direction:
+        """Which way the objective is better."""
         return OBJECTIVES[self.objective]
 
     @property

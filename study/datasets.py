@@ -223,7 +223,7 @@ def _read_npz(config: StudyConfig) -> Arrays:
 
     def decode() -> Arrays:
         try:
-            with np.load(file, allow_pickle=False) as archive:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 missing = [array for array in ARRAYS if array not in archive]
                 if missing:
                     raise StudyError(f"{file} must hold the arrays {', '.join(ARRAYS)}; it lacks {', '.join(missing)}")
@@ -238,8 +238,10 @@ def _read_npz(config: StudyConfig) -> Arrays:
 
 
 def _read_tfds(config: StudyConfig) -> Arrays:
+    import absl.logging
     import tensorflow_datasets as tfds
 
+    absl.logging.set_verbosity(absl.logging.ERROR)
     known = tfds.list_builders(with_community_datasets=False)
     if config.dataset.partition("/")[0] not in known:
         near = difflib.get_close_matches(config.dataset, [*known, "digits"], n=3)
@@ -280,17 +282,16 @@ def _features(builder: Any, name: str) -> tuple[str, str]:
 
 def _prepare(builder: Any, config: StudyConfig) -> None:
     """Let TensorFlow Datasets download or take the original files, check their SHA-256 and prepare them."""
-    import absl.logging
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     if not builder.is_prepared():
         _check_reachable(builder, config)
     tfds.disable_progress_bar()
-    absl.logging.set_verbosity(absl.logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does, whatever is displayed
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=config.manual_dir))
-    except tfds.download.NonMatchingChecksumError as error:
+    except NonMatchingChecksumError as error:
         raise StudyError(
             f"a file of {config.dataset} is not the original (its SHA-256 is wrong): {one_line(error, 300)}; "
             "get the file again"

@@ -180,13 +180,12 @@ def _keep_best_model(session: Session, model: keras.Model, record: FinalRecord) 
 def _save_predictions(file: Path, probabilities: np.ndarray[Any, Any], test: Images) -> None:
     """Class probabilities, true labels, and the images that were misread with their indices."""
     misread = np.flatnonzero(probabilities.argmax(axis=1) != test.y)
-    arrays = {
-        "probabilities": probabilities,
-        "labels": test.y,
-        "misread": misread,
-        "misread_images": test.x[misread],
-    }
-    _write(file, lambda draft: np.savez_compressed(draft, **arrays))
+    _write(
+        file,
+        lambda draft: np.savez_compressed(
+            draft, probabilities=probabilities, labels=test.y, misread=misread, misread_images=test.x[misread]
+        ),
+    )
 
 
 def _write(file: Path, save: Any) -> None:

@@ -41,7 +41,9 @@ class Question(NamedTuple):
         answer = self.encode(value)
         if isinstance(self.distribution, CategoricalDistribution):
             return answer in self.distribution.choices
-        return self.distribution.low <= answer <= self.distribution.high and self.decode(answer) == value  # type: ignore[attr-defined]
+        assert isinstance(self.distribution, (IntDistribution, FloatDistribution))
+        inside = self.distribution.low <= answer <= self.distribution.high
+        return inside and math.isclose(float(self.decode(answer)), value, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def question(hp: Any) -> Question:
@@ -65,13 +67,13 @@ def _numerical(name: str, hp: Any) -> Question:
     integer = isinstance(hp, kinds.Int)
     low, high, step = hp.min_value, hp.max_value, hp.step
     if hp.sampling == "linear":
-        if step is None and not integer:
-            return Question(name, FloatDistribution(low, high), float, _identity)
-        step = step or 1
-        top = float(Decimal(str(low)) + _steps(low, high, step) * Decimal(str(step)))
         if integer:
-            return Question(name, IntDistribution(low, int(top), step=step), int, _identity)
-        return Question(name, FloatDistribution(low, top, step=step), _rounded, _identity)
+            step = step or 1
+            return Question(name, IntDistribution(low, high - (high - low) % step, step=step), int, _identity)
+        if step is None:
+            return Question(name, FloatDistribution(low, high), float, _identity)
+        low, high, step = map(_rounded, (low, high, step))
+        return Question(name, FloatDistribution(low, _top(low, high, step), step=step), _rounded, _rounded)
     if step is not None:
         return _geometric(name, hp)
     number = int if integer else float
@@ -81,7 +83,8 @@ def _numerical(name: str, hp: Any) -> Question:
 
     def reflect(value: Any) -> Any:
         # reverse_log is log read from the other end: low + high - y for a log-uniform y.
-        return number(min(max(low + high - value, low), high))
+        reflected = min(max(low + high - value, low), high)
+        return reflected if integer else _rounded(reflected)
 
     return Question(f"{name}~reflected", distribution, reflect, reflect)
 
@@ -89,7 +92,7 @@ def _numerical(name: str, hp: Any) -> Question:
 def _geometric(name: str, hp: Any) -> Question:
     """`low * step**i` (log) or its reflection (reverse_log), asked by the index i: Optuna has no stepped log."""
     low, high, step = hp.min_value, hp.max_value, hp.step
-    number = int if isinstance(hp, kinds.Int) else float
+    number = int if isinstance(hp, kinds.Int) else _rounded
     top = int(math.log(high / low, step) + 1e-8)
     values = [low * step**index for index in range(top + 1)]
     if hp.sampling == "reverse_log":
@@ -97,14 +100,15 @@ def _geometric(name: str, hp: Any) -> Question:
     values = [number(value) for value in values]
 
     def index_of(value: Any) -> int:
-        return values.index(value) if value in values else -1
+        return next((index for index, point in enumerate(values) if math.isclose(point, value)), -1)
 
     return Question(f"{name}~index", IntDistribution(0, top), lambda index: values[index], index_of)
 
 
-def _steps(low: float, high: float, step: float) -> Decimal:
-    """Whole steps between the ends, in decimal: 1.0 is ten steps of 0.1 above 0."""
-    return (Decimal(str(high)) - Decimal(str(low))) // Decimal(str(step))
+def _top(low: float, high: float, step: float) -> float:
+    """The highest point of the grid, in decimal arithmetic: 1.0 is ten steps of 0.1 above 0."""
+    start, end, size = (Decimal(str(number)) for number in (low, high, step))
+    return float(start + (end - start) // size * size)
 
 
 def _identity(value: Any) -> Any:
@@ -148,12 +152,13 @@ class TrialHyperParameters(keras_tuner.HyperParameters):
                 return hp.default  # type: ignore[no-any-return]
             self._baseline[asked.name] = asked.encode(hp.default)
         try:
-            return asked.decode(self._suggest(asked.name, asked.distribution))
+            answer = self._suggest(asked.name, asked.distribution)
         except ValueError as error:
             raise ValueError(
                 f"the hyperparameter {hp.name!r} is declared otherwise than in an earlier trial ({error}); give it "
                 "another name, or declare its two kinds under conditional_scope"
             ) from error
+        return asked.decode(answer) if self._baseline is None else hp.default
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         assert self._trial is not None

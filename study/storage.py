@@ -1,5 +1,6 @@
 """Opening a storage URL. The only file that knows SQLAlchemy."""
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from study.config import StudyConfig
+from study.config import Direction, StudyConfig
 from study.errors import StudyError, StudyFailure, one_line
 
 CONFIG = "config"
@@ -42,8 +43,6 @@ def check_writable(home: Path) -> None:
     Raises:
         StudyError: naming the folder that is in the way.
     """
-    import os
-
     existing = next(folder for folder in (home.absolute(), *home.absolute().parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise StudyError(f"the home {home} cannot be written ({existing} is in the way); give another --home")
@@ -77,11 +76,6 @@ def open_storage(url: str, *, create: bool = False) -> BaseStorage | None:
     return optuna.storages.get_storage(storage)
 
 
-def study_names(storage: BaseStorage | None) -> list[str]:
-    """The studies of a storage that are wholly created, in alphabetical order."""
-    return sorted(read_configs(storage))
-
-
 def read_configs(storage: BaseStorage | None) -> dict[str, StudyConfig]:
     """The studies of a storage by name. Other people's Optuna studies beside them are passed over."""
     if storage is None:
@@ -106,6 +100,18 @@ def read_config(storage: BaseStorage | None, name: str) -> StudyConfig:
     return configs[name]
 
 
+def open_study(url: str, name: str) -> tuple[BaseStorage, StudyConfig]:
+    """The storage behind `url` and the definition of a study in it.
+
+    Raises:
+        StudyError: as `open_storage` and `read_config`.
+    """
+    storage = open_storage(url)
+    config = read_config(storage, name)
+    assert storage is not None
+    return storage, config
+
+
 def create_study(storage: BaseStorage, config: StudyConfig, attributes: Mapping[str, Any]) -> None:
     """Create the Optuna studies of a definition; takes up a creation that was interrupted.
 
@@ -113,7 +119,7 @@ def create_study(storage: BaseStorage, config: StudyConfig, attributes: Mapping[
     """
     _forget_interrupted_creation(storage, config)
     for study_name in (*map(config.study_name, config.spaces), config.finals_name):
-        direction = "maximize" if study_name == config.finals_name else config.direction
+        direction: Direction = "maximize" if study_name == config.finals_name else config.direction
         study = optuna.create_study(study_name=study_name, storage=storage, direction=direction, load_if_exists=True)
         for key, value in attributes.items():
             study.set_user_attr(key, value)

@@ -1,6 +1,7 @@
 """One file a panel: `info` computes numbers from a study's results, `cards` draws them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -11,7 +12,7 @@ class Card:
     title: str
     caption: str = ""
     columns: tuple[str, ...] = ()
-    rows: list[tuple[str, ...]] = field(default_factory=list)
+    rows: Sequence[tuple[str, ...]] = ()
     figure: Any = None
     """A plotly Figure."""
     error: str = ""

@@ -43,7 +43,7 @@ def cards(results: StudyResults) -> list[Card]:
 
 def _card(confusion: Confusion) -> Card:
     counts = np.asarray(confusion.counts)
-    errors = np.where(np.eye(*counts.shape, dtype=bool), 0, counts)
+    errors = np.where(np.equal.outer(*map(np.arange, counts.shape)), 0, counts)
     labels = [str(label) for label in range(counts.shape[1])]
     figure = go.Figure(
         go.Heatmap(

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+from optuna.trial import FrozenTrial
+
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card
-from study.records import Value
+from study.records import TrialRecord, Value
 
 
 class TrialRow(NamedTuple):
@@ -23,21 +25,26 @@ class TrialRow(NamedTuple):
 
 def info(space: SpaceResults) -> list[TrialRow]:
     """The trials of a space by number."""
-    rows = []
-    for trial in space.trials:
-        record = space.record(trial)
-        head = trial.number, trial.state.name.lower(), trial.value
-        if record is None:
-            rows.append(TrialRow(*head, None, None, None, None, dict(trial.params), None))
-            continue
-        tail = record.epochs, record.best_epoch, record.parameters, record.seconds, record.values, record.error
-        rows.append(TrialRow(*head, *tail))
-    return rows
+    return [_row(trial, space.record(trial)) for trial in space.trials]
 
 
 def cards(results: StudyResults) -> list[Card]:
     """A table for each space."""
     return [_card(space, results.config.objective) for space in results.spaces]
+
+
+def _row(trial: FrozenTrial, record: TrialRecord | None) -> TrialRow:
+    return TrialRow(
+        number=trial.number,
+        state=trial.state.name.lower(),
+        value=trial.value,
+        epochs=record.epochs if record else None,
+        best_epoch=record.best_epoch if record else None,
+        parameters=record.parameters if record else None,
+        seconds=record.seconds if record else None,
+        values=record.values if record else dict(trial.params),
+        error=record.error if record else None,
+    )
 
 
 def _card(space: SpaceResults, objective: str) -> Card:

@@ -1,0 +1,83 @@
+"""Samplers that a restart does not change."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.testing.pytest_samplers import BasicSamplerTestCase
+
+from study.config import StudyConfig
+from study.samplers import PRUNERS, SAMPLERS, KeyedSampler
+
+config = StudyConfig()
+
+
+def sampler(name: str, baseline: dict[str, Any] | None = None) -> KeyedSampler:
+    return KeyedSampler(SAMPLERS[name], lambda *key: config.seed_for("space", *key), baseline or {})
+
+
+def objective(trial: optuna.Trial) -> float:
+    """Conditional parameters and pruning."""
+    x = trial.suggest_float("x", 1e-3, 1e3, log=True)
+    y = trial.suggest_int("y", 0, 9) if trial.suggest_categorical("kind", ["a", "b"]) == "a" else 0
+    for step in range(1, 4):
+        trial.report((x + y) / step, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return x + y
+
+
+def table(study: optuna.Study) -> list[Any]:
+    return [(trial.number, trial.state, trial.params, trial.value, trial.intermediate_values) for trial in study.trials]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_the_choices_do_not_depend_on_when_the_process_was_restarted(name: str, pruner: str, tmp_path: Path) -> None:
+    def run(*sizes: int) -> list[Any]:
+        storage = f"sqlite:///{tmp_path}/{len(sizes)}.db"
+        optuna.create_study(study_name="s", storage=storage)
+        for size in sizes:
+            study = optuna.load_study(study_name="s", storage=storage, sampler=sampler(name), pruner=PRUNERS[pruner]())
+            study.optimize(objective, n_trials=size)
+        return table(study)
+
+    assert run(30) == run(7, 9, 14)
+
+
+def test_a_draw_depends_on_the_seed_and_the_trial() -> None:
+    study = optuna.create_study(sampler=sampler("random"))
+    study.optimize(objective, n_trials=8)
+    assert len({trial.params["x"] for trial in study.trials}) == 8
+    other = StudyConfig(seed=1)
+    seeded = KeyedSampler(SAMPLERS["random"], lambda *key: other.seed_for("space", *key), {})
+    changed = optuna.create_study(sampler=seeded)
+    changed.optimize(objective, n_trials=8)
+    assert table(changed) != table(study)
+
+
+def test_an_independent_draw_does_not_depend_on_the_order_of_the_parameters() -> None:
+    def drawn(first: str, second: str) -> dict[str, float]:
+        study = optuna.create_study(sampler=sampler("random"))
+        study.ask()
+        trial = study.ask()
+        return {name: trial.suggest_float(name, 0, 1) for name in (first, second)}
+
+    assert drawn("a", "b") == drawn("b", "a")
+
+
+def test_trial_0_is_the_baseline_and_only_trial_0() -> None:
+    study = optuna.create_study(sampler=sampler("tpe", {"x": 7.0}))
+    values = [study.ask().suggest_float("x", 0, 10) for _ in range(3)]
+    assert values[0] == 7.0
+    assert 7.0 not in values[1:]
+
+
+class TestKeyedTpeAsOptunaTestsSamplers(BasicSamplerTestCase):
+    """Optuna's own conformance suite."""
+
+    @pytest.fixture
+    def sampler(self) -> Callable[[], KeyedSampler]:
+        return lambda: sampler("tpe")

@@ -1,0 +1,110 @@
+"""Search spaces and data small enough to train in a test."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+SIDE, CLASSES = 6, 3
+
+
+def write_archive(
+    file: Path, *, images: int = 90, channels: int = 1, side: int = SIDE, seed: int = 0, **arrays: Any
+) -> Path:
+    """An npz of bright squares, one place a class, in noise; `arrays` replace its own."""
+    rng = np.random.default_rng(seed)
+    parts: dict[str, Any] = {}
+    for part, n in (("train", images), ("test", images // 2)):
+        y = np.arange(n) % CLASSES
+        x = rng.integers(0, 120, (n, side, side, channels))
+        for label in range(CLASSES):
+            x[y == label, 2 * label : 2 * label + 2, 1:4] += 70
+        parts[f"x_{part}"], parts[f"y_{part}"] = x.astype(np.uint8), y
+    np.savez(file, **{**parts, **arrays})
+    return file
+
+
+def compiled(*layers: Any, learning_rate: float = 0.01, loss: str = "sparse_categorical_crossentropy") -> keras.Model:
+    """A classifier of the tiny images."""
+    model = keras.Sequential(
+        [keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), *layers, keras.layers.Dense(CLASSES, "softmax")]
+    )
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=loss, metrics=["accuracy"])
+    return model
+
+
+class Tiny(keras_tuner.HyperModel):
+    """Dropout, a log-uniform rate, a conditional parameter and a tuned batch size."""
+
+    baseline_epochs = 2
+
+    def build(self, hp: Any) -> keras.Model:
+        layers: list[Any] = []
+        if hp.Choice("kind", ["plain", "deep"]) == "deep":
+            with hp.conditional_scope("kind", ["deep"]):
+                layers.append(keras.layers.Dense(hp.Int("units", 4, 16, step=4), "relu"))
+        layers.append(keras.layers.Dropout(hp.Float("dropout", 0.0, 0.3, step=0.1, default=0.1)))
+        return compiled(*layers, learning_rate=hp.Float("rate", 1e-3, 1e-1, sampling="log", default=1e-2))
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=hp.Choice("batch_size", [16, 32]), **kwargs)
+
+
+class TinyOther(Tiny):
+    """A second space."""
+
+    def build(self, hp: Any) -> keras.Model:
+        return compiled(keras.layers.Dense(hp.Int("width", 4, 8), hp.Choice("activation", ["relu", "tanh"])))
+
+
+def build_function(hp: Any) -> keras.Model:
+    """A space as a function, whose loss wants one-hot labels."""
+    return compiled(learning_rate=hp.Float("rate", 1e-3, 1e-1, sampling="log"), loss="categorical_crossentropy")
+
+
+instance = Tiny()
+
+
+class Failing(Tiny):
+    """Fails whenever it is not the baseline's kind."""
+
+    def build(self, hp: Any) -> keras.Model:
+        if hp.Choice("kind", ["good", "bad"]) == "bad":
+            raise RuntimeError("out of luck")
+        return compiled()
+
+
+class AlwaysFailing(Tiny):
+    """Builds its defaults and fails in every fit."""
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        raise MemoryError("no memory left")
+
+
+class Diverging(Tiny):
+    """A rate at which the loss becomes NaN."""
+
+    def build(self, hp: Any) -> keras.Model:
+        model = keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)])
+        loss = keras.losses.MeanSquaredError()
+        model.compile(optimizer=keras.optimizers.SGD(1e30), loss=loss, metrics=["accuracy"])
+        return model
+
+
+class NoMetric(Tiny):
+    """Does not report accuracy."""
+
+    def build(self, hp: Any) -> keras.Model:
+        model = compiled()
+        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+        return model
+
+
+def broken_defaults(hp: Any) -> keras.Model:
+    """Cannot be built."""
+    raise RuntimeError("nothing here")
+
+
+no_space = {"kind": "dictionary"}
