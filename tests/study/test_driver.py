@@ -1,0 +1,230 @@
+"""The loop, with real processes and a real SQLite file."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+import tiny
+from helpers import Command, stored_config, study_table
+
+from study import results
+from study import storage as storage_room
+
+SEARCH = ("--space", "tiny:Tiny", "--trials", "5", "--epochs", "3", "--seeds", "1")
+
+
+def test_the_same_study_twice_gives_the_same_table(command: Command, home: Path, archive: Path) -> None:
+    tables = []
+    for name in ("one", "two"):
+        code, _, _ = command("run", name, "--dataset", f"npz:{archive}", "--space", "tiny:TinyOther", *SEARCH)
+        assert code == 0
+        tables.append(study_table(home, name))
+    assert tables[0] == tables[1]
+    assert [len(rows) for rows in tables[0].values()] == [5, 5]
+
+
+def test_the_baseline_is_trial_0(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    rows = study_table(home, "a")["tiny:Tiny"]
+    assert rows[0][5] == {"kind": "plain", "dropout": 0.1, "rate": 0.01, "batch_size": 16}
+    assert [row[0] for row in rows] == [0, 1, 2, 3, 4]
+
+
+def test_the_record_of_a_trial(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    for trial in results.trials(storage, config, "tiny:Tiny"):
+        kept = results.record(trial)
+        assert kept is not None
+        assert len(kept.history["val_accuracy"]) == kept.epochs == len(trial.intermediate_values)
+        assert list(trial.intermediate_values.values()) == kept.history["val_accuracy"]
+        if trial.state == optuna.trial.TrialState.COMPLETE:
+            assert kept.best_epoch is not None
+            assert (
+                trial.value
+                == kept.history["val_accuracy"][kept.best_epoch - 1]
+                == max(value for value in kept.history["val_accuracy"] if value is not None)
+            )
+        assert kept.seed == config.seed_for("tiny:Tiny", "trial", trial.number)
+        assert kept.parameters
+        assert kept.seconds > 0
+        if kept.values["kind"] == "deep":
+            assert trial.params["units[kind=deep]"] == kept.values["units"]
+    table = results.table(storage, config)
+    assert len(table) == 5
+    assert {"space", "number", "state", "value", "hp.rate", "hp.units"} <= set(table.columns)
+
+
+def test_the_test_images_influence_nothing_before_the_finals(command: Command, home: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    clean = tiny.write_archive(tmp_path / "clean.npz")
+    rng = np.random.default_rng(1)
+    poison = rng.integers(0, 256, (45, 6, 6, 1)).astype(np.uint8)
+    poisoned = tiny.write_archive(tmp_path / "poisoned.npz", x_test=poison, y_test=rng.integers(0, 3, 45))
+    for name, file in (("clean", clean), ("poisoned", poisoned)):
+        assert command("run", name, "--dataset", f"npz:{file}", *SEARCH)[0] == 0
+    assert study_table(home, "clean") == study_table(home, "poisoned")
+    best = [results.best(*storage_room.open_study(storage_room.storage_url(home, None), name), home, None)
+            for name in ("clean", "poisoned")]  # fmt: skip
+    assert best[0]["trial"] == best[1]["trial"]
+    assert best[0]["test_accuracy"] > 0.7 > best[1]["test_accuracy"]
+
+
+def test_a_failing_configuration_is_a_result(command: Command, home: Path, archive: Path) -> None:
+    code, output, _ = command(
+        "run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Failing", "--trials", "8", "--epochs", "1",
+        "--seeds", "1", "--sampler", "random",
+    )  # fmt: skip
+    assert code == 0
+    states = [row[1] for row in study_table(home, "a")["tiny:Failing"]]
+    assert len(states) == 8
+    assert {"FAIL", "COMPLETE"} == set(states)
+    assert "failed    RuntimeError: out of luck" in output
+    assert "RuntimeError: out of luck" in command("status", "a")[1]
+
+
+def test_a_diverged_trial_fails_with_its_reason(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Diverging", "--trials", "1", "--epochs", "2")
+    assert study_table(home, "a")["tiny:Diverging"][0][1] == "FAIL"
+    assert "Diverged: loss is" in command("status", "a")[1]
+
+
+def test_ten_failures_in_a_row_stop_the_study(command: Command, home: Path, archive: Path) -> None:
+    code, _, error = command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:AlwaysFailing")
+    assert code == 1
+    assert "10 trials of tiny:AlwaysFailing failed in a row" in error
+    assert len(study_table(home, "a")["tiny:AlwaysFailing"]) == 10
+    assert "MemoryError: no memory left" in command("status", "a")[1]
+
+
+def test_a_space_that_does_not_report_the_objective(command: Command, archive: Path) -> None:
+    code, _, error = command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:NoMetric")
+    assert code == 2
+    assert "report no val_accuracy (they report loss, val_loss)" in error
+    assert "metrics=['accuracy']" in error
+
+
+def test_an_objective_that_is_minimised(command: Command, home: Path, archive: Path) -> None:
+    code, _, _ = command("run", "a", "--dataset", f"npz:{archive}", "--objective", "val_loss", *SEARCH)
+    assert code == 0
+    rows = study_table(home, "a")["tiny:Tiny"]
+    complete = {row[2]: row[0] for row in rows if row[1] == "COMPLETE"}
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    assert results.best(storage, config, home, None)["trial"] == complete[min(complete)]
+
+
+def test_a_timeout_begins_no_trial_and_a_resume_goes_on(command: Command, home: Path, archive: Path) -> None:
+    code, output, _ = command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--timeout", "1s")
+    assert code == 0
+    rows = study_table(home, "a")["tiny:Tiny"]
+    assert 1 <= len(rows) < 5
+    assert "the timeout is used up" in output
+    assert command("resume", "a", "--timeout", "1h")[0] == 0
+    assert study_table(home, "a")["tiny:Tiny"][: len(rows)] == rows
+    assert len(study_table(home, "a")["tiny:Tiny"]) == 5
+
+
+def test_a_resume_may_ask_for_more(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    before = study_table(home, "a")["tiny:Tiny"]
+    assert command("resume", "a", "--trials", "7", "--seeds", "2")[0] == 0
+    after = study_table(home, "a")["tiny:Tiny"]
+    assert len(after) == 7
+    assert after[:5] == before
+    assert stored_config(home, "a").trials == 7
+    code, _, error = command("resume", "a", "--trials", "3")
+    assert code == 2
+    assert "may grow only; a has 7, it was given 3" in error
+
+
+def start(home: Path, *words: str) -> subprocess.Popen[str]:
+    """A real process of its own group."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "study", *words], cwd=home.parent, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for_line(process: subprocess.Popen[str], begins: str, count: int) -> None:
+    """Until the process has printed that many such lines."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        count -= line.startswith(begins)
+        if not count:
+            return
+    raise AssertionError("the process ended early")
+
+
+LONG = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "5", "--epochs", "8", "--seeds", "1")
+
+
+def test_a_killed_and_resumed_study_is_the_uninterrupted_one(command: Command, home: Path, archive: Path) -> None:
+    words = ("--dataset", f"npz:{archive}", *LONG)
+    assert command("run", "whole", *words)[0] == 0
+    process = start(home, "run", "killed", *words)
+    wait_for_line(process, "tiny:Tiny  trial", 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    killed = study_table(home, "killed")["tiny:Tiny"]
+    finished = [row for row in killed if row[1] != "RUNNING"]
+    process = start(home, "resume", "killed")
+    wait_for_line(process, "tiny:TinyOther  trial", 1)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert command("resume", "killed")[0] == 0
+    tables = [study_table(home, name) for name in ("whole", "killed")]
+    for space, rows in tables[0].items():
+        # The names of the studies do not enter any number: tables are equal, to the bit.
+        assert tables[1][space] == rows
+        assert [row[0] for row in rows] == list(range(5))
+        assert "RUNNING" not in {row[1] for row in rows}
+    assert tables[1]["tiny:Tiny"][: len(finished)] == finished
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_epoch_and_names_the_resuming_command(
+    number: int, home: Path, command: Command, archive: Path
+) -> None:
+    process = start(home, "run", "a", "--dataset", f"npz:{archive}", *LONG)
+    wait_for_line(process, "tiny:Tiny  trial", 1)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with: study resume a" in output
+    assert "Traceback" not in output
+    assert command("resume", "a", "--quiet")[0] == 0
+    assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == list(range(5))
+
+
+def test_two_drivers_do_not_share_a_study(home: Path, command: Command, archive: Path) -> None:
+    process = start(home, "run", "a", "--dataset", f"npz:{archive}", *LONG)
+    try:
+        wait_for_line(process, "tiny:Tiny  trial", 1)
+        code, _, error = command("resume", "a")
+        assert code == 2
+        assert "another process is running the study 'a'" in error
+        assert "1 running" in command("status", "a")[1] or "5 complete" in command("status", "a")[1]
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_resume_with_other_data_or_another_space_is_refused(
+    home: Path, command: Command, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny.Tiny, "build", tiny.TinyOther.build)
+        code, _, error = command("resume", "a")
+    assert (code, "the search space tiny:Tiny is not the one" in error) == (2, True)
+    tiny.write_archive(archive, seed=1)
+    code, _, error = command("resume", "a")
+    assert (code, "the data are not those" in error) == (2, True)

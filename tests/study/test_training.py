@@ -1,0 +1,199 @@
+"""One configuration, trained."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tiny
+
+from study import datasets, training
+from study.config import StudyConfig
+from study.datasets import Dataset
+from study.errors import StudyError
+from study.hyperparameters import TrialHyperParameters
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("data")
+    file = tiny.write_archive(folder / "tiny.npz", images=110)
+    return datasets.load(StudyConfig(dataset=f"npz:{file}", data_dir=str(folder)))
+
+
+def fitted(data: Dataset, hypermodel: Any, *, validation: bool = True, **options: Any) -> Any:
+    log = training.EpochLog()
+    hp = TrialHyperParameters()
+    settings = {"epochs": 3, "seed": 1, **options}
+    model = training.fit(hypermodel, hp, data.train, data.validation if validation else None, log=log, **settings)
+    return model, log
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Dataset) -> None:
+    first, log = fitted(data, tiny.Tiny())
+    again, log_again = fitted(data, tiny.Tiny())
+    other, _ = fitted(data, tiny.Tiny(), seed=2)
+    assert log.history == log_again.history
+    for one, two in zip(first.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+    assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
+
+
+def test_many_steps_an_execution_change_nothing(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, log = fitted(data, tiny.Tiny())
+    monkeypatch.setattr(training, "FEW_STEPS", 0)
+    monkeypatch.setattr(training, "STEPS_PER_EXECUTION", 4)
+    _, looped = fitted(data, tiny.Tiny())
+    for name, values in log.history.items():
+        assert looped.history[name] == pytest.approx(values, abs=1e-6)
+
+
+def test_each_epoch_sees_every_image_once_in_its_own_order(data: Dataset) -> None:
+    import tensorflow as tf
+
+    epoch = tf.Variable(0, dtype=tf.int64)
+    n = len(data.train)
+    batches = training._training_batches(data.train.x, np.arange(n), 16, 7, epoch)
+    seen = []
+    for number in (0, 1, 0):
+        epoch.assign(number)
+        order = np.concatenate([y.numpy() for _, y in batches])
+        assert sorted(order) == list(range(n))
+        seen.append(order.tolist())
+    assert seen[0] != seen[1]
+    assert seen[0] == seen[2]
+    assert [len(y) for _, y in batches] == [16] * (n // 16) + [n % 16]
+    x, y = next(iter(batches))
+    assert np.array_equal(x.numpy(), data.train.scaled[y.numpy()])
+
+
+def test_the_arithmetic_is_that_of_plain_fit(data: Dataset) -> None:
+    """The same batches in the same order, given to Keras itself."""
+    hp = TrialHyperParameters()
+    log = training.EpochLog()
+    training.fit(Unshuffled(), hp, data.train, data.validation, epochs=3, seed=1, log=log)
+    keras.utils.set_random_seed(1)
+    model = tiny.compiled(keras.layers.Dense(8, "relu"))
+    history = model.fit(
+        data.train.scaled, data.train.y, batch_size=16, epochs=3, shuffle=False, verbose=0,
+        validation_data=(data.validation.scaled, data.validation.y),
+    )  # fmt: skip
+    for name, values in history.history.items():
+        assert log.history[name] == pytest.approx(values, abs=1e-5)
+
+
+class Unshuffled(tiny.Tiny):
+    def build(self, hp: Any) -> keras.Model:
+        return tiny.compiled(keras.layers.Dense(8, "relu"))
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=16, shuffle=False, **kwargs)
+
+
+def test_a_fit_without_batch_size_or_validation(data: Dataset) -> None:
+    model, log = fitted(data, keras_tuner_function(), validation=False)
+    assert log.epochs == 3
+    assert set(log.history) == {"accuracy", "loss"}
+    assert log.parameters == model.count_params()
+
+
+def keras_tuner_function() -> Any:
+    from search_spaces import load
+
+    return load("tiny:build_function").hypermodel((6, 6, 1), 3)
+
+
+def test_one_hot_labels_where_the_loss_wants_them(data: Dataset) -> None:
+    _, log = fitted(data, keras_tuner_function(), epochs=12)
+    assert log.history["accuracy"][-1] > 0.5
+
+
+def test_other_arrays_go_to_keras_as_they_are(data: Dataset) -> None:
+    class Weighted(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+            assert x.dtype == np.float32
+            assert x is data.train.scaled
+            return model.fit(x[:32], y[:32], sample_weight=np.ones(32), **kwargs)
+
+    _, log = fitted(data, Weighted())
+    assert log.epochs == 3
+
+
+def test_a_fit_that_demands_validation_data_can_be_trained_without(data: Dataset) -> None:
+    class Demanding(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, validation_data: Any, **kwargs: Any) -> Any:
+            return model.fit(x, y, validation_data=validation_data, **kwargs)
+
+    _, log = fitted(data, Demanding(), validation=False)
+    assert "val_loss" not in log.history
+
+
+def test_a_fit_of_ones_own_that_returns_metrics_is_scored_with_a_warning(data: Dataset) -> None:
+    class Own(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            return {"val_accuracy": np.float32(0.5)}
+
+    with pytest.warns(UserWarning, match="cannot be pruned"):
+        _, log = fitted(data, Own())
+    assert log.history == {"val_accuracy": [0.5]}
+
+
+@pytest.mark.parametrize("result", [None, "good", 0.5, {}])
+def test_a_fit_of_ones_own_that_returns_nothing_usable(data: Dataset, result: Any) -> None:
+    class Own(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            return result
+
+    with pytest.raises(StudyError, match="callbacks"):
+        fitted(data, Own())
+
+
+def test_hyperparameters_may_be_declared_in_fit(data: Dataset) -> None:
+    hp = TrialHyperParameters()
+    training.fit(tiny.Tiny(), hp, data.train, data.validation, epochs=1, seed=1, log=training.EpochLog())
+    assert hp.values["batch_size"] == 16
+
+
+def test_a_loss_that_is_no_number_ends_the_fit(data: Dataset) -> None:
+    with pytest.raises(training.Diverged, match=r"loss is (nan|inf) after epoch 1"):
+        fitted(data, tiny.Diverging())
+
+
+def test_build_must_return_a_model(data: Dataset) -> None:
+    class Wrong(tiny.Tiny):
+        def build(self, hp: Any) -> Any:
+            return "model"
+
+    with pytest.raises(StudyError, match=r"must return a keras.Model; it returned str"):
+        fitted(data, Wrong())
+
+
+@pytest.mark.parametrize("outputs", ["softmax", None, "sigmoid"])
+def test_probabilities_of_probabilities_logits_and_one_unit(data: Dataset, outputs: str | None) -> None:
+    units = 1 if outputs == "sigmoid" else 3
+    model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(units, outputs)])
+    found = training.probabilities(model, data.validation)
+    assert found.shape == (len(data.validation), max(units, 2))
+    assert found.sum(axis=1) == pytest.approx(1)
+    raw = model.predict(data.validation.scaled, verbose=0)
+    expected = raw.argmax(axis=1) if units > 1 else (raw[:, 0] > 0.5).astype(int)
+    assert np.array_equal(found.argmax(axis=1), expected)
+
+
+def test_the_best_epoch_is_the_earliest_of_equals() -> None:
+    log = training.EpochLog()
+    for value in (0.5, 0.9, float("nan"), 0.9):
+        log.add({"val_accuracy": value, "val_loss": 1 - value})
+    assert log.best("val_accuracy", "maximize") == (2, 0.9)
+    assert log.best("val_loss", "minimize") == (2, pytest.approx(0.1))
+    assert log.best("other", "minimize") is None
+    assert log.history["val_accuracy"][2] is None
+
+
+def test_a_model_can_be_saved_and_loaded(data: Dataset, tmp_path: Path) -> None:
+    model, _ = fitted(data, tiny.Tiny())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    before, after = (training.probabilities(each, data.validation) for each in (model, loaded))
+    assert np.allclose(before, after, atol=1e-6)
