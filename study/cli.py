@@ -367,7 +367,7 @@ def _print_verdict(session: "Session", file: Path) -> None:
     table = Table()
     shown = [verdict.COLUMNS.index(column) for column in verdict.SHORT_COLUMNS]
     for index in shown:
-        table.add_column(verdict.COLUMNS[index], justify="right" if index else "left", no_wrap=index in shown[:3])
+        table.add_column(verdict.COLUMNS[index], justify="right" if index else "left", no_wrap=True)
     for row in info.rows:
         cells = verdict.cells(row)
         table.add_row(*(cells[index] for index in shown))

@@ -21,7 +21,7 @@ COLUMNS = (
     "Seconds to train",
     "Trials",
 )
-SHORT_COLUMNS = ("Finalist", "Test accuracy", "95 % interval", "Seeds", "Validation at selection", "Parameters")
+SHORT_COLUMNS = ("Finalist", "Test accuracy", "95 % interval", "Seeds", "Parameters")
 """What a terminal has room for."""
 COMPARISON_COLUMNS = ("Comparison", "Seeds", "Difference (points)", "95 % interval", "p", "Adjusted p", "Verdict")
 

@@ -31,7 +31,7 @@ def test_the_same_study_twice_gives_the_same_table(command: Command, home: Path,
 def test_the_baseline_is_trial_0(command: Command, home: Path, archive: Path) -> None:
     command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
     rows = study_table(home, "a")["tiny:Tiny"]
-    assert rows[0][5] == {"kind": "plain", "dropout": 0.1, "rate": 0.01, "batch_size": 16}
+    assert rows[0][5] == {"kind": "plain", "dropout": 0.1, "rate": 0.1, "batch_size": 32}
     assert [row[0] for row in rows] == [0, 1, 2, 3, 4]
 
 

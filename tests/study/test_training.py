@@ -152,7 +152,7 @@ def test_a_fit_of_ones_own_that_returns_nothing_usable(data: Dataset, result: An
 def test_hyperparameters_may_be_declared_in_fit(data: Dataset) -> None:
     hp = TrialHyperParameters()
     training.fit(tiny.Tiny(), hp, data.train, data.validation, epochs=1, seed=1, log=training.EpochLog())
-    assert hp.values["batch_size"] == 16
+    assert hp.values["batch_size"] == 32
 
 
 def test_a_loss_that_is_no_number_ends_the_fit(data: Dataset) -> None:

@@ -27,14 +27,14 @@ def write_archive(
 
 
 def compiled(
-    *layers: Any, learning_rate: float = 0.01, loss: str = "sparse_categorical_crossentropy", eagerly: bool = True
+    *layers: Any, learning_rate: float = 0.1, loss: str = "sparse_categorical_crossentropy", eagerly: bool = True
 ) -> keras.Model:
     """A classifier of the tiny images."""
     model = keras.Sequential(
         [keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), *layers, keras.layers.Dense(CLASSES, "softmax")]
     )
     # Eagerly: such a model trains in less time than its graph is traced.
-    model.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"], run_eagerly=eagerly)
+    model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9), loss, metrics=["accuracy"], run_eagerly=eagerly)
     return model
 
 
@@ -49,10 +49,10 @@ class Tiny(keras_tuner.HyperModel):
             with hp.conditional_scope("kind", ["deep"]):
                 layers.append(keras.layers.Dense(hp.Int("units", 4, 16, step=4), "relu"))
         layers.append(keras.layers.Dropout(hp.Float("dropout", 0.0, 0.3, step=0.1, default=0.1)))
-        return compiled(*layers, learning_rate=hp.Float("rate", 1e-3, 1e-1, sampling="log", default=1e-2))
+        return compiled(*layers, learning_rate=hp.Float("rate", 1e-2, 0.5, sampling="log", default=0.1))
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        return model.fit(*args, batch_size=hp.Choice("batch_size", [16, 32]), **kwargs)
+        return model.fit(*args, batch_size=hp.Choice("batch_size", [32, 64]), **kwargs)
 
 
 class TinyOther(Tiny):
@@ -64,7 +64,7 @@ class TinyOther(Tiny):
 
 def build_function(hp: Any) -> keras.Model:
     """A space as a function, whose loss wants one-hot labels."""
-    return compiled(learning_rate=hp.Float("rate", 1e-3, 1e-1, sampling="log"), loss="categorical_crossentropy")
+    return compiled(learning_rate=hp.Float("rate", 1e-1, 0.5, sampling="log"), loss="categorical_crossentropy")
 
 
 instance = Tiny()
