@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from study.config import StudyConfig, check_choice, parse_duration
 from study.errors import Interrupted, StudyError
 
 if TYPE_CHECKING:
-    from study.config import StudyConfig
     from study.driver import Session
     from study.progress import Display
 
@@ -32,57 +32,59 @@ Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this lon
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 ManualDir = Annotated[Path | None, typer.Option(help="Folder with the data set's original files.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets are prepared. [default: ~/tensorflow_datasets]")]
-Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: 1]")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path("runs")
 
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Names the study.")] = "quickstart",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Names the study.")] = StudyConfig.name,
     space: Annotated[
         list[str] | None,
-        typer.Option(help="Search space; repeat for several: dense, paper, cnn or package.module:object."),
+        typer.Option(
+            help="Search space: dense, paper, cnn or package.module:object; repeat for several. "
+            f"[default: {' and '.join(StudyConfig.spaces)}]"
+        ),
     ] = None,
-    dataset: Annotated[str, typer.Option(help="digits, mnist, npz:FILE or a TensorFlow data set.")] = "digits",
+    dataset: Annotated[str, typer.Option(help="digits, mnist, npz:FILE or a TensorFlow data set.")] = (
+        StudyConfig.dataset
+    ),
     manual_dir: ManualDir = None,
     data_dir: DataDir = None,
-    trials: Annotated[int | None, typer.Option(help="Finished trials per space. [default: 16]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="The most a trial may train. [default: 12]")] = None,
+    trials: Annotated[int, typer.Option(help="Finished trials per space.")] = StudyConfig.trials,
+    epochs: Annotated[int, typer.Option(help="The most a trial may train.")] = StudyConfig.epochs,
     timeout: Timeout = None,
-    seeds: Annotated[int | None, typer.Option(help="Finals per finalist. [default: 5]")] = None,
-    seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = 0,
-    split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = 0,
-    sampler: Annotated[str, typer.Option(help="tpe or random.")] = "tpe",
-    pruner: Annotated[str, typer.Option(help="median, sha or none.")] = "median",
-    objective: Annotated[str, typer.Option(help="val_accuracy or val_loss.")] = "val_accuracy",
-    workers: Workers = None,
+    seeds: Annotated[int, typer.Option(help="Finals per finalist.")] = StudyConfig.seeds,
+    seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = StudyConfig.seed,
+    split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = StudyConfig.split_seed,
+    sampler: Annotated[str, typer.Option(help="tpe or random.")] = StudyConfig.sampler,
+    pruner: Annotated[str, typer.Option(help="median, sha or none.")] = StudyConfig.pruner,
+    objective: Annotated[str, typer.Option(help="val_accuracy or val_loss.")] = StudyConfig.objective,
+    workers: Annotated[int, typer.Option(help="Worker processes.")] = StudyConfig.workers,
     home: Home = HOME,
     storage: Storage = None,
     quiet: Quiet = False,
 ) -> None:
     """Start a study: search, finals, report."""
     from study import storage as storage_room
-    from study.config import StudyConfig, parse_duration
 
     config = StudyConfig(
-        **_given(
-            name=name,
-            spaces=tuple(space) if space else None,
-            dataset=_absolute_npz(dataset),
-            manual_dir=_absolute(manual_dir),
-            data_dir=_absolute(data_dir),
-            trials=trials,
-            epochs=epochs,
-            timeout=parse_duration(timeout) if timeout is not None else None,
-            seeds=seeds,
-            seed=seed,
-            split_seed=split_seed,
-            sampler=sampler,
-            pruner=pruner,
-            objective=objective,
-            workers=workers,
-        )
+        name=name,
+        spaces=tuple(space) if space else StudyConfig.spaces,
+        dataset=_absolute_npz(dataset),
+        manual_dir=_absolute(manual_dir),
+        data_dir=_absolute(data_dir),
+        trials=trials,
+        epochs=epochs,
+        timeout=parse_duration(timeout) if timeout is not None else None,
+        seeds=seeds,
+        seed=seed,
+        split_seed=split_seed,
+        sampler=sampler,
+        pruner=pruner,
+        objective=objective,
+        workers=workers,
     )
     storage_room.check_writable(home)
     url = storage_room.storage_url(home, storage)
@@ -105,7 +107,6 @@ def resume(
 ) -> None:
     """Go on where a study stopped: search, then finals, then report."""
     from study import storage as storage_room
-    from study.config import parse_duration
 
     url = storage_room.storage_url(home, storage)
     _, stored = storage_room.open_study(url, name)
@@ -196,7 +197,6 @@ def best(
     """Print the winning configuration and where its model is."""
     from study import results
     from study import storage as storage_room
-    from study.config import check_choice
 
     opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
     if space is not None:
@@ -273,7 +273,7 @@ def entry_point() -> None:
 
 
 def _work(
-    config: "StudyConfig", home: Path, url: str, quiet: bool, *, create: bool = False, searching: bool = True
+    config: StudyConfig, home: Path, url: str, quiet: bool, *, create: bool = False, searching: bool = True
 ) -> None:
     """Search, finals and report of a study, under its lock."""
     from study import environment
@@ -300,7 +300,7 @@ def _work(
 
 
 def _prepare(
-    config: "StudyConfig",
+    config: StudyConfig,
     home: Path,
     url: str,
     display: "Display",
@@ -348,7 +348,7 @@ def _search_and_test(session: "Session", searching: bool) -> None:
     finals.evaluate(session)
 
 
-def _report(config: "StudyConfig", storage: Any, home: Path, output: Path | None) -> Path:
+def _report(config: StudyConfig, storage: Any, home: Path, output: Path | None) -> Path:
     from reports import page
 
     file = output or home / config.name / "report.html"
@@ -409,7 +409,7 @@ def _refuse_existing(storage: Any, name: str) -> None:
         )
 
 
-def _resume_command(config: "StudyConfig", home: Path, url: str) -> str:
+def _resume_command(config: StudyConfig, home: Path, url: str) -> str:
     from study import storage as storage_room
 
     words = ["study", "resume", config.name]

@@ -141,8 +141,10 @@ def fit(
 
 def probabilities(model: keras.Model, images: Images) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of a model that gives probabilities, logits, or one sigmoid unit."""
-    outputs = np.asarray(model.predict(images.scaled, batch_size=_evaluation_batch(images), verbose=0))
-    outputs = outputs.reshape(len(images), -1).astype(np.float64)
+    size, x = _evaluation_batch(images), images.scaled
+    # A call a batch, not `predict`: nothing is traced for a few large batches.
+    batches = [np.asarray(model(x[start : start + size], training=False)) for start in range(0, len(x), size)]
+    outputs = np.concatenate(batches).reshape(len(images), -1).astype(np.float64)
     bounded = bool((outputs >= 0).all() and (outputs <= 1).all())
     if outputs.shape[1] == 1:
         positive = outputs if bounded else 1 / (1 + np.exp(-outputs))

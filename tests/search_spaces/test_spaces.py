@@ -94,6 +94,7 @@ def test_smoothed_crossentropy_is_keras_own_on_one_hot_labels(tmp_path: Path) ->
     plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     assert float(SmoothedCrossentropy(0.0)(labels, logits)) == pytest.approx(float(plain(labels, logits)), rel=1e-5)
     model = load("cnn").hypermodel((8, 8, 1), 10).build(keras_tuner.HyperParameters())
+    model.optimizer.build(model.trainable_variables)
     model.save(tmp_path / "model.keras")
     assert keras.saving.load_model(tmp_path / "model.keras").loss.smoothing == 0.0
 

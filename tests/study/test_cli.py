@@ -50,7 +50,7 @@ def tree(folder: Path) -> dict[str, bytes]:
         (("--pruner", "best"), "--pruner must be one of median, sha, none; it was given 'best'"),
         (("--objective", "speed"), "--objective must be one of val_accuracy, val_loss; it was given 'speed'"),
         (("--trials", "0"), "--trials must be at least 1; it was given 0"),
-        (("--trials", "many"), "'many' is not a valid int"),
+        (("--trials", "many"), "Invalid value for '--trials': Input should be a valid integer"),
         (("--epochs", "-1"), "--epochs must be at least 1; it was given -1"),
         (("--seeds", "0"), "--seeds must be at least 1; it was given 0"),
         (("--workers", "2"), "this version trains with one worker; --workers was given 2"),

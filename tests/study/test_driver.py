@@ -162,7 +162,7 @@ def wait_for_line(process: subprocess.Popen[str], begins: str, count: int) -> No
     raise AssertionError("the process ended early")
 
 
-LONG = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "5", "--epochs", "8", "--seeds", "1")
+LONG = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "4", "--epochs", "4", "--seeds", "1")
 
 
 def test_a_killed_and_resumed_study_is_the_uninterrupted_one(command: Command, home: Path, archive: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_killed_and_resumed_study_is_the_uninterrupted_one(command: Command, h
     for space, rows in tables[0].items():
         # The names of the studies do not enter any number: tables are equal, to the bit.
         assert tables[1][space] == rows
-        assert [row[0] for row in rows] == list(range(5))
+        assert [row[0] for row in rows] == list(range(4))
         assert "RUNNING" not in {row[1] for row in rows}
     assert tables[1]["tiny:Tiny"][: len(finished)] == finished
 
@@ -201,7 +201,7 @@ def test_a_signal_ends_the_epoch_and_names_the_resuming_command(
     assert "go on with: study resume a" in output
     assert "Traceback" not in output
     assert command("resume", "a", "--quiet")[0] == 0
-    assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == list(range(5))
+    assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == list(range(4))
 
 
 def test_two_drivers_do_not_share_a_study(home: Path, command: Command, archive: Path) -> None:
@@ -211,7 +211,7 @@ def test_two_drivers_do_not_share_a_study(home: Path, command: Command, archive:
         code, _, error = command("resume", "a")
         assert code == 2
         assert "another process is running the study 'a'" in error
-        assert "1 running" in command("status", "a")[1] or "5 complete" in command("status", "a")[1]
+        assert "1 running" in command("status", "a")[1] or "4 complete" in command("status", "a")[1]
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

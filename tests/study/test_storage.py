@@ -6,24 +6,11 @@ from typing import Any
 
 import optuna
 import pytest
+from creation import CONFIG, create
 from optuna.testing.pytest_storages import StorageTestCase
 
 from study import storage as storage_room
-from study.config import StudyConfig
 from study.errors import StudyError
-
-CONFIG = StudyConfig(name="a", spaces=("dense",))
-
-
-def create(home: str) -> str:
-    """What `study run` does with the storage, in a process of its own."""
-    with storage_room.creation_lock(Path(home)):
-        storage = storage_room.open_storage(storage_room.storage_url(Path(home), None), create=True)
-        assert storage is not None
-        if "a" in storage_room.read_configs(storage):
-            return "exists"
-        storage_room.create_study(storage, CONFIG, {"fingerprint": {}})
-        return "created"
 
 
 def test_many_processes_create_one_study(tmp_path: Path) -> None:

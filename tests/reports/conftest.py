@@ -1,0 +1,14 @@
+"""Studies made by hand."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import made
+import pytest
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., made.Made]:
+    """Makes a stored study, see `made.study`."""
+    return functools.partial(made.study, tmp_path)
