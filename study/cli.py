@@ -262,9 +262,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (typer.Exit, typer.Abort) as error:
         return getattr(error, "exit_code", 1)
     except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        return _complain(_usage(error), 2)
+        storage = sys.modules.get("study.storage")  # not imported here: it is heavy
+        if storage is not None and isinstance(error, storage.FAILURES):
+            failure = storage.failure(error)
+            return _complain(str(failure), failure.exit_code)
+        if hasattr(error, "format_message"):
+            return _complain(_usage(error), 2)
+        raise
 
 
 def entry_point() -> None:
@@ -285,11 +289,7 @@ def _work(
         environment.import_tensorflow()
         session = _prepare(config, home, url, display, create)
         try:
-            with (
-                storage_room.storage_failures(),
-                storage_room.driver_lock(home, config.name),
-                session.interruption.listening(),
-            ):
+            with storage_room.driver_lock(home, config.name), session.interruption.listening():
                 storage_room.update_config(session.storage, config)
                 _search_and_test(session, searching)
         except Interrupted:

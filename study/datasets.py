@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -243,7 +244,7 @@ def _read_tfds(config: StudyConfig) -> Arrays:
 
     absl.logging.set_verbosity(absl.logging.ERROR)
     known = tfds.list_builders(with_community_datasets=False)
-    if config.dataset.partition("/")[0] not in known:
+    if re.split("[/:]", config.dataset)[0] not in known:
         near = difflib.get_close_matches(config.dataset, [*known, "digits"], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise StudyError(

@@ -77,7 +77,7 @@ class Session:
         """Where the study keeps its files."""
         return self.home / self.config.name
 
-    def elapsed_share(self, space: str, began: float) -> bool:
+    def out_of_time(self, space: str, began: float) -> bool:
         """Whether the part of the timeout for this space and those before it is used up."""
         if self.config.timeout is None:
             return False
@@ -119,7 +119,7 @@ class _Search:
         session.display.phase(self.space, self._finished(), session.config.trials)
         while self._finished() < session.config.trials:
             session.interruption.check()
-            if session.elapsed_share(self.space, began):
+            if session.out_of_time(self.space, began):
                 session.display.say(
                     f"{self.space}: the timeout is used up with {self._finished()} of {session.config.trials} trials"
                 )

@@ -165,20 +165,11 @@ def driver_lock(home: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
-def storage_failures() -> Iterator[None]:
-    """Turn what a full disk or a lost database raises into one line.
-
-    Raises:
-        StudyFailure: with the cause; what is finished is in the storage.
-    """
-    try:
-        yield
-    except FAILURES as error:
-        cause = error.__cause__ or error
-        raise StudyFailure(
-            f"the storage failed: {one_line(cause)}; what is finished is kept, 'study resume' goes on"
-        ) from error
+def failure(error: Exception) -> StudyFailure:
+    """One of `FAILURES` in one line."""
+    cause = error.__cause__ or error
+    cause = getattr(cause, "orig", None) or cause
+    return StudyFailure(f"the storage failed: {one_line(cause)}; what is finished is kept, 'study resume' goes on")
 
 
 def _parse(url: str) -> URL:

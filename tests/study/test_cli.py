@@ -13,7 +13,7 @@ import numpy as np
 import pandas
 import pytest
 import tiny
-from helpers import Command
+from helpers import Command, study_table
 
 from study import storage as storage_room
 
@@ -177,6 +177,25 @@ def test_resume_does_not_take_what_is_fixed(command: Command, home: Path, option
     error = refused(command, "resume", "a", option, "random")
     assert f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout" in error
     assert not home.exists()
+
+
+def test_a_database_that_fails_while_it_is_used(command: Command, home: Path, archive: Path) -> None:
+    """Whatever the database says comes as one line, and what was finished is kept."""
+    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
+    with sqlite3.connect(home / "study.db") as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON trial_params BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    connection.close()
+    code, _, error = command("resume", "a", "--trials", "3", "--quiet")
+    assert code == 1
+    assert "the storage failed: IntegrityError: the disk is full; what is finished is kept" in error
+    assert error.count("\n") == 1
+    with sqlite3.connect(home / "study.db") as connection:
+        connection.execute("DROP TRIGGER full")
+    connection.close()
+    assert command("resume", "a", "--trials", "3", "--quiet")[0] == 0
+    assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == [0, 1, 2]
 
 
 def test_other_peoples_studies_in_the_database_are_passed_over(command: Command, home: Path) -> None:
