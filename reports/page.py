@@ -15,6 +15,7 @@ from reports.collect import StudyResults
 from reports.panels import Card, confusion, learning_curves, provenance, search, trial_table, verdict
 from study.config import StudyConfig
 from study.errors import one_line
+from study.records import finite
 
 Panel = Callable[[StudyResults], list[Card]]
 
@@ -41,10 +42,13 @@ def write(storage: BaseStorage, config: StudyConfig, file: Path) -> None:
     """
     results = collect.read(storage, config)
     file.parent.mkdir(parents=True, exist_ok=True)
-    for path, text in ((file, html(results)), (file.with_suffix(".json"), as_json(results))):
+    for path, make in ((file, html), (file.with_suffix(".json"), as_json)):
         draft = path.with_name(f"draft-{path.name}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(make(results), encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def html(results: StudyResults) -> str:
@@ -104,4 +108,13 @@ def as_json(results: StudyResults) -> str:
         "finals": [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
         "provenance": provenance.info(results),
     }
-    return json.dumps(numbers, indent=1, allow_nan=False) + "\n"
+    return json.dumps(_json_values(numbers), indent=1, allow_nan=False) + "\n"
+
+
+def _json_values(value: Any) -> Any:
+    """The same with null for what JSON has no word for: a hyperparameter may be infinite."""
+    if isinstance(value, dict):
+        return {str(key): _json_values(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_values(each) for each in value]
+    return finite(value) if isinstance(value, float) else value

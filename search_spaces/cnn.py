@@ -41,8 +41,8 @@ class CNNHyperModel(keras_tuner.HyperModel):
 
     The defaults are keras.io's "Simple MNIST convnet" (32 and 64 filters, max-pooling, dropout 0.5, Adam, batch
     128, 15 epochs; reported there: 99.22 % on MNIST's test set, one run), with padding so that small images pass.
-    Pooling comes before the activation: for a monotone one the values are the same, at a quarter of the work;
-    downsampling by stride is cheaper still.
+    Pooling comes before the activation: for max-pooling and a monotone one the values are the same, at a quarter of
+    the work; downsampling by stride is cheaper still.
 
     Args:
         input_shape: Height, width, channels of the images.

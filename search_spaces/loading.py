@@ -34,6 +34,16 @@ class Space:
         return self._make(input_shape, num_classes)
 
 
+def check_name(name: str) -> None:
+    """Refuse, before anything is imported, what can be no search space.
+
+    Raises:
+        SpaceError: naming those that exist.
+    """
+    if name not in SPACES and ":" not in name:
+        raise SpaceError(f"there is no search space {name!r}: give {', '.join(SPACES)} or package.module:object")
+
+
 def load(name: str) -> Space:
     """The space of that name: one of `SPACES`, or `package.module:object`.
 
@@ -43,10 +53,9 @@ def load(name: str) -> Space:
     Raises:
         SpaceError: there is no such space, or it is no HyperModel.
     """
+    check_name(name)
     path = SPACES[name][0] if name in SPACES else name
-    module_name, colon, attribute = path.partition(":")
-    if not colon:
-        raise SpaceError(f"there is no search space {name!r}: give {', '.join(SPACES)} or package.module:object")
+    module_name, _, attribute = path.partition(":")
     return Space(name, _maker(name, _import(name, module_name, attribute)))
 
 

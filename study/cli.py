@@ -1,6 +1,7 @@
 """The commands. Nothing heavy is imported at module level: `study --help` answers at once."""
 
 import json
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from study.config import StudyConfig, check_choice, parse_duration
-from study.errors import Interrupted, StudyError
+from study.errors import StudyError, StudyFailure
 
 if TYPE_CHECKING:
     from study.driver import Session
@@ -86,7 +87,7 @@ def run(
         objective=objective,
         workers=workers,
     )
-    storage_room.check_writable(home)
+    storage_room.check_places(home, name, storage)
     url = storage_room.storage_url(home, storage)
     _refuse_existing(storage_room.open_storage(url), config.name)
     _work(config, home, url, quiet, create=True)
@@ -119,11 +120,12 @@ def resume(
         data_dir=_absolute(data_dir),
     )
     config = replace(stored, **changes)
-    if config.trials < stored.trials:
-        raise StudyError(
-            f"--trials is the number of trials a space ends with and may grow only; {name} has {stored.trials}, "
-            f"it was given {config.trials}"
-        )
+    for option in ("trials", "seeds"):
+        had, wanted = getattr(stored, option), getattr(config, option)
+        if wanted < had:
+            raise StudyError(
+                f"--{option} counts from the start and may grow only; {name} has {had}, it was given {wanted}"
+            )
     _work(config, home, url, quiet)
 
 
@@ -255,17 +257,14 @@ def main(arguments: list[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except StudyError as error:
         return _complain(str(error), error.exit_code)
-    except Interrupted as error:
-        return error.exit_code
-    except KeyboardInterrupt:
-        return _complain("interrupted; nothing is lost", Interrupted.exit_code)
-    except (typer.Exit, typer.Abort) as error:
-        return getattr(error, "exit_code", 1)
     except Exception as error:
         storage = sys.modules.get("study.storage")  # not imported here: it is heavy
         if storage is not None and isinstance(error, storage.FAILURES):
             failure = storage.failure(error)
             return _complain(str(failure), failure.exit_code)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(str(error), err=True)
+            return 2
         if hasattr(error, "format_message"):
             return _complain(_usage(error), 2)
         raise
@@ -280,23 +279,33 @@ def _work(
     config: StudyConfig, home: Path, url: str, quiet: bool, *, create: bool = False, searching: bool = True
 ) -> None:
     """Search, finals and report of a study, under its lock."""
+    from search_spaces.loading import SpaceError, check_name
     from study import environment
     from study import storage as storage_room
     from study.progress import Display
 
+    try:
+        for space in config.spaces:
+            check_name(space)
+    except SpaceError as error:
+        raise StudyError(str(error)) from error
     with Display(Console(), quiet=quiet) as display:
         display.say("loading TensorFlow and the data ...")
         environment.import_tensorflow()
         session = _prepare(config, home, url, display, create)
         try:
-            with storage_room.driver_lock(home, config.name), session.interruption.listening():
+            with storage_room.driver_lock(home, url, config.name), session.interruption.listening():
                 storage_room.update_config(session.storage, config)
-                _search_and_test(session, searching)
-        except Interrupted:
+                failures = _search_and_test(session, searching)
+        except KeyboardInterrupt:  # Typer turns it into exit code 130
             display.warn(f"stopped; go on with: {_resume_command(config, home, url)}")
             raise
     file = _report(config, session.storage, home, None)
     _print_verdict(session, file)
+    if failures:
+        raise StudyFailure(
+            f"{len(failures)} finals failed ({failures[0]}); 'study evaluate {config.name}' tries them again"
+        )
 
 
 def _prepare(
@@ -313,15 +322,14 @@ def _prepare(
     from study import storage as storage_room
 
     try:
-        spaces = [load(name) for name in config.spaces]
         dataset = dataset_room.load(config)
-        hypermodels = {space.name: space.hypermodel(dataset.input_shape, dataset.num_classes) for space in spaces}
+        hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
     except SpaceError as error:
         raise StudyError(str(error)) from error
     fingerprint = fingerprints.of_study(config, dataset, hypermodels)
     if create:
         attributes = {"fingerprint": fingerprint, "environment": environment.describe()}
-        with storage_room.creation_lock(home):
+        with storage_room.creation_lock(home, url):
             storage = storage_room.open_storage(url, create=True)
             assert storage is not None
             _refuse_existing(storage, config.name)
@@ -340,18 +348,20 @@ def _prepare(
     )
 
 
-def _search_and_test(session: "Session", searching: bool) -> None:
+def _search_and_test(session: "Session", searching: bool) -> list[str]:
     from study import driver, finals
 
     if searching:
         driver.search(session)
-    finals.evaluate(session)
+    return finals.evaluate(session)
 
 
 def _report(config: StudyConfig, storage: Any, home: Path, output: Path | None) -> Path:
     from reports import page
 
     file = output or home / config.name / "report.html"
+    if file.suffix == ".json":
+        raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")
     try:
         page.write(storage, config, file)
     except OSError as error:
@@ -417,7 +427,7 @@ def _resume_command(config: StudyConfig, home: Path, url: str) -> str:
         words += ["--home", str(home)]
     if url != storage_room.storage_url(home, None):
         words += ["--storage", storage_room.shown_url(url)]
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def _usage(error: Any) -> str:
@@ -426,12 +436,17 @@ def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "study"
     option = getattr(error, "option_name", None)
-    if command == "study resume" and option is not None:
+    if command == "study resume" and option in _options_of_run():
         return (
             f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout, --seeds, --workers, "
             "--manual-dir, --data-dir, --home, --storage and --quiet"
         )
     return f"{message}; '{command} --help' lists what it takes"
+
+
+def _options_of_run() -> set[str]:
+    command: Any = typer.main.get_command(app)
+    return {flag for parameter in command.commands["run"].params for flag in parameter.opts}
 
 
 def _complain(message: str, exit_code: int) -> int:

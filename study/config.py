@@ -118,7 +118,7 @@ class StudyConfig:
 
 def check_name(name: str) -> None:
     """Refuse a name that could not be a folder and the first part of an Optuna study's name."""
-    if not NAME.fullmatch(name) or ".." in name or name.startswith("study.db"):
+    if not NAME.fullmatch(name) or ".." in name or name.startswith("study."):
         raise StudyError(
             "a study's name is letters, digits, '.', '_' and '-', begins with a letter or digit and has no '..'; "
             f"it was given {name!r}"

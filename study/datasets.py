@@ -170,7 +170,7 @@ def validated(name: str, arrays: Arrays) -> Arrays:
 
 
 def _as_bytes(what: str, x: NDArray[Any]) -> Pixels:
-    if x.dtype == np.uint8:
+    if x.dtype == np.uint8 and x.max() > 1:
         return x
     if x.dtype.kind not in "iufb":
         raise StudyError(f"{what} must be numbers; its type is {x.dtype}")
@@ -179,7 +179,7 @@ def _as_bytes(what: str, x: NDArray[Any]) -> Pixels:
     low, high = float(x.min()), float(x.max())
     if low < 0 or high > 255:
         raise StudyError(f"{what} must have pixels from 0 to 255, or 0 to 1; they are {low:g} to {high:g}")
-    scale = 255 if x.dtype.kind == "b" or (x.dtype.kind == "f" and high <= 1) else 1
+    scale = 255 if high <= 1 else 1
     return np.rint(x * np.float64(scale)).astype(np.uint8)
 
 
@@ -346,6 +346,8 @@ def _cached(folder: Path, decode: Callable[[], Arrays]) -> Arrays:
             except OSError:  # another process was faster
                 shutil.rmtree(draft)
         except OSError as error:
+            for left in folder.parent.glob(f"{folder.name}-*"):
+                shutil.rmtree(left, ignore_errors=True)
             raise StudyError(
                 f"decoded images cannot be cached in {folder}: {error.strerror}; give another --data-dir"
             ) from None

@@ -22,9 +22,9 @@ from study.datasets import Dataset
 from study.errors import Interrupted, StudyError, StudyFailure, one_line
 from study.hyperparameters import TrialHyperParameters
 from study.progress import Display
-from study.records import RECORD, TrialRecord
+from study.records import RECORD, TrialRecord, plain
 from study.results import FINISHED
-from study.samplers import BASELINE_NUMBER, PRUNERS, SAMPLERS, KeyedSampler
+from study.samplers import BASELINE_NUMBER, PRUNERS, SAMPLERS, KeyedSampler, judge_again
 
 FAILURES_IN_A_ROW = 10
 
@@ -171,15 +171,16 @@ class _Search:
         except storage_room.FAILURES:
             raise
         except StudyError as caught:
-            state, error, fatal = TrialState.FAIL, str(caught), caught
+            state, error = TrialState.FAIL, str(caught)
+            # In the baseline it is the space's fault, elsewhere that configuration's.
+            fatal = caught if trial.number == BASELINE_NUMBER else None
         except Exception as caught:  # whatever a configuration raises is its result
             state, error = TrialState.FAIL, one_line(caught)
         best = log.best(config.objective, config.direction)
         if state == TrialState.COMPLETE and best is None:
-            fatal = _missing(config.objective, log)
-            state, error = TrialState.FAIL, str(fatal)
+            state, error = TrialState.FAIL, str(_missing(config.objective, log))
         record = TrialRecord(
-            values=dict(hp.values),
+            values={name: plain(value) for name, value in hp.values.items()},
             epochs=log.epochs,
             best_epoch=best[0] if best else None,
             parameters=log.parameters,
@@ -233,7 +234,11 @@ class _Reporter:
         if epoch == self._session.config.epochs:
             return  # there is nothing left to save or to lose
         # A trial taken up again is judged anew at its last reported epoch: it may have been killed in between.
-        if epoch >= self._reported and self._trial.should_prune():
+        if epoch == self._reported:
+            prune = judge_again(self._trial.study, self._trial.number)
+        else:
+            prune = epoch > self._reported and self._trial.should_prune()
+        if prune:
             raise optuna.TrialPruned
         self._session.interruption.check()
 

@@ -19,7 +19,7 @@ from study import results, training
 from study import storage as storage_room
 from study.datasets import Images
 from study.driver import Session
-from study.errors import StudyFailure, one_line
+from study.errors import one_line
 from study.hyperparameters import TrialHyperParameters
 from study.records import RECORD, FinalRecord, TrialRecord, file_name, model_file
 from study.samplers import BASELINE_NUMBER
@@ -53,10 +53,10 @@ def finalists(session: Session) -> list[Finalist]:
     chosen: list[Finalist] = []
     for space in session.config.spaces:
         searched = results.trials(session.storage, session.config, space)
-        for trial in searched[: BASELINE_NUMBER + 1]:
-            if RECORD in trial.user_attrs and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                published = getattr(session.hypermodels[space], "baseline_epochs", session.config.epochs)
-                chosen.append(_finalist(space, BASELINE, trial, published))
+        baseline = searched[BASELINE_NUMBER] if searched else None
+        if baseline is not None and baseline.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            published = getattr(session.hypermodels[space], "baseline_epochs", session.config.epochs)
+            chosen.append(_finalist(space, BASELINE, baseline, published))
         winner = results.best_trial(searched, session.config)
         if winner is not None:
             chosen.append(_finalist(space, TUNED, winner, None))
@@ -71,20 +71,24 @@ def _finalist(space: str, role: str, trial: FrozenTrial, epochs: int | None) -> 
     return Finalist(space, role, trial.number, epochs or best_epoch, validation, record.values)
 
 
-def evaluate(session: Session) -> None:
+def evaluate(session: Session) -> list[str]:
     """Retrain and test every finalist with every seed that is still to do.
+
+    Returns:
+        A line for each final that failed; the others are made all the same.
 
     Raises:
         Interrupted: by a signal; the final under way is made again by a resume.
-        StudyFailure: a final that cannot be trained.
     """
-    todo = remaining(session)
-    total = len(finalists(session)) * session.config.seeds
+    chosen = finalists(session)
+    todo = remaining(session, chosen)
+    total = len(chosen) * session.config.seeds
     session.display.phase("finals", total - len(todo), total)
     if not todo:
-        return
+        return []
     everything, test = session.dataset.train_and_validation(), session.dataset.test()
-    for left, (finalist, seed_index) in zip(range(len(todo) - 1, -1, -1), todo, strict=True):
+    failures: list[str] = []
+    for done, (finalist, seed_index) in enumerate(todo, 1):
         session.interruption.check()
         session.display.item(f"{finalist}, seed {seed_index}", finalist.epochs)
         try:
@@ -92,23 +96,23 @@ def evaluate(session: Session) -> None:
         except storage_room.FAILURES:
             raise
         except Exception as error:  # whatever a user's HyperModel raises
-            raise StudyFailure(
-                f"the final {finalist}, seed {seed_index}, failed: {one_line(error)}; 'study evaluate "
-                f"{session.config.name}' tries again"
-            ) from error
+            failures.append(f"{finalist}, seed {seed_index}: {one_line(error)}")
+            session.display.finished(f"final  {failures[-1]}", left=len(todo) - done)
+            continue
         session.display.finished(
             f"final  {finalist}  seed {seed_index}  test accuracy {record.accuracy:.4f}  "
             f"{record.errors} errors in {record.test_images}  {record.seconds:.1f} s",
-            left=left,
+            left=len(todo) - done,
         )
+    return failures
 
 
-def remaining(session: Session) -> list[tuple[Finalist, int]]:
+def remaining(session: Session, chosen: list[Finalist]) -> list[tuple[Finalist, int]]:
     """The finals that are still to do, in the order in which they are made."""
     done = {(record.finalist, record.seed_index) for record in results.finals(session.storage, session.config)}
     return [
         (finalist, seed_index)
-        for finalist in finalists(session)
+        for finalist in chosen
         for seed_index in range(session.config.seeds)
         if (finalist.key, seed_index) not in done
     ]
@@ -125,11 +129,14 @@ def _final(session: Session, finalist: Finalist, seed_index: int, everything: Im
         if epoch < finalist.epochs:
             session.interruption.check()
 
+    hypermodel = session.hypermodels[finalist.space]
+    # A `fit` that cannot do without validation data is shown some: they are among the images it trains on.
+    shown = session.dataset.validation if training.demands_validation(hypermodel) else None
     model = training.fit(
-        session.hypermodels[finalist.space],
+        hypermodel,
         TrialHyperParameters.with_values(finalist.values),
         everything,
-        None,
+        shown,
         epochs=finalist.epochs,
         seed=seed,
         log=log,

@@ -107,6 +107,11 @@ def model_file(space: str) -> str:
     return f"models/{file_name(space)}.keras"
 
 
+def plain(value: Any) -> Value:
+    """A hyperparameter's value as JSON knows it: a space may declare a default of NumPy's types."""
+    return value.item() if hasattr(value, "item") else value  # type: ignore[no-any-return]
+
+
 def finite(value: float) -> float | None:
     """The number, or None where JSON has no word for it."""
     return value if math.isfinite(value) else None

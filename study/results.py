@@ -137,7 +137,8 @@ def export(storage: BaseStorage, config: StudyConfig, file: Path) -> int:
         elif file.suffix == ".json":
             frame.to_json(file, orient="records", indent=2)
         else:
-            frame.to_parquet(file, index=False)
+            mixed = [name for name in frame if frame[name].map(type, na_action="ignore").nunique() > 1]
+            frame.astype(dict.fromkeys(mixed, "string")).to_parquet(file, index=False)
     except OSError as error:
         raise StudyError(f"{file} cannot be written: {error.strerror or error}; give another -o") from None
     return len(frame)

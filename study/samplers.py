@@ -5,6 +5,7 @@ interrupted. Here every draw has its own generator, seeded by (study seed, trial
 draws of a trial depend on its number and on the finished trials alone.
 """
 
+import copy
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,23 @@ from optuna.trial import FrozenTrial
 
 BASELINE_NUMBER = 0
 """The trial that trains a space's defaults."""
+
+
+SHORTEST_RUNG, HALVING = 1, 3
+"""Successive halving: epochs of the first rung, and how many times longer each next one is."""
+
+
+def judge_again(study: optuna.Study, number: int) -> bool:
+    """Whether a trial that was taken up again is pruned at its last reported epoch, as if it had not been judged.
+
+    Successive halving stores that a trial reached a rung before anybody acts on its verdict; a trial killed in
+    between would start at the next rung and survive.
+    """
+    trial = copy.copy(study.get_trials(deepcopy=False)[number])
+    rungs = {f"completed_rung_{k}": SHORTEST_RUNG * HALVING**k for k in range(32)}
+    attributes = trial.system_attrs.items()
+    trial.system_attrs = {name: value for name, value in attributes if rungs.get(name) != trial.last_step}
+    return study.pruner.prune(study, trial)
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -32,8 +50,8 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 }
 
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
-    "median": lambda: MedianPruner(n_startup_trials=5, n_warmup_steps=1),
-    "sha": lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
+    "median": lambda: MedianPruner(n_startup_trials=5),
+    "sha": lambda: SuccessiveHalvingPruner(min_resource=SHORTEST_RUNG, reduction_factor=HALVING),
     "none": NopPruner,
 }
 

@@ -1,9 +1,10 @@
 """Opening a storage URL. The only file that knows SQLAlchemy."""
 
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 def storage_url(home: Path, url: str | None) -> str:
     """The storage of a home: `url` where one is given, `HOME/study.db` otherwise."""
-    return url or f"sqlite:///{home / 'study.db'}"
+    return url or URL.create("sqlite", database=str(home / "study.db")).render_as_string()
 
 
 def shown_url(url: str) -> str:
@@ -37,15 +38,23 @@ def shown_url(url: str) -> str:
     return _parse(url).render_as_string(hide_password=True)
 
 
-def check_writable(home: Path) -> None:
-    """Refuse a home that cannot be created or written, before anything is begun.
+def check_places(home: Path, name: str, url: str | None) -> None:
+    """Refuse places that cannot be created or written, before anything is begun.
 
     Raises:
-        StudyError: naming the folder that is in the way.
+        StudyError: naming what is in the way.
     """
-    existing = next(folder for folder in (home.absolute(), *home.absolute().parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise StudyError(f"the home {home} cannot be written ({existing} is in the way); give another --home")
+    for folder in (home, home / name):
+        try:
+            existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+            writable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+        except PermissionError as error:
+            existing, writable = Path(error.filename), False
+        if not writable:
+            raise StudyError(f"the home {home} cannot be written ({existing} is in the way); give another --home")
+    file = _sqlite_file(_parse(url)) if url else None
+    if file is not None and not file.absolute().parent.is_dir():
+        raise StudyError(f"there is no folder {file.absolute().parent} for the database; create it")
 
 
 def open_storage(url: str, *, create: bool = False) -> BaseStorage | None:
@@ -56,8 +65,9 @@ def open_storage(url: str, *, create: bool = False) -> BaseStorage | None:
     """
     parsed = _parse(url)
     engine_options: dict[str, Any] = {}
-    if parsed.get_backend_name() == "sqlite":
-        if _sqlite_is_empty(parsed) and not create:
+    file = _sqlite_file(parsed)
+    if file is not None:
+        if not _has_optuna_tables(file) and not create:
             return None
         engine_options["connect_args"] = {"timeout": BUSY_SECONDS}
     shown = parsed.render_as_string(hide_password=True)
@@ -65,9 +75,13 @@ def open_storage(url: str, *, create: bool = False) -> BaseStorage | None:
         with warnings.catch_warnings():
             # Optuna recommends other databases for many processes; ours are few, and wait for each other.
             warnings.simplefilter("ignore", UserWarning)
-            storage = RDBStorage(parsed.render_as_string(hide_password=False), engine_kwargs=engine_options)
-        if parsed.get_backend_name() == "sqlite":
-            _prefer_write_ahead_log(storage)
+            storage = RDBStorage(
+                parsed.render_as_string(hide_password=False),
+                engine_kwargs=engine_options,
+                skip_table_creation=not create,
+            )
+        if file is not None:
+            _set_pragmas(storage, create)
     except (DBAPIError, OSError, RuntimeError, optuna.exceptions.StorageInternalError) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
         raise StudyError(f"the storage {shown} cannot be opened: {one_line(cause)}; name another one") from None
@@ -82,9 +96,13 @@ def read_configs(storage: BaseStorage | None) -> dict[str, StudyConfig]:
         return {}
     finals = (study for study in storage.get_all_studies() if study.study_name.endswith("/finals"))
     # The finals' definition is written last: a study without one was interrupted while it was created.
-    stored = (study.user_attrs.get(CONFIG) for study in finals)
-    configs = (StudyConfig.from_json(values) for values in stored if values)
-    return {config.name: config for config in configs}
+    stored = [study.user_attrs.get(CONFIG) for study in finals]
+    configs = {}
+    for values in stored:
+        with suppress(KeyError, TypeError, StudyError):  # somebody else's attribute of that name
+            config = StudyConfig.from_json(values or {})
+            configs[config.name] = config
+    return configs
 
 
 def read_config(storage: BaseStorage | None, name: str) -> StudyConfig:
@@ -137,14 +155,19 @@ def load(storage: BaseStorage, study_name: str, **options: Any) -> optuna.Study:
     return optuna.load_study(study_name=study_name, storage=storage, **options)
 
 
-def creation_lock(home: Path) -> FileLock:
-    """Held while the schema and a study are created, so that no two processes do it at once."""
-    _make_folder(home)
-    return FileLock(home / "study.lock", timeout=BUSY_SECONDS)
+@contextmanager
+def creation_lock(home: Path, url: str) -> Iterator[None]:
+    """Held while the schema and a study are created, so that no two processes do it at once.
+
+    Raises:
+        StudyError: another process holds it for a minute.
+    """
+    with _locked(_lock_folder(home, url) / "study.lock", BUSY_SECONDS, "another process is creating a study here"):
+        yield
 
 
 @contextmanager
-def driver_lock(home: Path, name: str) -> Iterator[None]:
+def driver_lock(home: Path, url: str, name: str) -> Iterator[None]:
     """Held by the process that drives a study. The system releases it when that process dies, however it dies,
     so whoever holds it knows that every trial left RUNNING is nobody's.
 
@@ -152,17 +175,9 @@ def driver_lock(home: Path, name: str) -> Iterator[None]:
         StudyError: another process drives the study.
     """
     _make_folder(home / name)
-    lock = FileLock(home / name / "driver.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise StudyError(
-            f"another process is running the study {name!r}; wait for it or stop it ('study status {name}' shows it)"
-        ) from None
-    try:
+    busy = f"another process is running the study {name!r}; wait for it or stop it ('study status {name}' shows it)"
+    with _locked(_lock_folder(home, url) / f"study.{name}.lock", 0, busy):
         yield
-    finally:
-        lock.release()
 
 
 def failure(error: Exception) -> StudyFailure:
@@ -175,46 +190,81 @@ def failure(error: Exception) -> StudyFailure:
 def _parse(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise StudyError(
             "--storage is a database URL such as sqlite:///runs/study.db; the one given cannot be read"
         ) from None
 
 
-def _sqlite_is_empty(url: URL) -> bool:
-    """Whether the file is yet to be created. Refuses a file that is something else."""
+def _sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite URL; None for another kind of database."""
+    if url.get_backend_name() != "sqlite":
+        return None
     if not url.database or url.database == ":memory:":
         raise StudyError("a study is kept in a file; give --storage sqlite:///FILE")
-    file = Path(url.database)
+    return Path(url.database)
+
+
+def _has_optuna_tables(file: Path) -> bool:
+    """Whether there is a whole schema in the file. Reads only; refuses a file that is something else."""
     try:
         if not file.exists() or file.stat().st_size == 0:
-            return True
+            return False
         with file.open("rb") as stream:
             magic = stream.read(len(SQLITE_MAGIC))
-    except OSError as error:
-        raise StudyError(f"the storage {file} cannot be read: {error.strerror}; give another --home") from None
-    if magic != SQLITE_MAGIC:
-        raise StudyError(f"{file} is no SQLite database; move it away or give another --home or --storage")
-    return False
+        if magic != SQLITE_MAGIC:
+            raise StudyError(f"{file} is no SQLite database; move it away or give another --home or --storage")
+        with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
+            # Optuna stamps its version last, so a creation that was interrupted has none.
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
+    except (OSError, sqlite3.Error) as error:
+        raise StudyError(f"the storage {file} cannot be opened: {one_line(error)}; give another --home") from None
+    return bool(tables)
 
 
-def _prefer_write_ahead_log(storage: RDBStorage) -> None:
+def _set_pragmas(storage: RDBStorage, create: bool) -> None:
     """Readers and the writer do not block each other; a commit survives any kill (not a power cut)."""
 
     @event.listens_for(storage.engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL").close()
+        if create:
+            connection.execute("PRAGMA journal_mode=WAL").close()  # it stays in the file
         connection.execute("PRAGMA synchronous=NORMAL").close()
 
     storage.engine.dispose()  # the pool holds a connection from before the listener
 
 
 def _forget_interrupted_creation(storage: BaseStorage, config: StudyConfig) -> None:
-    """Delete the empty Optuna studies of a creation that was interrupted and meant other spaces."""
+    """Delete the empty Optuna studies of a creation that was interrupted."""
     for study in storage.get_all_studies():
-        stale = study.study_name.startswith(f"{config.name}/") and CONFIG in study.user_attrs
-        if stale and not storage.get_n_trials(study._study_id):
-            storage.delete_study(study._study_id)
+        in_the_way = study.study_name in (*map(config.study_name, config.spaces), config.finals_name)
+        stale = in_the_way or (study.study_name.startswith(f"{config.name}/") and CONFIG in study.user_attrs)
+        if not stale:
+            continue
+        if storage.get_n_trials(study._study_id):
+            raise StudyError(f"the storage has another Optuna study named {study.study_name!r}; give another NAME")
+        storage.delete_study(study._study_id)
+
+
+@contextmanager
+def _locked(file: Path, seconds: float, busy: str) -> Iterator[None]:
+    lock = FileLock(file, timeout=seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StudyError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_folder(home: Path, url: str) -> Path:
+    """Beside the database, so that whoever opens it from elsewhere meets the same lock."""
+    file = _sqlite_file(_parse(url))
+    folder = home if file is None else file.resolve().parent
+    _make_folder(folder)
+    return folder
 
 
 def _make_folder(folder: Path) -> None:

@@ -47,11 +47,12 @@ class EpochLog:
 
     def add(self, logs: dict[str, float]) -> None:
         """Append an epoch's logs."""
-        self.epochs += 1
         for name, value in logs.items():
-            # A log that begins late (a user's own) is absent, not shifted.
-            values = self.history.setdefault(name, [None] * (self.epochs - 1))
+            values = self.history.setdefault(name, [])
+            # A log that some epochs do not have is absent there, not shifted.
+            values += [None] * (self.epochs - len(values))
             values.append(finite(value))
+        self.epochs += 1
 
     def best(self, name: str, direction: str) -> tuple[int, float] | None:
         """The epoch, from 1, where a log was best, and its value; the earliest of equals; None where none is."""
@@ -77,8 +78,9 @@ class _EpochCallback(keras.callbacks.Callback):
         self._log.parameters = self.model.count_params()
         diverged = [name for name in ("loss", "val_loss") if not math.isfinite(scalars.get(name, 0.0))]
         if diverged:
-            raise Diverged(f"{diverged[0]} is {scalars[diverged[0]]} after epoch {epoch + 1}")
-        self._on_epoch(epoch + 1, scalars)
+            raise Diverged(f"{diverged[0]} is {scalars[diverged[0]]} after epoch {self._log.epochs}")
+        # Counted here: a `fit` that trains in two stages lets Keras count from 0 twice.
+        self._on_epoch(self._log.epochs, scalars)
 
 
 def fit(
@@ -119,15 +121,9 @@ def fit(
         raise StudyError(f"build(hp) must return a keras.Model; it returned {type(model).__name__}")
     classes = int(train.y.max()) + 1
     x, y = train.scaled, _targets(model, train.y, classes)
-    options: dict[str, Any] = {
-        "epochs": epochs,
-        "verbose": 0,
-        "callbacks": [_EpochCallback(log, on_epoch)],
-    }
+    options: dict[str, Any] = {"epochs": epochs, "callbacks": [_EpochCallback(log, on_epoch)]}
     if validation is not None:
         options["validation_data"] = validation.scaled, _targets(model, validation.y, classes)
-    elif _demands_validation(hypermodel):
-        options["validation_data"] = None
     if model.built and model.optimizer is not None:
         # TensorFlow traces a step twice when variables are created in the first call.
         model.optimizer.build(model.trainable_variables)
@@ -156,14 +152,17 @@ def probabilities(model: keras.Model, images: Images) -> NDArray[np.float32]:
 
 
 def _targets(model: keras.Model, labels: NDArray[np.int64], classes: int) -> NDArray[Any]:
-    """Labels as the model's loss wants them: integers for the sparse losses, one-hot for the others."""
+    """Labels as the model's loss wants them: one-hot for Keras's categorical losses, integers for all others."""
     loss = getattr(model, "loss", None)
-    name = (loss if isinstance(loss, str) else getattr(loss, "name", "") or type(loss).__name__).lower()
+    if isinstance(loss, (list, tuple)) and len(loss) == 1:
+        loss = loss[0]
+    words = (loss if isinstance(loss, str) else "", getattr(loss, "__name__", ""), type(loss).__name__)
+    name = " ".join(words).lower()
     one_hot = "categorical" in name and "sparse" not in name
     return keras.utils.to_categorical(labels, classes) if one_hot else labels
 
 
-def _demands_validation(hypermodel: Any) -> bool:
+def demands_validation(hypermodel: Any) -> bool:
     """Whether `fit` cannot be called without `validation_data`, as in KerasTuner's own example."""
     parameter = inspect.signature(hypermodel.fit).parameters.get("validation_data")
     return parameter is not None and parameter.default is inspect.Parameter.empty
@@ -197,25 +196,34 @@ def _feed_from_memory(model: keras.Model, train: Images, validation: Images | No
     signature = inspect.signature(plain_fit)
 
     def fit_from_memory(*args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("verbose", 0)
         given = signature.bind(*args, **kwargs).arguments
         known = given.get("x") is train.scaled and isinstance(given.get("y"), np.ndarray)
         plain = ("sample_weight", "validation_split", "steps_per_epoch")
-        if not known or any(given.get(option) for option in plain):
-            return plain_fit(**given)
+        if not known or any(given.get(option) is not None for option in plain):
+            return plain_fit(*args, **kwargs)
         epoch = tf.Variable(0, dtype=tf.int64)
         order_seed = seed if given.pop("shuffle", True) else None
         batch_size = given.pop("batch_size", None) or 32
         given["x"] = _training_batches(train.x, given.pop("y"), batch_size, order_seed, epoch)
-        given["callbacks"] = [_EpochNumber(epoch), *(given.get("callbacks") or [])]
+        callbacks = list(given.get("callbacks") or [])
+        given["callbacks"] = [_EpochNumber(epoch), *callbacks]
         held_out = given.get("validation_data")
-        if validation is not None and held_out is not None and held_out[0] is validation.scaled:
-            given["validation_data"] = _validation_batches(validation, held_out[1])
+        if validation is not None and isinstance(held_out, tuple) and held_out[0] is validation.scaled:
+            given["validation_data"] = _validation_batches(validation, *held_out[1:])
             given.pop("validation_batch_size", None)
-        if len(train) // batch_size * given.get("epochs", 1) > FEW_STEPS:
+        many = len(train) // batch_size * given.get("epochs", 1) > FEW_STEPS
+        if many and not any(map(_acts_on_batches, callbacks)):
             model.steps_per_execution = max(model.steps_per_execution, STEPS_PER_EXECUTION)
         return plain_fit(**given, shuffle=False)
 
     model.fit = fit_from_memory
+
+
+def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback does something at each batch, and so must see each."""
+    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    return any(getattr(type(callback), hook, None) is not getattr(keras.callbacks.Callback, hook) for hook in hooks)
 
 
 class _EpochNumber(keras.callbacks.Callback):
@@ -249,9 +257,10 @@ def _training_batches(
     return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(y) / batch_size))).prefetch(2)
 
 
-def _validation_batches(images: Images, targets: NDArray[Any]) -> tf.data.Dataset:
-    batches = tf.data.Dataset.from_tensor_slices((images.x, targets)).batch(_evaluation_batch(images))
-    return batches.map(lambda x, y: (_scale(x), y)).prefetch(1)
+def _validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Dataset:
+    """Large batches in their own order; `targets` are labels, and sample weights where there are some."""
+    batches = tf.data.Dataset.from_tensor_slices((images.x, *targets)).batch(_evaluation_batch(images))
+    return batches.map(lambda x, *y: (_scale(x), *y)).prefetch(1)
 
 
 def _scale(x: Any) -> Any:

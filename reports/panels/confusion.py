@@ -17,9 +17,9 @@ class Confusion(NamedTuple):
     counts: list[list[int]]
 
     @property
-    def recalls(self) -> list[float]:
-        """Share of each true class that is classified correctly."""
-        return [row[label] / max(sum(row), 1) for label, row in enumerate(self.counts)]
+    def recalls(self) -> list[float | None]:
+        """Share of each true class that is classified correctly; None for a class without test images."""
+        return [row[label] / sum(row) if sum(row) else None for label, row in enumerate(self.counts)]
 
 
 def info(results: StudyResults) -> list[Confusion]:
@@ -59,10 +59,11 @@ def _card(confusion: Confusion) -> Card:
     )
     figure.update_xaxes(title="predicted", type="category")
     figure.update_yaxes(title="true", type="category", autorange="reversed")
-    worst = int(np.argmin(confusion.recalls))
+    recalls = {label: recall for label, recall in enumerate(confusion.recalls) if recall is not None}
+    worst = min(recalls, key=lambda label: recalls[label])
     return Card(
         f"{confusion.finalist}: confusion matrix",
         f"Test images by true and predicted class, summed over {confusion.seeds} seeds; coloured by errors. Hardest "
-        f"class: {worst}, {100 * confusion.recalls[worst]:.1f} % recognised.",
+        f"class: {worst}, {100 * recalls[worst]:.1f} % recognised.",
         figure=figure,
     )

@@ -60,4 +60,8 @@ def _card(space: SpaceResults, objective: str) -> Card:
         )
         named.add(curve.kind)
     figure.update_xaxes(title="epoch").update_yaxes(title=objective)
-    return Card(title, f"{objective} after each epoch; a trial's value is its best epoch's.", figure=figure)
+    return Card(
+        title,
+        f"{objective} after each epoch; a complete trial's value is its best epoch's, a pruned one's its last.",
+        figure=figure,
+    )

@@ -145,8 +145,8 @@ def test_a_home_without_the_right_to_write(home: Path) -> None:
     home.parent.chmod(0o755)
     user = ["setpriv", "--reuid=65534", "--clear-groups", "--"] if os.geteuid() == 0 else []
     code = (
-        "import os, sys; os.chdir('/'); from pathlib import Path; from study.storage import check_writable\n"
-        "try: check_writable(Path(sys.argv[1]))\nexcept Exception as error: print(type(error).__name__, error)"
+        "import os, sys; os.chdir('/'); from pathlib import Path; from study.storage import check_places\n"
+        "try: check_places(Path(sys.argv[1]), 'a', None)\nexcept Exception as error: print(type(error).__name__, error)"
     )
     for folder in home.parents:
         if not os.stat(folder).st_mode & 0o001:
@@ -183,13 +183,11 @@ def test_a_database_that_fails_while_it_is_used(command: Command, home: Path, ar
     """Whatever the database says comes as one line, and what was finished is kept."""
     command("run", "a", "--dataset", f"npz:{archive}", *RUN)
     with sqlite3.connect(home / "study.db") as connection:
-        connection.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON trial_params BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
-        )
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON trial_params BEGIN INSERT INTO gone VALUES (1); END")
     connection.close()
     code, _, error = command("resume", "a", "--trials", "3", "--quiet")
     assert code == 1
-    assert "the storage failed: IntegrityError: the disk is full; what is finished is kept" in error
+    assert "the storage failed: OperationalError: no such table: main.gone; what is finished is kept" in error
     assert error.count("\n") == 1
     with sqlite3.connect(home / "study.db") as connection:
         connection.execute("DROP TRIGGER full")

@@ -30,12 +30,12 @@ def test_reading_a_storage_that_is_not_there_creates_nothing(tmp_path: Path) -> 
 
 def test_a_driver_holds_its_study_alone(tmp_path: Path) -> None:
     with (
-        storage_room.driver_lock(tmp_path, "a"),
+        storage_room.driver_lock(tmp_path, f"sqlite:///{tmp_path}/study.db", "a"),
         pytest.raises(StudyError, match="another process is running the study 'a'"),
-        storage_room.driver_lock(tmp_path, "a"),
+        storage_room.driver_lock(tmp_path, f"sqlite:///{tmp_path}/study.db", "a"),
     ):
         pass
-    with storage_room.driver_lock(tmp_path, "a"):
+    with storage_room.driver_lock(tmp_path, f"sqlite:///{tmp_path}/study.db", "a"):
         pass
 
 

@@ -10,8 +10,9 @@ CONFIG = StudyConfig(name="a", spaces=("dense",))
 
 def create(home: str) -> str:
     """What `study run` does with the storage, in a process of its own."""
-    with storage_room.creation_lock(Path(home)):
-        storage = storage_room.open_storage(storage_room.storage_url(Path(home), None), create=True)
+    url = storage_room.storage_url(Path(home), None)
+    with storage_room.creation_lock(Path(home), url):
+        storage = storage_room.open_storage(url, create=True)
         assert storage is not None
         if "a" in storage_room.read_configs(storage):
             return "exists"
