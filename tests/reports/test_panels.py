@@ -89,6 +89,7 @@ def test_the_confusion_is_summed_over_seeds(make: Make) -> None:
     (found,) = confusion.info(collect.read(*make({"dense": TRIALS}, tuned_and_baseline([10, 20], [30]))))
     assert found.counts == [[100, 0], [30, 70]]
     assert found.recalls == pytest.approx([1.0, 0.7])
+    assert confusion.Confusion("it", 1, [[3, 1], [0, 0]]).recalls == [0.75, None]
     assert found.seeds == 2
 
 

@@ -59,6 +59,8 @@ def tree(folder: Path) -> dict[str, bytes]:
         (("--storage", "sqlite://"), "a study is kept in a file"),
         (("--storage", "oracle9://user:secret@host/db"), "needs a driver"),
         (("--no-such-option",), "No such option: --no-such-option"),
+        (("--storage", "postgresql://user:secret@host:abc/db"), "--storage is a database URL such as"),
+        (("--storage", "sqlite:///none/study.db"), "there is no folder"),
         (("a/b",), "a study's name is letters, digits"),
         (("..",), "a study's name is letters, digits"),
     ],
@@ -196,6 +198,17 @@ def test_a_database_that_fails_while_it_is_used(command: Command, home: Path, ar
     assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == [0, 1, 2]
 
 
+def test_a_mistyped_option_of_resume_is_not_called_fixed(command: Command) -> None:
+    assert "No such option: --trails" in refused(command, "resume", "a", "--trails", "5")
+
+
+def test_no_command_prints_the_help(command: Command) -> None:
+    code, _, error = command()
+    assert code == 2
+    assert "Commands:" in error
+    assert error.count("\n") > 10
+
+
 def test_other_peoples_studies_in_the_database_are_passed_over(command: Command, home: Path) -> None:
     import optuna
 
@@ -238,6 +251,8 @@ def test_the_commands_after_a_run(command: Command, home: Path, archive: Path) -
     assert "exported to a .csv, .parquet or .json file" in refused(command, "export", "a", "-o", "trials.xls")
     assert "cannot be written" in refused(command, "export", "a", "-o", "none/trials.csv")
     assert "cannot be written" in refused(command, "report", "a", "-o", "trials.csv/report.html")
+    assert "-o names the HTML file" in refused(command, "report", "a", "-o", "report.json")
+    assert "--seeds counts from the start and may grow only; a has 2" in refused(command, "resume", "a", "--seeds", "1")
 
     shutil.rmtree(home / "a")
     assert command("report", "a", "-o", "elsewhere/page.html") == (0, "report: elsewhere/page.html\n", "")

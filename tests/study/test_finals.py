@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import optuna
 import pytest
 from helpers import Command
 
@@ -59,7 +60,9 @@ def test_a_final_that_is_lost_is_made_again_as_it_was(command: Command, home: Pa
     storage, config = storage_room.open_study(storage_room.storage_url(home, None), "b")
     before = stored(home, "b")
     storage.delete_study(storage.get_study_id_from_name("b/finals"))
-    storage_room.create_study(storage, config, {"fingerprint": _fingerprint(home, "a")})
+    empty = optuna.create_study(study_name="b/finals", storage=storage, direction="maximize")
+    empty.set_user_attr("fingerprint", _fingerprint(home, "a"))
+    empty.set_user_attr("config", config.to_json())
     code, output, _ = command("evaluate", "b")
     assert code == 0
     assert output.count("final  ") == 4
@@ -68,6 +71,30 @@ def test_a_final_that_is_lost_is_made_again_as_it_was(command: Command, home: Pa
             new.finalist, new.errors, new.loss, new.confusion,
         )  # fmt: skip
     assert command("evaluate", "b")[1].count("final  ") == 0
+
+
+def test_a_final_that_fails_does_not_keep_the_others_from_being_made(
+    command: Command, home: Path, archive: Path
+) -> None:
+    code, output, error = command(
+        "run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:FailingFinals", *RUN, "--seeds", "1"
+    )
+    assert code == 1
+    assert "2 finals failed (tiny:FailingFinals baseline, seed 0: RuntimeError: more than 80 images)" in error
+    assert "'study evaluate a' tries them again" in error
+    assert error.count("\n") == 1
+    assert {final.space for final in stored(home, "a")} == {"tiny:Tiny", "tiny:TinyOther"}
+    assert (home / "a" / "report.html").is_file()
+    assert "tiny:TinyOther tuned" in output
+
+
+def test_a_space_that_demands_validation_data_reaches_its_finals(command: Command, home: Path, archive: Path) -> None:
+    code, _, error = command(
+        "run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Demanding", "--trials", "1", "--epochs", "1",
+        "--seeds", "1",
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    assert len(stored(home, "a")) == 2
 
 
 def _fingerprint(home: Path, name: str) -> object:

@@ -9,7 +9,7 @@ import pytest
 from optuna.testing.pytest_samplers import BasicSamplerTestCase
 
 from study.config import StudyConfig
-from study.samplers import PRUNERS, SAMPLERS, KeyedSampler
+from study.samplers import PRUNERS, SAMPLERS, KeyedSampler, judge_again
 
 config = StudyConfig()
 
@@ -45,6 +45,26 @@ def test_the_choices_do_not_depend_on_when_the_process_was_restarted(name: str, 
         return table(study)
 
     assert run(30) == run(7, 9, 14)
+
+
+def test_a_trial_killed_between_its_verdict_and_its_end_is_judged_as_before() -> None:
+    """Successive halving stores the rung before anybody acts on the verdict."""
+    study = optuna.create_study(direction="maximize", pruner=PRUNERS["sha"]())
+    for value in (0.9, 0.8, 0.7):
+        trial = study.ask()
+        trial.report(value, 1)
+        trial.should_prune()
+        study.tell(trial, value)
+    trial = study.ask()
+    trial.report(0.1, 1)
+    assert trial.should_prune()
+    assert not optuna.Trial(study, trial._trial_id).should_prune()  # what the stored rung does
+    assert judge_again(study, trial.number)
+    assert judge_again(study, trial.number)
+    winner = study.ask()
+    winner.report(0.95, 1)
+    assert not winner.should_prune()
+    assert not judge_again(study, winner.number)
 
 
 def test_a_draw_depends_on_the_seed_and_the_trial() -> None:

@@ -1,6 +1,7 @@
 """Creation under a lock, by real processes."""
 
 import multiprocessing
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,42 @@ def test_a_driver_holds_its_study_alone(tmp_path: Path) -> None:
         pass
     with storage_room.driver_lock(tmp_path, f"sqlite:///{tmp_path}/study.db", "a"):
         pass
+
+
+def test_the_lock_is_the_database_s_whatever_the_home(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    with (
+        storage_room.driver_lock(tmp_path / "one", url, "a"),
+        pytest.raises(StudyError, match="another process is running the study 'a'"),
+        storage_room.driver_lock(tmp_path / "two", url, "a"),
+    ):
+        pass
+
+
+def test_reading_somebody_elses_database_leaves_it_alone(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    before = file.read_bytes()
+    assert storage_room.open_storage(f"sqlite:///{file}") is None
+    assert file.read_bytes() == before
+
+
+def test_somebody_elses_study_of_that_name_is_not_taken(tmp_path: Path) -> None:
+    storage = storage_room.open_storage(f"sqlite:///{tmp_path}/study.db", create=True)
+    assert storage is not None
+    theirs = optuna.create_study(study_name="a/dense", storage=storage)
+    theirs.tell(theirs.ask(), 1.0)
+    with pytest.raises(StudyError, match="has another Optuna study named 'a/dense'"):
+        storage_room.create_study(storage, CONFIG, {})
+
+
+def test_a_home_with_signs_of_an_url(tmp_path: Path) -> None:
+    url = storage_room.storage_url(tmp_path / "a?b %20", None)
+    (tmp_path / "a?b %20").mkdir()
+    assert storage_room.open_storage(url, create=True) is not None
+    assert (tmp_path / "a?b %20" / "study.db").is_file()
 
 
 def test_passwords_are_not_shown() -> None:

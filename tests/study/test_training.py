@@ -120,13 +120,75 @@ def test_other_arrays_go_to_keras_as_they_are(data: Dataset) -> None:
     assert log.epochs == 3
 
 
-def test_a_fit_that_demands_validation_data_can_be_trained_without(data: Dataset) -> None:
-    class Demanding(tiny.Tiny):
-        def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, validation_data: Any, **kwargs: Any) -> Any:
-            return model.fit(x, y, validation_data=validation_data, **kwargs)
+def test_sample_weights_and_validation_weights_are_not_lost(data: Dataset) -> None:
+    class Weighted(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+            return model.fit(x, y, sample_weight=np.zeros(len(y)), **kwargs)
 
-    _, log = fitted(data, Demanding(), validation=False)
-    assert "val_loss" not in log.history
+    _, log = fitted(data, Weighted())
+    assert log.history["loss"] == [0.0] * 3
+    assert (log.history["val_loss"][0] or 0) > 0
+
+    class ValidationWeighted(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+            x_val, y_val = kwargs.pop("validation_data")
+            return model.fit(x, y, validation_data=(x_val, y_val, np.zeros(len(y_val))), **kwargs)
+
+    _, log = fitted(data, ValidationWeighted())
+    assert log.history["val_loss"] == [0.0] * 3
+    assert (log.history["loss"][0] or 0) > 0
+
+
+def test_a_fit_in_two_stages_counts_its_epochs_once(data: Dataset) -> None:
+    class Staged(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            model.fit(*args, **kwargs)
+            return model.fit(*args, **kwargs)
+
+    epochs: list[int] = []
+    _, log = fitted(data, Staged(), epochs=2, on_epoch=lambda epoch, logs: epochs.append(epoch))
+    assert epochs == [1, 2, 3, 4]
+    assert log.epochs == 4
+
+
+def test_a_callback_that_acts_on_batches_sees_each(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "FEW_STEPS", 0)
+    seen: list[int] = []
+
+    class Warmup(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen.append(batch)
+
+    class Space(tiny.Tiny):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, batch_size=16, callbacks=[*callbacks, Warmup()], **kwargs)
+
+    fitted(data, Space(), epochs=1)
+    assert seen == list(range(-(-len(data.train) // 16)))
+
+
+def test_a_log_that_some_epochs_lack_is_absent_there() -> None:
+    log = training.EpochLog()
+    for logs in ({"loss": 3.0}, {"loss": 2.0, "val_loss": 2.5}, {"loss": 1.0}, {"loss": 0.5, "val_loss": 0.7}):
+        log.add(logs)
+    assert log.history["val_loss"] == [None, 2.5, None, 0.7]
+
+
+@pytest.mark.parametrize(
+    "loss, one_hot",
+    [
+        ("categorical_crossentropy", True),
+        ("sparse_categorical_crossentropy", False),
+        (keras.losses.categorical_crossentropy, True),
+        (keras.losses.SparseCategoricalCrossentropy(), False),
+        (keras.losses.CategoricalCrossentropy(name="ce"), True),
+        (["categorical_crossentropy"], True),
+    ],
+)
+def test_labels_are_as_the_loss_wants_them(loss: Any, one_hot: bool) -> None:
+    model = tiny.linear()
+    model.compile(loss=loss)
+    assert training._targets(model, np.array([0, 2]), 3).shape == ((2, 3) if one_hot else (2,))
 
 
 def test_a_fit_of_ones_own_that_returns_metrics_is_scored_with_a_warning(data: Dataset) -> None:

@@ -96,6 +96,23 @@ class Diverging(Tiny):
         return model
 
 
+class FailingFinals(Tiny):
+    """Trains on the images of the search, not on those of the finals."""
+
+    def fit(self, hp: Any, model: keras.Model, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(x) > 80:
+            raise RuntimeError("more than 80 images")
+        return model.fit(x, *args, **kwargs)
+
+
+class Demanding(Tiny):
+    """Takes its validation data by name, as KerasTuner's own example does."""
+
+    def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, validation_data: Any, **kwargs: Any) -> Any:
+        x_val, y_val = validation_data
+        return model.fit(x, y, validation_data=(x_val, y_val), **kwargs)
+
+
 class NoMetric(Tiny):
     """Does not report accuracy."""
 
