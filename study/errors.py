@@ -16,8 +16,6 @@ class StudyFailure(StudyError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM. Not an `Exception`, so that nobody's `except Exception` keeps the study alive."""
 
-    exit_code = 130
-
 
 def one_line(error: BaseException, limit: int = 500) -> str:
     """The error's type and text as a single line of at most `limit` characters, for records and messages."""
