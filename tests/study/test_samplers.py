@@ -78,6 +78,19 @@ def test_a_draw_depends_on_the_seed_and_the_trial() -> None:
     assert table(changed) != table(study)
 
 
+def test_every_draw_has_a_seed_of_its_own() -> None:
+    seeds: list[int] = []
+
+    def make(seed: int) -> optuna.samplers.BaseSampler:
+        seeds.append(seed)
+        return SAMPLERS["tpe"](seed)
+
+    study = optuna.create_study(sampler=KeyedSampler(make, lambda *key: config.seed_for("space", *key), {}))
+    study.optimize(objective, n_trials=15)
+    assert len(seeds) > 30
+    assert len(set(seeds)) == len(seeds)
+
+
 def test_an_independent_draw_does_not_depend_on_the_order_of_the_parameters() -> None:
     def drawn(first: str, second: str) -> dict[str, float]:
         study = optuna.create_study(sampler=sampler("random"))
