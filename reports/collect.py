@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from study import results
 from study import storage as storage_room
 from study.config import StudyConfig
-from study.records import FinalRecord, TrialRecord
+from study.records import TUNED, FinalRecord, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class StudyResults:
     def finals_of(self, space: str, role: str) -> list[FinalRecord]:
         """The finals of a space's baseline or of its present winner, by seed."""
         found = [final for final in self.finals if (final.space, final.role) == (space, role)]
-        if role == "tuned":
+        if role == TUNED:
             best = next(each.best for each in self.spaces if each.name == space)
             found = [final for final in found if best is not None and final.trial == best.number]
         return sorted(found, key=lambda final: final.seed_index)
@@ -57,8 +57,8 @@ def read(storage: BaseStorage, config: StudyConfig) -> StudyResults:
     attributes = storage_room.load(storage, config.finals_name).user_attrs
     spaces = []
     for name in config.spaces:
-        trials = results.trials(storage, config, name)
         study = storage_room.load(storage, config.study_name(name))
+        trials = study.get_trials(deepcopy=False)
         spaces.append(SpaceResults(name, study, trials, results.best_trial(trials, config)))
     return StudyResults(
         config=config,

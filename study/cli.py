@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from search_spaces import SpaceError
 from study.config import StudyConfig, check_choice, parse_duration
 from study.errors import StudyError, StudyFailure
 
@@ -257,6 +258,8 @@ def main(arguments: list[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except StudyError as error:
         return _complain(str(error), error.exit_code)
+    except SpaceError as error:
+        return _complain(str(error), StudyError.exit_code)
     except Exception as error:
         storage = sys.modules.get("study.storage")  # not imported here: it is heavy
         if storage is not None and isinstance(error, storage.FAILURES):
@@ -279,16 +282,13 @@ def _work(
     config: StudyConfig, home: Path, url: str, quiet: bool, *, create: bool = False, searching: bool = True
 ) -> None:
     """Search, finals and report of a study, under its lock."""
-    from search_spaces.loading import SpaceError, check_name
+    from search_spaces.loading import check_name
     from study import environment
     from study import storage as storage_room
     from study.progress import Display
 
-    try:
-        for space in config.spaces:
-            check_name(space)
-    except SpaceError as error:
-        raise StudyError(str(error)) from error
+    for space in config.spaces:
+        check_name(space)
     with Display(Console(), quiet=quiet) as display:
         display.say("loading TensorFlow and the data ...")
         environment.import_tensorflow()
@@ -316,16 +316,13 @@ def _prepare(
     create: bool,
 ) -> "Session":
     """Load the data and the spaces; create or check the study. Everything that can be refused is refused here."""
-    from search_spaces import SpaceError, load
+    from search_spaces import load
     from study import datasets as dataset_room
     from study import driver, environment, fingerprints
     from study import storage as storage_room
 
-    try:
-        dataset = dataset_room.load(config)
-        hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
-    except SpaceError as error:
-        raise StudyError(str(error)) from error
+    dataset = dataset_room.load(config)
+    hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
     fingerprint = fingerprints.of_study(config, dataset, hypermodels)
     if create:
         attributes = {"fingerprint": fingerprint, "environment": environment.describe()}

@@ -101,6 +101,11 @@ class StudyConfig:
         """The Optuna study of the finals."""
         return f"{self.name}/finals"
 
+    @property
+    def study_names(self) -> list[str]:
+        """The Optuna studies of the study; the finals' comes last."""
+        return [*map(self.study_name, self.spaces), self.finals_name]
+
     def seed_for(self, *key: str | int) -> int:
         """A 32-bit seed that depends on `seed` and the key alone, so that no order of events can change it."""
         text = json.dumps([self.seed, *key])

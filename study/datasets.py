@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -338,16 +337,14 @@ def _cached(folder: Path, decode: Callable[[], Arrays]) -> Arrays:
         arrays = decode()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}-"))
-            for name, array in arrays.items():
-                np.save(draft / f"{name}.npy", array)
-            try:
-                draft.rename(folder)
-            except OSError:  # another process was faster
-                shutil.rmtree(draft)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as own:
+                draft = Path(own) / "arrays"
+                draft.mkdir()
+                for name, array in arrays.items():
+                    np.save(draft / f"{name}.npy", array)
+                with contextlib.suppress(OSError):  # another process was faster
+                    draft.rename(folder)
         except OSError as error:
-            for left in folder.parent.glob(f"{folder.name}-*"):
-                shutil.rmtree(left, ignore_errors=True)
             raise StudyError(
                 f"decoded images cannot be cached in {folder}: {error.strerror}; give another --data-dir"
             ) from None

@@ -4,7 +4,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,7 +178,7 @@ class _Search:
             state, error = TrialState.FAIL, one_line(caught)
         best = log.best(config.objective, config.direction)
         if state == TrialState.COMPLETE and best is None:
-            state, error = TrialState.FAIL, str(_missing(config.objective, log))
+            state, error = TrialState.FAIL, str(_missing(config.objective, log.history))
         record = TrialRecord(
             values={name: plain(value) for name, value in hp.values.items()},
             epochs=log.epochs,
@@ -225,9 +225,7 @@ class _Reporter:
     def __call__(self, epoch: int, logs: dict[str, float]) -> None:
         objective = self._session.config.objective
         if objective not in logs:
-            log = training.EpochLog()
-            log.add(logs)
-            raise _missing(objective, log)
+            raise _missing(objective, logs)
         self._session.display.epoch(f"{objective} {logs[objective]:.4f}")
         if epoch > self._reported:
             self._trial.report(logs[objective], epoch)
@@ -243,8 +241,8 @@ class _Reporter:
         self._session.interruption.check()
 
 
-def _missing(objective: str, log: training.EpochLog) -> StudyError:
+def _missing(objective: str, reported: Iterable[str]) -> StudyError:
     return StudyError(
-        f"the models report no {objective} (they report {', '.join(log.history) or 'nothing'}); compile them with "
+        f"the models report no {objective} (they report {', '.join(reported) or 'nothing'}); compile them with "
         "metrics=['accuracy'], or give another --objective"
     )

@@ -21,10 +21,8 @@ from study.datasets import Images
 from study.driver import Session
 from study.errors import one_line
 from study.hyperparameters import TrialHyperParameters
-from study.records import RECORD, FinalRecord, TrialRecord, file_name, model_file
+from study.records import BASELINE, RECORD, TUNED, FinalRecord, TrialRecord, file_name, model_file
 from study.samplers import BASELINE_NUMBER
-
-BASELINE, TUNED = "baseline", "tuned"
 
 
 @dataclass(frozen=True)

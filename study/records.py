@@ -14,6 +14,10 @@ RECORD = "record"
 """The user attribute of a trial that holds its record."""
 
 
+BASELINE, TUNED = "baseline", "tuned"
+"""The roles of a finalist."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
     """One configuration, trained: the `record` attribute of a trial of a space's search."""
@@ -53,7 +57,7 @@ class FinalRecord:
 
     space: str
     role: str
-    """`baseline` or `tuned`."""
+    """`BASELINE` or `TUNED`."""
     trial: int
     """The number of the finalist's trial in its space's search."""
     values: dict[str, Value]

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import StudyError
-from study.records import RECORD, FinalRecord, TrialRecord, model_file
+from study.records import RECORD, TUNED, FinalRecord, TrialRecord, model_file
 
 if TYPE_CHECKING:
     import pandas
@@ -81,7 +81,7 @@ def best(storage: BaseStorage, config: StudyConfig, home: Path, space: str | Non
     name = next(name for name, trial in winners.items() if trial is winner)
     assert winner is not None
     kept = TrialRecord.from_json(winner.user_attrs[RECORD])
-    tested = [each.accuracy for each in finals(storage, config) if each.finalist == (name, "tuned", winner.number)]
+    tested = [each.accuracy for each in finals(storage, config) if each.finalist == (name, TUNED, winner.number)]
     model = home / config.name / model_file(name)
     return {
         "study": config.name,

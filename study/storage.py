@@ -136,7 +136,7 @@ def create_study(storage: BaseStorage, config: StudyConfig, attributes: Mapping[
     `attributes` (JSON values) become user attributes of each. Call it under `creation_lock`.
     """
     _forget_interrupted_creation(storage, config)
-    for study_name in (*map(config.study_name, config.spaces), config.finals_name):
+    for study_name in config.study_names:
         direction: Direction = "maximize" if study_name == config.finals_name else config.direction
         study = optuna.create_study(study_name=study_name, storage=storage, direction=direction, load_if_exists=True)
         for key, value in attributes.items():
@@ -146,7 +146,7 @@ def create_study(storage: BaseStorage, config: StudyConfig, attributes: Mapping[
 
 def update_config(storage: BaseStorage, config: StudyConfig) -> None:
     """Store a definition over the one that the study was created with."""
-    for study_name in (*map(config.study_name, config.spaces), config.finals_name):
+    for study_name in config.study_names:
         load(storage, study_name).set_user_attr(CONFIG, config.to_json())
 
 
@@ -237,7 +237,7 @@ def _set_pragmas(storage: RDBStorage, create: bool) -> None:
 def _forget_interrupted_creation(storage: BaseStorage, config: StudyConfig) -> None:
     """Delete the empty Optuna studies of a creation that was interrupted."""
     for study in storage.get_all_studies():
-        in_the_way = study.study_name in (*map(config.study_name, config.spaces), config.finals_name)
+        in_the_way = study.study_name in config.study_names
         stale = in_the_way or (study.study_name.startswith(f"{config.name}/") and CONFIG in study.user_attrs)
         if not stale:
             continue

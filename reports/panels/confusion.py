@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from reports.collect import StudyResults
 from reports.panels import Card
+from study.records import TUNED
 
 
 class Confusion(NamedTuple):
@@ -26,7 +27,7 @@ def info(results: StudyResults) -> list[Confusion]:
     """The tuned winner of each space that was tested."""
     found = []
     for space in results.spaces:
-        finals = results.finals_of(space.name, "tuned")
+        finals = results.finals_of(space.name, TUNED)
         if finals:
             counts = np.sum([final.confusion for final in finals], axis=0)
             found.append(Confusion(f"{space.name} tuned", len(finals), counts.tolist()))

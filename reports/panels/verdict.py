@@ -7,7 +7,7 @@ from typing import NamedTuple
 from reports import statistics
 from reports.collect import StudyResults
 from reports.panels import Card, percent, points
-from study.records import FinalRecord
+from study.records import BASELINE, TUNED, FinalRecord
 
 COLUMNS = (
     "Finalist",
@@ -70,7 +70,7 @@ def info(results: StudyResults) -> Verdict:
     finals = {
         (space.name, role): found
         for space in results.spaces
-        for role in ("baseline", "tuned")
+        for role in (BASELINE, TUNED)
         if (found := results.finals_of(space.name, role))
     }
     rows = [_row(results, space, role, found) for (space, role), found in finals.items()]
@@ -142,8 +142,8 @@ def _row(results: StudyResults, space: str, role: str, finals: list[FinalRecord]
 
 
 def _comparisons(finals: dict[tuple[str, str], list[FinalRecord]]) -> list[Comparison]:
-    pairs = [((space, "tuned"), (space, "baseline")) for space, role in finals if role == "tuned"]
-    pairs += combinations([key for key in finals if key[1] == "tuned"], 2)
+    pairs = [((space, TUNED), (space, BASELINE)) for space, role in finals if role == TUNED]
+    pairs += combinations([key for key in finals if key[1] == TUNED], 2)
     measured = []
     for first, second in pairs:
         paired = _paired(finals.get(first, []), finals.get(second, []))
