@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from reports.collect import StudyResults
 from reports.panels import Card, confusion, learning_curves, provenance, search, trial_table, verdict
 from study.config import StudyConfig
 from study.errors import one_line
+from study.files import write_whole
 from study.records import finite
 
 Panel = Callable[[StudyResults], list[Card]]
@@ -41,14 +43,9 @@ def write(storage: BaseStorage, config: StudyConfig, file: Path) -> None:
         OSError: a file that cannot be written.
     """
     results = collect.read(storage, config)
-    file.parent.mkdir(parents=True, exist_ok=True)
     for path, make in ((file, html), (file.with_suffix(".json"), as_json)):
-        draft = path.with_name(f"draft-{path.name}")
-        try:
-            draft.write_text(make(results), encoding="utf-8")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        text = make(results)
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
 
 
 def html(results: StudyResults) -> str:

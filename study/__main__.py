@@ -2,4 +2,5 @@
 
 from study.cli import entry_point
 
-entry_point()
+if __name__ == "__main__":  # worker processes import it too
+    entry_point()

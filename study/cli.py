@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from search_spaces import SpaceError
-from study.config import StudyConfig, check_choice, parse_duration
-from study.errors import StudyError, StudyFailure
+from study.config import StudyConfig, check_choice, parse_duration, parse_size
+from study.errors import Interrupted, StudyError, StudyFailure
 
 if TYPE_CHECKING:
-    from study.driver import Session
-    from study.progress import Display
+    from study.session import Task
 
 app = typer.Typer(
     add_completion=False,
@@ -34,7 +34,12 @@ Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this lon
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 ManualDir = Annotated[Path | None, typer.Option(help="Folder with the data set's original files.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets are prepared. [default: ~/tensorflow_datasets]")]
-Workers = Annotated[int | None, typer.Option(help="Worker processes.")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes; 0 trains in this one.")]
+MemoryLimit = Annotated[str | None, typer.Option(help="Of a worker, as 4GB; a trial that needs more fails.")]
+AllowDrift = Annotated[
+    bool,
+    typer.Option("--allow-drift", help="Go on under other versions of Keras and the like."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path("runs")
 
@@ -63,13 +68,16 @@ def run(
     sampler: Annotated[str, typer.Option(help="tpe or random.")] = StudyConfig.sampler,
     pruner: Annotated[str, typer.Option(help="median, sha or none.")] = StudyConfig.pruner,
     objective: Annotated[str, typer.Option(help="val_accuracy or val_loss.")] = StudyConfig.objective,
-    workers: Annotated[int, typer.Option(help="Worker processes.")] = StudyConfig.workers,
+    workers: Annotated[int, typer.Option(help="Worker processes; 0 trains in this one.")] = StudyConfig.workers,
+    memory_limit: MemoryLimit = None,
     home: Home = HOME,
     storage: Storage = None,
     quiet: Quiet = False,
 ) -> None:
     """Start a study: search, finals, report."""
+    from study import results
     from study import storage as storage_room
+    from study.session import Task
 
     config = StudyConfig(
         name=name,
@@ -79,7 +87,7 @@ def run(
         data_dir=_absolute(data_dir),
         trials=trials,
         epochs=epochs,
-        timeout=parse_duration(timeout) if timeout is not None else None,
+        timeout=_parsed(timeout, parse_duration),
         seeds=seeds,
         seed=seed,
         split_seed=split_seed,
@@ -87,11 +95,12 @@ def run(
         pruner=pruner,
         objective=objective,
         workers=workers,
+        memory_limit=_parsed(memory_limit, parse_size),
     )
     storage_room.check_places(home, name, storage)
     url = storage_room.storage_url(home, storage)
-    _refuse_existing(storage_room.open_storage(url), config.name)
-    _work(config, home, url, quiet, create=True)
+    results.refuse_existing(storage_room.open_storage(url), config.name)
+    _work(Task(config, home, url, create=True), quiet)
 
 
 @app.command()
@@ -101,22 +110,22 @@ def resume(
     timeout: Timeout = None,
     seeds: Annotated[int | None, typer.Option(help="Finals per finalist.")] = None,
     workers: Workers = None,
+    memory_limit: MemoryLimit = None,
     manual_dir: ManualDir = None,
     data_dir: DataDir = None,
+    allow_drift: AllowDrift = False,
     home: Home = HOME,
     storage: Storage = None,
     quiet: Quiet = False,
 ) -> None:
     """Go on where a study stopped: search, then finals, then report."""
-    from study import storage as storage_room
-
-    url = storage_room.storage_url(home, storage)
-    _, stored = storage_room.open_study(url, name)
+    stored, url = _stored(name, home, storage)
     changes = _given(
         trials=trials,
-        timeout=parse_duration(timeout) if timeout is not None else None,
+        timeout=_parsed(timeout, parse_duration),
         seeds=seeds,
         workers=workers,
+        memory_limit=_parsed(memory_limit, parse_size),
         manual_dir=_absolute(manual_dir),
         data_dir=_absolute(data_dir),
     )
@@ -127,7 +136,9 @@ def resume(
             raise StudyError(
                 f"--{option} counts from the start and may grow only; {name} has {had}, it was given {wanted}"
             )
-    _work(config, home, url, quiet)
+    from study.session import Task
+
+    _work(Task(config, home, url, allow_drift=allow_drift), quiet)
 
 
 @app.command()
@@ -135,17 +146,17 @@ def evaluate(
     name: Name,
     manual_dir: ManualDir = None,
     data_dir: DataDir = None,
+    allow_drift: AllowDrift = False,
     home: Home = HOME,
     storage: Storage = None,
     quiet: Quiet = False,
 ) -> None:
     """Make the finals of a study as it stands (run and resume do this at their end)."""
-    from study import storage as storage_room
+    from study.session import Task
 
-    url = storage_room.storage_url(home, storage)
-    _, stored = storage_room.open_study(url, name)
+    stored, url = _stored(name, home, storage)
     config = replace(stored, **_given(manual_dir=_absolute(manual_dir), data_dir=_absolute(data_dir)))
-    _work(config, home, url, quiet, searching=False)
+    _work(Task(config, home, url, search=False, allow_drift=allow_drift), quiet)
 
 
 @app.command()
@@ -278,79 +289,43 @@ def entry_point() -> None:
     sys.exit(main())
 
 
-def _work(
-    config: StudyConfig, home: Path, url: str, quiet: bool, *, create: bool = False, searching: bool = True
-) -> None:
-    """Search, finals and report of a study, under its lock."""
-    from search_spaces.loading import check_name
-    from study import environment
+def _stored(name: str, home: Path, storage: str | None) -> tuple[StudyConfig, str]:
+    """The definition of a study that is gone on with, and its storage's URL."""
     from study import storage as storage_room
+
+    url = storage_room.storage_url(home, storage)
+    _, stored = storage_room.open_study(url, name, writing=True)
+    storage_room.check_places(home, name, storage)
+    return stored, url
+
+
+def _work(task: "Task", quiet: bool) -> None:
+    """Search, finals and report of a study."""
+    from search_spaces.loading import check_name
+    from study import storage as storage_room
+    from study import workers
     from study.progress import Display
 
+    config, home, url = task.config, task.home, task.url
     for space in config.spaces:
         check_name(space)
     with Display(Console(), quiet=quiet) as display:
         display.say("loading TensorFlow and the data ...")
-        environment.import_tensorflow()
-        session = _prepare(config, home, url, display, create)
         try:
-            with storage_room.driver_lock(home, url, config.name), session.interruption.listening():
-                storage_room.update_config(session.storage, config)
-                failures = _search_and_test(session, searching)
-        except KeyboardInterrupt:  # Typer turns it into exit code 130
-            display.warn(f"stopped; go on with: {_resume_command(config, home, url)}")
+            failures = workers.run(task, display)
+        except Interrupted:  # Typer turns it into exit code 130
+            if config.name in storage_room.read_configs(storage_room.open_storage(url)):
+                display.warn(f"stopped; go on with: {_resume_command(config, home, url)}")
+            else:
+                display.warn("stopped before the study was created; start it again")
             raise
-    file = _report(config, session.storage, home, None)
-    _print_verdict(session, file)
+    storage, config = storage_room.open_study(url, config.name)
+    file = _report(config, storage, home, None)
+    _print_verdict(config, storage, file)
     if failures:
         raise StudyFailure(
             f"{len(failures)} finals failed ({failures[0]}); 'study evaluate {config.name}' tries them again"
         )
-
-
-def _prepare(
-    config: StudyConfig,
-    home: Path,
-    url: str,
-    display: "Display",
-    create: bool,
-) -> "Session":
-    """Load the data and the spaces; create or check the study. Everything that can be refused is refused here."""
-    from search_spaces import load
-    from study import datasets as dataset_room
-    from study import driver, environment, fingerprints
-    from study import storage as storage_room
-
-    dataset = dataset_room.load(config)
-    hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
-    fingerprint = fingerprints.of_study(config, dataset, hypermodels)
-    if create:
-        attributes = {"fingerprint": fingerprint, "environment": environment.describe()}
-        with storage_room.creation_lock(home, url):
-            storage = storage_room.open_storage(url, create=True)
-            assert storage is not None
-            _refuse_existing(storage, config.name)
-            storage_room.create_study(storage, config, attributes)
-    else:
-        storage, _ = storage_room.open_study(url, config.name)
-        fingerprints.check(storage_room.load(storage, config.finals_name).user_attrs["fingerprint"], fingerprint)
-    return driver.Session(
-        config=config,
-        storage=storage,
-        home=home,
-        dataset=dataset,
-        hypermodels=hypermodels,
-        display=display,
-        interruption=driver.Interruption(display),
-    )
-
-
-def _search_and_test(session: "Session", searching: bool) -> list[str]:
-    from study import driver, finals
-
-    if searching:
-        driver.search(session)
-    return finals.evaluate(session)
 
 
 def _report(config: StudyConfig, storage: Any, home: Path, output: Path | None) -> Path:
@@ -366,11 +341,11 @@ def _report(config: StudyConfig, storage: Any, home: Path, output: Path | None) 
     return file
 
 
-def _print_verdict(session: "Session", file: Path) -> None:
+def _print_verdict(config: StudyConfig, storage: Any, file: Path) -> None:
     from reports import collect
     from reports.panels import verdict
 
-    info = verdict.info(collect.read(session.storage, session.config))
+    info = verdict.info(collect.read(storage, config))
     table = Table()
     shown = [verdict.COLUMNS.index(column) for column in verdict.SHORT_COLUMNS]
     for index in shown:
@@ -401,21 +376,6 @@ def _print_names(names: dict[str, str]) -> None:
         typer.echo(f"{name:{width}}  {about}")
 
 
-def _refuse_existing(storage: Any, name: str) -> None:
-    from study import results
-    from study import storage as storage_room
-
-    config = storage_room.read_configs(storage).get(name)
-    if config is not None:
-        state = results.progress(storage, config)
-        finished = ", ".join(
-            f"{space['finished']} of {space['trials']} trials of {space['name']}" for space in state["spaces"]
-        )
-        raise StudyError(
-            f"the study {name!r} exists ({finished}); 'study resume {name}' goes on with it, or give another NAME"
-        )
-
-
 def _resume_command(config: StudyConfig, home: Path, url: str) -> str:
     from study import storage as storage_room
 
@@ -436,7 +396,7 @@ def _usage(error: Any) -> str:
     if command == "study resume" and option in _options_of_run():
         return (
             f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout, --seeds, --workers, "
-            "--manual-dir, --data-dir, --home, --storage and --quiet"
+            "--memory-limit, --manual-dir, --data-dir, --allow-drift, --home, --storage and --quiet"
         )
     return f"{message}; '{command} --help' lists what it takes"
 
@@ -454,6 +414,10 @@ def _complain(message: str, exit_code: int) -> int:
 def _given(**options: Any) -> dict[str, Any]:
     """The options that were given; the others keep their defaults."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _parsed(text: str | None, parse: Callable[[str], Any]) -> Any:
+    return None if text is None else parse(text)
 
 
 def _absolute(path: Path | None) -> str | None:

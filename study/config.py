@@ -13,6 +13,9 @@ from study.errors import StudyError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 Direction = Literal["maximize", "minimize"]
 OBJECTIVES: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
+MOST_WORKERS = 256
+LEAST_MEMORY = 10**9
+SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
 DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?")
 
 
@@ -52,6 +55,9 @@ class StudyConfig:
     split_seed: int = 0
     """The cut of the validation set follows from it."""
     workers: int = 1
+    """Worker processes; 0 trains in the process of the command."""
+    memory_limit: int | None = None
+    """Bytes a worker may hold; a trial that needs more fails. None is no limit."""
 
     # Where the data lies
     manual_dir: str | None = None
@@ -67,11 +73,16 @@ class StudyConfig:
             raise StudyError("a study needs at least one search space; give --space")
         if len(set(self.spaces)) < len(self.spaces):
             raise StudyError(f"each search space is tuned once; --space was given {', '.join(self.spaces)}")
-        for option in ("trials", "epochs", "seeds", "workers"):
-            if getattr(self, option) < 1:
-                raise StudyError(f"--{option} must be at least 1; it was given {getattr(self, option)}")
-        if self.workers > 1:
-            raise StudyError(f"this version trains with one worker; --workers was given {self.workers}")
+        for option, least in (("trials", 1), ("epochs", 1), ("seeds", 1), ("workers", 0)):
+            if getattr(self, option) < least:
+                raise StudyError(f"--{option} must be at least {least}; it was given {getattr(self, option)}")
+        if self.workers > MOST_WORKERS:
+            raise StudyError(f"--workers must be at most {MOST_WORKERS}; it was given {self.workers}")
+        if self.memory_limit is not None and self.memory_limit < LEAST_MEMORY:
+            raise StudyError(
+                f"--memory-limit must be at least {LEAST_MEMORY // 10**9}GB, which TensorFlow takes by itself; it was "
+                f"given {self.memory_limit} bytes"
+            )
         if self.timeout is not None and self.timeout <= 0:
             raise StudyError(f"--timeout must be more than 0 seconds; it was given {self.timeout:g}")
         for option in ("seed", "split_seed"):
@@ -148,3 +159,17 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise StudyError(f"--timeout is a duration such as 90s, 30m or 1h30m; it was given {text!r}")
     return float(seconds)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `4GB`, `800MB` or `2GiB`.
+
+    Raises:
+        StudyError: anything else.
+    """
+    match = SIZE.fullmatch(text.strip())
+    if match is None:
+        raise StudyError(f"--memory-limit is a size such as 4GB or 2GiB; it was given {text!r}")
+    power = " KMGT".index(match["unit"].upper() or " ")
+    unit: int = (1024 if match["binary"] else 1000) ** power
+    return round(float(match["number"]) * unit)

@@ -1,101 +1,43 @@
-"""The loop: ask, train, tell; the budget, trials that nobody runs any more, signals."""
+"""The loop: claim, train, tell; the budget, and trials that their owners left behind."""
 
-import os
-import platform
-import signal
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
+from collections.abc import Iterable
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from study import storage as storage_room
 from study import training
-from study.config import StudyConfig
-from study.datasets import Dataset
-from study.errors import Interrupted, StudyError, StudyFailure, one_line
+from study.claims import Claims
+from study.errors import StudyError, StudyFailure, one_line, traceback_end
 from study.hyperparameters import TrialHyperParameters
-from study.progress import Display
 from study.records import RECORD, TrialRecord, plain
 from study.results import FINISHED
 from study.samplers import BASELINE_NUMBER, PRUNERS, SAMPLERS, KeyedSampler, judge_again
+from study.session import Session
 
 FAILURES_IN_A_ROW = 10
-
-
-class Interruption:
-    """Ctrl-C and SIGTERM: the first asks for the end of the epoch, the second ends at once."""
-
-    def __init__(self, display: Display) -> None:
-        self.requested = False
-        self._display = display
-
-    def check(self) -> None:
-        """Raises `Interrupted` once it was asked for."""
-        if self.requested:
-            raise Interrupted
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take the signals while the block runs."""
-        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise Interrupted
-        self.requested = True
-        self._display.warn("interrupted: ending this epoch (once more ends at once)")
-
-
-@dataclass(frozen=True)
-class Session:
-    """One process at work on a study: what the search and the finals share."""
-
-    config: StudyConfig
-    storage: BaseStorage
-    home: Path
-    dataset: Dataset
-    hypermodels: dict[str, Any]
-    """A KerasTuner HyperModel for each space of the study."""
-    display: Display
-    interruption: Interruption
-    worker: str = field(default_factory=lambda: f"{platform.node()}:{os.getpid()}")
-
-    @property
-    def folder(self) -> Path:
-        """Where the study keeps its files."""
-        return self.home / self.config.name
-
-    def out_of_time(self, space: str, began: float) -> bool:
-        """Whether the part of the timeout for this space and those before it is used up."""
-        if self.config.timeout is None:
-            return False
-        share = (self.config.spaces.index(space) + 1) / len(self.config.spaces)
-        return time.monotonic() - began >= self.config.timeout * share
 
 
 def search(session: Session) -> None:
     """Tune each space until it has as many finished trials as the study asks for.
 
+    Returns when no other process trains one of them either: a trial whose owner dies is taken up.
+
     Raises:
         Interrupted: by a signal; the trial under way is left to be taken up by a resume.
+        Recycled: this worker has grown too large; another goes on.
         StudyFailure: ten trials in a row failed.
         StudyError: a space whose models do not report the objective.
     """
-    began = time.monotonic()
-    for space in session.config.spaces:
-        _Search(session, space).run(began)
+    searches = [_Search(session, space) for space in session.config.spaces]
+    while True:
+        for each in searches:
+            each.run()
+        if not any(each.elsewhere() for each in searches):
+            return
+        session.wait()
 
 
 class _Search:
@@ -113,24 +55,44 @@ class _Search:
         self.study = storage_room.load(
             session.storage, config.study_name(space), sampler=sampler, pruner=PRUNERS[config.pruner]()
         )
+        self.claims = session.claims(self.study)
+        self._said = False
 
-    def run(self, began: float) -> None:
-        session, failures = self.session, 0
-        session.display.phase(self.space, self._finished(), session.config.trials)
-        while self._finished() < session.config.trials:
-            session.interruption.check()
-            if session.out_of_time(self.space, began):
+    def run(self) -> None:
+        """Train trials as long as there are some to claim."""
+        session = self.session
+        session.between_trials()
+        while (trial := self._claim()) is not None:
+            self._train(trial)
+            self._refuse_failures()
+            session.between_trials()
+        if session.out_of_time(self.space) and self._finished() < session.config.trials and not self._said:
+            self._said = True
+            if session.task.first:
                 session.display.say(
                     f"{self.space}: the timeout is used up with {self._finished()} of {session.config.trials} trials"
                 )
-                return
-            state = self._train(self._next_trial())
-            failures = failures + 1 if state == TrialState.FAIL else 0
-            if failures == FAILURES_IN_A_ROW:
-                raise StudyFailure(
-                    f"{failures} trials of {self.space} failed in a row; 'study status {session.config.name}' says "
-                    "why, 'study resume' goes on once the cause is mended"
-                )
+
+    def elsewhere(self) -> bool:
+        """Whether another process trains a trial of the space."""
+        return bool(self.claims.held())
+
+    def _claim(self) -> optuna.Trial | None:
+        """The trial that a dead process left under its own number, or a new one; None where there is none to have."""
+        session = self.session
+        with session.claiming():
+            if session.out_of_time(self.space):
+                return None
+            free = self.claims.free()
+            if free:
+                # Its stored parameters are returned when it asks again.
+                trial = optuna.Trial(self.study, free[0]._trial_id)
+            elif self._finished() + len(self.claims.held()) < session.config.trials:
+                trial = self.study.ask()
+            else:
+                return None
+            self.claims.mark(trial)
+            return trial
 
     def _finished(self) -> int:
         return len(self._trials(*FINISHED))
@@ -138,23 +100,52 @@ class _Search:
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=states)
 
-    def _next_trial(self) -> optuna.Trial:
-        """The trial that a dead process left under its own number, or a new one."""
-        left = self._trials(TrialState.RUNNING)
-        if left:
-            # The driver's lock is ours, so nobody runs it. Its stored parameters are returned when it asks again.
-            return optuna.Trial(self.study, left[0]._trial_id)
-        return self.study.ask()
+    def _refuse_failures(self) -> None:
+        """Stop where nothing but failures has come out of this session's last trials."""
+        ended = [
+            (trial.datetime_complete, trial.state)
+            for trial in self._trials(*FINISHED)
+            if trial.datetime_complete and trial.datetime_complete.timestamp() >= self.session.began
+        ]
+        last = [state for _, state in sorted(ended, key=lambda pair: pair[0])[-FAILURES_IN_A_ROW:]]
+        if len(last) == FAILURES_IN_A_ROW and set(last) == {TrialState.FAIL}:
+            name = self.session.config.name
+            raise StudyFailure(
+                f"{FAILURES_IN_A_ROW} trials of {self.space} failed in a row; 'study status {name}' says why, "
+                f"'study resume {name}' goes on once the cause is mended"
+            )
 
-    def _train(self, trial: optuna.Trial) -> TrialState:
+    def _train(self, trial: optuna.Trial) -> None:
         """Train a trial and tell the study. An exception of the configuration's own is its result, not ours."""
         session, config = self.session, self.session.config
         seed = config.seed_for(self.space, "trial", trial.number)
         hp = TrialHyperParameters(trial, self.baseline if trial.number == BASELINE_NUMBER else None)
-        log, error, began = training.EpochLog(), None, time.monotonic()
-        session.display.item(f"trial {trial.number}", config.epochs)
+        log, began = training.EpochLog(), time.monotonic()
+        checkpoint = session.checkpoint(self.space, trial, seed)
+        error = traceback = None
+        session.display.item(f"{self.space} trial {trial.number}", config.epochs)
         fatal: StudyError | None = None
         state = TrialState.COMPLETE
+
+        def record() -> TrialRecord:
+            best = log.best(config.objective, config.direction)
+            return TrialRecord(
+                values={name: plain(value) for name, value in hp.values.items()},
+                epochs=log.epochs,
+                best_epoch=best[0] if best else None,
+                parameters=log.parameters,
+                seconds=log.seconds + time.monotonic() - began,
+                history=log.history,
+                seed=seed,
+                worker=session.worker,
+                error=error,
+                traceback=traceback,
+            )
+
+        def on_built(parameters: int) -> None:
+            log.parameters = parameters
+            trial.set_user_attr(RECORD, record().to_json())
+
         try:
             training.fit(
                 self.hypermodel,
@@ -164,7 +155,9 @@ class _Search:
                 epochs=config.epochs,
                 seed=seed,
                 log=log,
-                on_epoch=_Reporter(session, trial),
+                on_epoch=_Reporter(session, self.claims, trial),
+                on_built=on_built,
+                checkpoint=checkpoint,
             )
         except optuna.TrialPruned:
             state = TrialState.PRUNED
@@ -175,28 +168,18 @@ class _Search:
             # In the baseline it is the space's fault, elsewhere that configuration's.
             fatal = caught if trial.number == BASELINE_NUMBER else None
         except Exception as caught:  # whatever a configuration raises is its result
-            state, error = TrialState.FAIL, one_line(caught)
+            state, error, traceback = TrialState.FAIL, one_line(caught), traceback_end(caught)
         best = log.best(config.objective, config.direction)
         if state == TrialState.COMPLETE and best is None:
             state, error = TrialState.FAIL, str(_missing(config.objective, log.history))
-        record = TrialRecord(
-            values={name: plain(value) for name, value in hp.values.items()},
-            epochs=log.epochs,
-            best_epoch=best[0] if best else None,
-            parameters=log.parameters,
-            seconds=time.monotonic() - began,
-            history=log.history,
-            seed=seed,
-            worker=session.worker,
-            error=error,
-        )
-        trial.set_user_attr(RECORD, record.to_json())
+        ended = record()
+        trial.set_user_attr(RECORD, ended.to_json())
         value = best[1] if best and state == TrialState.COMPLETE else None
         self.study.tell(trial, value, state=state)
-        self._show(trial.number, state, record, best[1] if best else None)
+        checkpoint.remove()
+        self._show(trial.number, state, ended, best[1] if best else None)
         if fatal is not None:
             raise fatal
-        return state
 
     def _show(self, number: int, state: TrialState, record: TrialRecord, value: float | None) -> None:
         config = self.session.config
@@ -206,9 +189,11 @@ class _Search:
         what = "failed" if state == TrialState.FAIL else state.name.lower()
         result = record.error or (f"{config.objective} {value:.4f}" if value is not None else "")
         self.session.display.finished(
+            self.space,
             f"{self.space}  trial {number}  {what:8}  {result}  epochs {record.epochs}/{config.epochs}  "
             f"{record.seconds:.1f} s  {shown_best}".rstrip(),
-            left=max(config.trials - self._finished(), 0),
+            done=self._finished(),
+            total=config.trials,
             best=shown_best,
         )
 
@@ -216,8 +201,9 @@ class _Search:
 class _Reporter:
     """Reports each epoch of a trial to the study, prunes it, and listens for the end."""
 
-    def __init__(self, session: Session, trial: optuna.Trial) -> None:
+    def __init__(self, session: Session, claims: Claims, trial: optuna.Trial) -> None:
         self._session = session
+        self._claims = claims
         self._trial = trial
         stored = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         self._reported = max(stored, default=0)
@@ -226,11 +212,12 @@ class _Reporter:
         objective = self._session.config.objective
         if objective not in logs:
             raise _missing(objective, logs)
-        self._session.display.epoch(f"{objective} {logs[objective]:.4f}")
+        self._session.display.epoch(epoch, f"{objective} {logs[objective]:.4f}")
         if epoch > self._reported:
             self._trial.report(logs[objective], epoch)
         if epoch == self._session.config.epochs:
             return  # there is nothing left to save or to lose
+        self._claims.renew(self._trial)
         # A trial taken up again is judged anew at its last reported epoch: it may have been killed in between.
         if epoch == self._reported:
             prune = judge_again(self._trial.study, self._trial.number)

@@ -7,10 +7,14 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from study.errors import StudyError
 
 PACKAGES = ("keras", "tensorflow", "keras-tuner", "optuna", "numpy", "tensorflow-datasets", "scikit-learn")
 
@@ -57,6 +61,31 @@ def describe() -> dict[str, str | int]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "accelerator": _accelerator(),
     }
+
+
+def check(name: str, stored: Mapping[str, Any], allow_drift: bool, warn: Callable[[str], None]) -> None:
+    """Refuse to go on under other versions than the study was started with, unless that is allowed; warn of other
+    hardware: both may change the last bits of a result.
+
+    Raises:
+        StudyError: saying which versions differ.
+    """
+    found = describe()
+
+    def differing(keys: tuple[str, ...]) -> str:
+        return ", ".join(
+            f"{key} {stored[key]} then, {found[key]} now" for key in keys if key in stored and stored[key] != found[key]
+        )
+
+    if versions := differing((*PACKAGES, "python")):
+        if not allow_drift:
+            raise StudyError(
+                f"the study {name!r} was started under other versions ({versions}); nothing was changed; install those "
+                "(its trials can then be compared to the bit), or go on under these with --allow-drift"
+            )
+        warn(f"going on under other versions: {versions}")
+    if hardware := differing(("processor", "accelerator")):
+        warn(f"going on on other hardware, which may change the last bits of a result: {hardware}")
 
 
 def _processor() -> str:

@@ -1,5 +1,7 @@
 """What the study says when it cannot go on: one line each, with the exit code of the command line."""
 
+import traceback
+
 
 class StudyError(Exception):
     """Input that cannot be used. The text says the rule, what was given and what to do, in one line."""
@@ -15,6 +17,11 @@ class StudyFailure(StudyError):
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM. Not an `Exception`, so that nobody's `except Exception` keeps the study alive."""
+
+
+def traceback_end(error: BaseException, limit: int = 2000) -> str:
+    """The last characters of the error's traceback, for records."""
+    return "".join(traceback.format_exception(error))[-limit:]
 
 
 def one_line(error: BaseException, limit: int = 500) -> str:

@@ -1,10 +1,9 @@
 """Finalists x seeds on the test set. The only file that reads the test images.
 
 Each finalist (the baseline and the tuned winner of a space) is retrained on train + validation and tested once a
-seed. A final is stored when it is done, in one transaction: one that was killed is simply made again.
+seed. A final is a trial of the study's finals; like any other it is claimed, saved each epoch, and taken up again.
 """
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,23 @@ from typing import Any
 import keras
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from study import results, training
 from study import storage as storage_room
+from study.checkpoints import CheckpointFile
+from study.claims import Claims
 from study.datasets import Images
-from study.driver import Session
-from study.errors import one_line
+from study.errors import StudyFailure, one_line
+from study.files import write_whole
 from study.hyperparameters import TrialHyperParameters
 from study.records import BASELINE, RECORD, TUNED, FinalRecord, TrialRecord, file_name, model_file
 from study.samplers import BASELINE_NUMBER
+from study.session import Session
+
+FINAL, ERROR = "final", "error"
+"""User attributes of a final: whose it is, from before it is made; why it failed."""
 
 
 @dataclass(frozen=True)
@@ -70,60 +76,160 @@ def _finalist(space: str, role: str, trial: FrozenTrial, epochs: int | None) -> 
 
 
 def evaluate(session: Session) -> list[str]:
-    """Retrain and test every finalist with every seed that is still to do.
+    """Retrain and test every finalist with every seed that is still to do; returns when no other process does either.
 
     Returns:
-        A line for each final that failed; the others are made all the same.
+        A line for each final that failed in this process; the others are made all the same.
 
     Raises:
-        Interrupted: by a signal; the final under way is made again by a resume.
+        Interrupted: by a signal; the final under way is left to be taken up by a resume.
+        Recycled: this worker has grown too large; another goes on.
+        StudyFailure: its model or its predictions cannot be written.
     """
-    chosen = finalists(session)
-    todo = remaining(session, chosen)
-    total = len(chosen) * session.config.seeds
-    session.display.phase("finals", total - len(todo), total)
-    if not todo:
-        return []
-    everything, test = session.dataset.train_and_validation(), session.dataset.test()
-    failures: list[str] = []
-    for done, (finalist, seed_index) in enumerate(todo, 1):
-        session.interruption.check()
+    return _Finals(session).run()
+
+
+class _Finals:
+    """The finals of a study, as its searches stand."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.finalists = finalists(session)
+        self.study = storage_room.load(session.storage, session.config.finals_name)
+        self.claims = session.claims(self.study)
+        self._everything: Images | None = None
+        self._test: Images | None = None
+
+    def run(self) -> list[str]:
+        session, failures = self.session, []
+        session.display.phase("finals", *self._counts())
+        while True:
+            session.between_trials()
+            claimed = self._claim()
+            if claimed is not None:
+                failure = self._make(*claimed)
+                failures += [failure] if failure else []
+            elif self.claims.held():
+                session.wait()
+            else:
+                return failures
+
+    def _claim(self) -> tuple[optuna.Trial, Finalist, int] | None:
+        """A final that a dead process left, or the next one that nobody makes."""
+        with self.session.claiming():
+            todo = {(*finalist.key, seed_index): (finalist, seed_index) for finalist, seed_index in self._plan()}
+            for trial in self.study.get_trials(deepcopy=False):
+                if trial.state == TrialState.COMPLETE or self._failed_now(trial):
+                    todo.pop(_key(trial), None)
+            for trial in self.claims.free():
+                if _key(trial) in todo:
+                    return self._claimed(trial._trial_id, *todo[_key(trial)])
+                # Its finalist is none any more: the study went on to another winner.
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            for trial in self.claims.held():
+                todo.pop(_key(trial), None)
+            if not todo:
+                return None
+            key, chosen = next(iter(todo.items()))
+            template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={FINAL: list(key)})
+            return self._claimed(self.session.storage.create_new_trial(self.study._study_id, template), *chosen)
+
+    def _claimed(self, trial_id: int, finalist: Finalist, seed_index: int) -> tuple[optuna.Trial, Finalist, int]:
+        trial = optuna.Trial(self.study, trial_id)
+        self.claims.mark(trial)
+        return trial, finalist, seed_index
+
+    def _plan(self) -> list[tuple[Finalist, int]]:
+        """Every final, in the order in which they are made."""
+        return [(finalist, index) for finalist in self.finalists for index in range(self.session.config.seeds)]
+
+    def _failed_now(self, trial: FrozenTrial) -> bool:
+        """Whether it failed in this session: another one tries it again."""
+        ended = trial.datetime_complete
+        return trial.state == TrialState.FAIL and ended is not None and ended.timestamp() >= self.session.began
+
+    def _counts(self) -> tuple[int, int]:
+        """Finals that are done, and all."""
+        plan = {(*finalist.key, seed_index) for finalist, seed_index in self._plan()}
+        stored = results.finals(self.session.storage, self.session.config)
+        return len(plan & {(*record.finalist, record.seed_index) for record in stored}), len(plan)
+
+    def _make(self, trial: optuna.Trial, finalist: Finalist, seed_index: int) -> str | None:
+        """Make a final and store it; a line where it failed."""
+        session = self.session
         session.display.item(f"{finalist}, seed {seed_index}", finalist.epochs)
+        # The same seed for every finalist: their differences are paired.
+        seed = session.config.seed_for("finals", seed_index)
+        checkpoint = session.checkpoint("finals", trial, seed)
+        if self._everything is None or self._test is None:
+            self._everything, self._test = session.dataset.train_and_validation(), session.dataset.test()
+        failure = None
         try:
-            record = _final(session, finalist, seed_index, everything, test)
-        except storage_room.FAILURES:
+            record, model, predictions = _final(
+                session, self.claims, trial, finalist, seed_index, seed, checkpoint, self._everything, self._test
+            )
+            self._store(trial, record, model, predictions)
+            line = (
+                f"{finalist}  seed {seed_index}  test accuracy {record.accuracy:.4f}  "
+                f"{record.errors} errors in {record.test_images}  {record.seconds:.1f} s"
+            )
+        except (*storage_room.FAILURES, StudyFailure):
             raise
         except Exception as error:  # whatever a user's HyperModel raises
-            failures.append(f"{finalist}, seed {seed_index}: {one_line(error)}")
-            session.display.finished(f"final  {failures[-1]}", left=len(todo) - done)
-            continue
-        session.display.finished(
-            f"final  {finalist}  seed {seed_index}  test accuracy {record.accuracy:.4f}  "
-            f"{record.errors} errors in {record.test_images}  {record.seconds:.1f} s",
-            left=len(todo) - done,
-        )
-    return failures
+            failure = line = f"{finalist}, seed {seed_index}: {one_line(error)}"
+            trial.set_user_attr(ERROR, failure)
+            self.study.tell(trial, state=TrialState.FAIL)
+        checkpoint.remove()
+        done, total = self._counts()
+        session.display.finished("finals", f"final  {line}", done=done, total=total)
+        return failure
+
+    def _store(
+        self, trial: optuna.Trial, record: FinalRecord, model: keras.Model, predictions: dict[str, NDArray[Any]]
+    ) -> None:
+        """Files first, then the record. Under the lock: the model that is kept is the best of those stored."""
+        session = self.session
+        try:
+            write_whole(session.folder / record.predictions, lambda draft: _save_arrays(draft, predictions))
+            with session.claiming():
+                rivals = [
+                    other.accuracy
+                    for other in results.finals(session.storage, session.config)
+                    if other.finalist == record.finalist
+                ]
+                if record.role == TUNED and record.accuracy > max(rivals, default=-1.0):
+                    write_whole(session.folder / model_file(record.space), model.save)
+                trial.set_user_attr(RECORD, record.to_json())
+                self.study.tell(trial, record.accuracy)
+        except OSError as error:
+            raise StudyFailure(
+                f"{error.filename or session.folder} cannot be written ({error.strerror or error}); what is finished "
+                f"is kept: make room on its disk, then 'study resume {session.config.name}' goes on"
+            ) from None
 
 
-def remaining(session: Session, chosen: list[Finalist]) -> list[tuple[Finalist, int]]:
-    """The finals that are still to do, in the order in which they are made."""
-    done = {(record.finalist, record.seed_index) for record in results.finals(session.storage, session.config)}
-    return [
-        (finalist, seed_index)
-        for finalist in chosen
-        for seed_index in range(session.config.seeds)
-        if (finalist.key, seed_index) not in done
-    ]
+def _key(trial: FrozenTrial) -> tuple[Any, ...]:
+    """Space, role, trial and seed index of a final."""
+    return tuple(trial.user_attrs.get(FINAL, ()))
 
 
-def _final(session: Session, finalist: Finalist, seed_index: int, everything: Images, test: Images) -> FinalRecord:
-    config, began = session.config, time.monotonic()
-    # The same seed for every finalist: their differences are paired.
-    seed = config.seed_for("finals", seed_index)
-    log = training.EpochLog()
+def _final(
+    session: Session,
+    claims: Claims,
+    trial: optuna.Trial,
+    finalist: Finalist,
+    seed_index: int,
+    seed: int,
+    checkpoint: CheckpointFile,
+    everything: Images,
+    test: Images,
+) -> tuple[FinalRecord, keras.Model, dict[str, NDArray[Any]]]:
+    """Retrain and test; the record, the model, and what is kept of the predictions."""
+    log, began = training.EpochLog(), time.monotonic()
 
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
-        session.display.epoch("")
+        session.display.epoch(epoch, "")
+        claims.renew(trial)
         if epoch < finalist.epochs:
             session.interruption.check()
 
@@ -139,13 +245,13 @@ def _final(session: Session, finalist: Finalist, seed_index: int, everything: Im
         seed=seed,
         log=log,
         on_epoch=on_epoch,
+        checkpoint=checkpoint,
     )
     probabilities = training.probabilities(model, test)
     predicted = probabilities.argmax(axis=1)
+    misread = np.flatnonzero(predicted != test.y)
     confusion = np.zeros((session.dataset.num_classes, probabilities.shape[1]), dtype=int)
     np.add.at(confusion, (test.y, predicted), 1)
-    predictions = f"predictions/{file_name(finalist.space)}-{finalist.role}-{finalist.trial}-seed{seed_index}.npz"
-    _save_predictions(session.folder / predictions, probabilities, test)
     true = probabilities[np.arange(len(test)), test.y].astype(np.float64)
     record = FinalRecord(
         space=finalist.space,
@@ -157,57 +263,24 @@ def _final(session: Session, finalist: Finalist, seed_index: int, everything: Im
         seed=seed,
         epochs=finalist.epochs,
         parameters=model.count_params(),
-        seconds=time.monotonic() - began,
+        seconds=log.seconds + time.monotonic() - began,
         history=log.history,
         test_images=len(test),
-        errors=int((predicted != test.y).sum()),
+        errors=len(misread),
         loss=float(-np.log(np.clip(true, 1e-12, 1)).mean()),
         confusion=confusion.tolist(),
-        predictions=predictions,
+        predictions=f"predictions/{file_name(finalist.space)}-{finalist.role}-{finalist.trial}-seed{seed_index}.npz",
         worker=session.worker,
     )
-    if finalist.role == TUNED:
-        _keep_best_model(session, model, record)
-    _store(session, record)
-    return record
+    kept: dict[str, NDArray[Any]] = {
+        "probabilities": probabilities,
+        "labels": test.y,
+        "misread": misread,
+        "misread_images": test.x[misread],
+    }
+    return record, model, kept
 
 
-def _keep_best_model(session: Session, model: keras.Model, record: FinalRecord) -> None:
-    """Save the model where no earlier seed of the winner did better on the test set."""
-    rivals = [
-        other.accuracy for other in results.finals(session.storage, session.config) if other.finalist == record.finalist
-    ]
-    if record.accuracy > max(rivals, default=-1.0):
-        file = session.folder / model_file(record.space)
-        _write(file, lambda draft: model.save(draft))
-
-
-def _save_predictions(file: Path, probabilities: np.ndarray[Any, Any], test: Images) -> None:
-    """Class probabilities, true labels, and the images that were misread with their indices."""
-    misread = np.flatnonzero(probabilities.argmax(axis=1) != test.y)
-    _write(
-        file,
-        lambda draft: np.savez_compressed(
-            draft, probabilities=probabilities, labels=test.y, misread=misread, misread_images=test.x[misread]
-        ),
-    )
-
-
-def _write(file: Path, save: Any) -> None:
-    """Write a file as a whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"draft-{os.getpid()}-{file.name}")
-    try:
-        save(draft)
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _store(session: Session, record: FinalRecord) -> None:
-    study = storage_room.load(session.storage, session.config.finals_name)
-    study.add_trial(
-        optuna.trial.create_trial(
-            state=TrialState.COMPLETE, value=record.accuracy, user_attrs={RECORD: record.to_json()}
-        )
-    )
+def _save_arrays(draft: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    with draft.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

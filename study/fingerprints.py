@@ -12,15 +12,18 @@ from study.hyperparameters import TrialHyperParameters
 
 
 def of_study(config: StudyConfig, dataset: Dataset, hypermodels: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON: `data` (arrays and cut), `spaces` (what each declares while its defaults are built), `objective`.
+    """JSON: `data` (arrays and cut), `spaces` (what each declares while its defaults are built), `objective`, and
+    `details`, which tell what differs when a hash does.
 
     Raises:
         StudyError: a space whose defaults cannot be built.
     """
+    declared = {name: _declared(name, hypermodel) for name, hypermodel in hypermodels.items()}
     return {
         "data": dataset.fingerprint,
-        "spaces": {name: _of_space(name, hypermodel) for name, hypermodel in hypermodels.items()},
+        "spaces": {name: _hash(hyperparameters) for name, hyperparameters in declared.items()},
         "objective": config.objective,
+        "details": {"data": dataset.parts, "spaces": declared},
     }
 
 
@@ -30,17 +33,24 @@ def check(stored: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     Raises:
         StudyError: saying what is not as it was.
     """
+    then, now = stored.get("details", {}), found["details"]
     if stored["data"] != found["data"]:
-        raise StudyError("the data are not those that the study was started with; start another study for them")
+        differing = _differences(then.get("data", {}), now["data"])
+        raise StudyError(
+            f"the data are not those that the study was started with ({differing}); nothing was changed; restore them "
+            "or start another study for these"
+        )
     for name, fingerprint in stored["spaces"].items():
         if found["spaces"].get(name) != fingerprint:
+            differing = _differences(then.get("spaces", {}).get(name, {}), now["spaces"].get(name, {}))
             raise StudyError(
-                f"the search space {name} is not the one that the study was started with; restore it or start "
-                "another study"
+                f"the search space {name} is not the one that the study was started with ({differing}); nothing was "
+                "changed; restore it or start another study"
             )
 
 
-def _of_space(name: str, hypermodel: Any) -> str:
+def _declared(name: str, hypermodel: Any) -> dict[str, dict[str, Any]]:
+    """The configuration of each hyperparameter that the defaults declare, by its name and conditions."""
     import keras
 
     hp = TrialHyperParameters()
@@ -50,5 +60,30 @@ def _of_space(name: str, hypermodel: Any) -> str:
     except Exception as error:  # whatever a user's build raises
         raise StudyError(f"the search space {name!r} cannot build its defaults: {one_line(error)}") from error
     keras.backend.clear_session()
-    declared = [[type(each).__name__, each.get_config()] for each in hp.space]
-    return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()
+    declared = {}
+    for each in hp.space:
+        config = {key: value for key, value in each.get_config().items() if key not in ("name", "conditions")}
+        conditions = "".join(f" if {condition.name} in {condition.values}" for condition in each.conditions)
+        declared[f"{each.name}{conditions}"] = {"kind": type(each).__name__, **config}
+    return json.loads(json.dumps(declared, default=str))  # type: ignore[no-any-return]
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any], shown: int = 3) -> str:
+    """What two mappings do not have in common, in words."""
+    found = []
+    for name in {**then, **now}:
+        was, is_now = then.get(name), now.get(name)
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            found += [f"{name}: {text}" for text in filter(None, [_differences(was, is_now)])]
+        elif was != is_now:
+            found.append(f"{name} {_said(was)} then, {_said(is_now)} now")
+    more = [f"and {len(found) - shown} more"] if len(found) > shown else []
+    return ", ".join(found[:shown] + more) or ("their order" if list(then) != list(now) else "")
+
+
+def _said(value: Any) -> str:
+    return "absent" if value is None else "declared" if isinstance(value, dict) else str(value)

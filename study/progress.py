@@ -1,8 +1,11 @@
 """What a run shows: a live display on a terminal, a line a trial elsewhere."""
 
+import os
+import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,7 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class Display:
-    """Shows the phases of a study (a space's search, the finals), their items (trials, finals) and epochs.
+    """Shows the phases of a study (a space's search, the finals), and the epochs of what each worker trains.
+
+    A terminal that is closed, or a pipe that nobody reads any more, ends the showing and not the study.
 
     Args:
         console: Where to; a live display where it is a terminal.
@@ -21,10 +26,8 @@ class Display:
         self.console = console
         self._quiet = quiet
         self._live: Progress | None = None
-        self._items: TaskID | None = None
-        self._epochs: TaskID | None = None
-        self._began = time.monotonic()
-        self._finished = 0
+        self._phases: dict[str, tuple[TaskID, float, int]] = {}
+        self._workers: dict[int, TaskID] = {}
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self._quiet:
@@ -35,6 +38,7 @@ class Display:
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[note]}"),
                 console=self.console,
+                auto_refresh=False,
             )
             self._live.start()
         return self
@@ -43,45 +47,61 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            self._showing(self._live.stop)
             self._live = None
 
     def phase(self, name: str, done: int, total: int) -> None:
         """A search or the finals begin, `done` of `total` items finished earlier."""
-        self._began, self._finished = time.monotonic(), 0
+        if self._live is not None and name not in self._phases:
+            task = self._live.add_task(escape(name), total=total, completed=done, note="")
+            self._phases[name] = task, time.monotonic(), done
+            self.refresh()
+
+    def item(self, name: str, epochs: int, worker: int = 0) -> None:
+        """A worker begins a trial or final, which trains up to so many epochs."""
         if self._live is not None:
-            for task in self._live.task_ids:
-                self._live.remove_task(task)
-            self._items = self._live.add_task(escape(name), total=total, completed=done, note="")
-            self._epochs = self._live.add_task("epoch", total=None, note="", visible=False)
+            if worker in self._workers:
+                self._live.remove_task(self._workers[worker])
+            description = f"  {escape(name)}, epoch"
+            self._workers[worker] = self._live.add_task(description, total=epochs, note="")
+            self.refresh()
 
-    def item(self, name: str, epochs: int) -> None:
-        """A trial or final begins, which trains up to so many epochs."""
-        if self._live is not None and self._epochs is not None:
-            self._live.reset(self._epochs, total=epochs, description=f"  {escape(name)}, epoch", visible=True, note="")
+    def epoch(self, epoch: int, note: str, worker: int = 0) -> None:
+        """A worker finished an epoch."""
+        if self._live is not None and worker in self._workers:
+            self._live.update(self._workers[worker], completed=epoch, note=escape(note))
+            self.refresh()
 
-    def epoch(self, note: str) -> None:
-        """An epoch ended."""
-        if self._live is not None and self._epochs is not None:
-            self._live.update(self._epochs, advance=1, note=escape(note))
-
-    def finished(self, line: str, left: int, best: str = "") -> None:
-        """A trial or final ended and so many are left; `best` says the best so far."""
-        self._finished += 1
-        if self._live is not None and self._items is not None:
-            remaining = (time.monotonic() - self._began) / self._finished * left
-            parts = (best, f"about {_duration(remaining)} left" if left else "")
-            self._live.update(self._items, advance=1, note=escape("  ".join(filter(None, parts))))
+    def finished(self, phase: str, line: str, *, done: int, total: int, best: str = "") -> None:
+        """A trial or final ended, and with it `done` of `total`; `best` says the best so far."""
+        self.phase(phase, done, total)
+        if self._live is not None:
+            task, began, done_before = self._phases[phase]
+            remaining = (time.monotonic() - began) / max(done - done_before, 1) * (total - done)
+            parts = (best, f"about {_duration(remaining)} left" if done < total else "")
+            self._live.update(task, completed=done, note=escape("  ".join(filter(None, parts))))
         self.say(line)
 
     def say(self, line: str) -> None:
         """A line of its own."""
         if not self._quiet:
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.warn(line)
 
     def warn(self, line: str) -> None:
         """A line that is shown also when quiet."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._showing(lambda: self.console.print(line, markup=False, highlight=False, soft_wrap=True))
+
+    def refresh(self) -> None:
+        """Draw the live display anew."""
+        if self._live is not None:
+            self._showing(self._live.refresh)
+
+    def _showing(self, draw: Callable[[], Any]) -> None:
+        try:
+            draw()
+            self.console.file.flush()
+        except OSError:  # nobody looks any more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _duration(seconds: float) -> str:

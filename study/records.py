@@ -40,6 +40,8 @@ class TrialRecord:
     """Host and process that trained it."""
     error: str | None = None
     """Why the trial failed, in a line."""
+    traceback: str | None = None
+    """The end of the traceback, where a configuration raised."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -80,6 +82,7 @@ class FinalRecord:
     predictions: str
     """File of the class probabilities, relative to the study's folder."""
     worker: str
+    """Host and process that trained and tested it."""
 
     @property
     def accuracy(self) -> float:

@@ -28,15 +28,37 @@ def trials(storage: BaseStorage, config: StudyConfig, space: str) -> list[Frozen
     return storage_room.load(storage, config.study_name(space)).get_trials(deepcopy=False)
 
 
+def finished(storage: BaseStorage, config: StudyConfig, space: str) -> int:
+    """How many trials of a space have ended."""
+    return sum(trial.state in FINISHED for trial in trials(storage, config, space))
+
+
 def finals(storage: BaseStorage, config: StudyConfig) -> list[FinalRecord]:
     """The finals of a study that are done."""
     study = storage_room.load(storage, config.finals_name)
-    stored = (trial.user_attrs.get(RECORD) for trial in study.get_trials(deepcopy=False))
-    return [FinalRecord.from_json(values) for values in stored if values]
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [FinalRecord.from_json(trial.user_attrs[RECORD]) for trial in done if RECORD in trial.user_attrs]
+
+
+def refuse_existing(storage: BaseStorage | None, name: str) -> None:
+    """Refuse the name of a study that exists.
+
+    Raises:
+        StudyError: saying how far that one is.
+    """
+    config = storage_room.read_configs(storage).get(name)
+    if storage is not None and config is not None:
+        finished = ", ".join(
+            f"{space['finished']} of {space['trials']} trials of {space['name']}"
+            for space in progress(storage, config)["spaces"]
+        )
+        raise StudyError(
+            f"the study {name!r} exists ({finished}); 'study resume {name}' goes on with it, or give another NAME"
+        )
 
 
 def record(trial: FrozenTrial) -> TrialRecord | None:
-    """What is stored beside a trial; None while it runs."""
+    """What is stored beside a trial; None before its model is built."""
     values = trial.user_attrs.get(RECORD)
     return None if values is None else TrialRecord.from_json(values)
 

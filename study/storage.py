@@ -2,8 +2,9 @@
 
 import os
 import sqlite3
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from study.errors import StudyError, StudyFailure, one_line
 
 CONFIG = "config"
 BUSY_SECONDS = 60
-SQLITE_MAGIC = b"SQLite format 3\0"
+"""After which a wait for another process is put into words."""
 
 FAILURES = (DBAPIError, optuna.exceptions.StorageInternalError)
-"""What a full disk, a lock held too long or a lost database raises in the middle of a study."""
+"""What a full disk or a lost database raises in the middle of a study."""
+
+Say = Callable[[str], None]
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -57,17 +60,26 @@ def check_places(home: Path, name: str, url: str | None) -> None:
         raise StudyError(f"there is no folder {file.absolute().parent} for the database; create it")
 
 
-def open_storage(url: str, *, create: bool = False) -> BaseStorage | None:
+def open_storage(
+    url: str, *, create: bool = False, writing: bool = False, waiting: Say | None = None
+) -> BaseStorage | None:
     """The storage behind `url`; None where there is none yet and `create` is not asked for.
 
+    Args:
+        url: Of the database.
+        create: Create the tables where there are none.
+        writing: The whole database is looked through for damage first.
+        waiting: Told in a line when another process keeps the database busy; it is waited for.
+
     Raises:
-        StudyError: a URL of no known kind, a file that is no SQLite database, a database that cannot be opened.
+        StudyError: a URL of no known kind, a file that is no SQLite database or a damaged one, a database that
+            cannot be opened.
     """
     parsed = _parse(url)
     engine_options: dict[str, Any] = {}
     file = _sqlite_file(parsed)
     if file is not None:
-        if not _has_optuna_tables(file) and not create:
+        if not _has_optuna_tables(file, thoroughly=create or writing) and not create:
             return None
         engine_options["connect_args"] = {"timeout": BUSY_SECONDS}
     shown = parsed.render_as_string(hide_password=True)
@@ -82,7 +94,13 @@ def open_storage(url: str, *, create: bool = False) -> BaseStorage | None:
             )
         if file is not None:
             _set_pragmas(storage, create)
-    except (DBAPIError, OSError, RuntimeError, optuna.exceptions.StorageInternalError) as error:
+            _wait_while_busy(storage, shown, waiting or (lambda line: None))
+    except RuntimeError as error:  # Optuna's word for a schema of another version
+        raise StudyError(
+            f"the storage {shown} was written by another version of Optuna than {optuna.__version__}; nothing was "
+            f"changed; install that version, or see 'optuna storage upgrade --help' ({one_line(error, 120)})"
+        ) from None
+    except (DBAPIError, OSError, optuna.exceptions.StorageInternalError) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
         raise StudyError(f"the storage {shown} cannot be opened: {one_line(cause)}; name another one") from None
     except (ImportError, NoSuchModuleError) as error:
@@ -118,13 +136,15 @@ def read_config(storage: BaseStorage | None, name: str) -> StudyConfig:
     return configs[name]
 
 
-def open_study(url: str, name: str) -> tuple[BaseStorage, StudyConfig]:
-    """The storage behind `url` and the definition of a study in it.
+def open_study(
+    url: str, name: str, *, writing: bool = False, waiting: Say | None = None
+) -> tuple[BaseStorage, StudyConfig]:
+    """The storage behind `url` and the definition of a study in it; the options are those of `open_storage`.
 
     Raises:
         StudyError: as `open_storage` and `read_config`.
     """
-    storage = open_storage(url)
+    storage = open_storage(url, writing=writing, waiting=waiting)
     config = read_config(storage, name)
     assert storage is not None
     return storage, config
@@ -156,27 +176,22 @@ def load(storage: BaseStorage, study_name: str, **options: Any) -> optuna.Study:
 
 
 @contextmanager
-def creation_lock(home: Path, url: str) -> Iterator[None]:
+def creation_lock(home: Path, url: str, waiting: Callable[[float], None] = lambda seconds: None) -> Iterator[None]:
     """Held while the schema and a study are created, so that no two processes do it at once.
 
-    Raises:
-        StudyError: another process holds it for a minute.
+    `waiting` is called each second that another process holds it, with how many those are.
     """
-    with _locked(_lock_folder(home, url) / "study.lock", BUSY_SECONDS, "another process is creating a study here"):
+    with _locked(_lock_folder(home, url) / "study.lock", waiting):
         yield
 
 
 @contextmanager
-def driver_lock(home: Path, url: str, name: str) -> Iterator[None]:
-    """Held by the process that drives a study. The system releases it when that process dies, however it dies,
-    so whoever holds it knows that every trial left RUNNING is nobody's.
+def claim_lock(home: Path, url: str, name: str, waiting: Callable[[float], None]) -> Iterator[None]:
+    """Held while a trial of a study is chosen and claimed. The system releases it when its holder dies.
 
-    Raises:
-        StudyError: another process drives the study.
+    `waiting` as for `creation_lock`. An SQLite database has one host, so a file beside it serves all its processes.
     """
-    _make_folder(home / name)
-    busy = f"another process is running the study {name!r}; wait for it or stop it ('study status {name}' shows it)"
-    with _locked(_lock_folder(home, url) / f"study.{name}.lock", 0, busy):
+    with _locked(_lock_folder(home, url) / f"study.{name}.lock", waiting):
         yield
 
 
@@ -184,7 +199,15 @@ def failure(error: Exception) -> StudyFailure:
     """One of `FAILURES` in one line."""
     cause = error.__cause__ or error
     cause = getattr(cause, "orig", None) or cause
-    return StudyFailure(f"the storage failed: {one_line(cause)}; what is finished is kept, 'study resume' goes on")
+    known = {
+        "full": "make room on its disk",
+        "readonly": "make the file and its folder writable",
+        "malformed": "put a copy in its place, or save what can be read with 'sqlite3 FILE .recover'",
+    }
+    mend = next((what for word, what in known.items() if word in str(cause)), "see to it")
+    return StudyFailure(
+        f"the storage failed: {one_line(cause)}; what is finished is kept: {mend}, then 'study resume' goes on"
+    )
 
 
 def _parse(url: str) -> URL:
@@ -205,21 +228,36 @@ def _sqlite_file(url: URL) -> Path | None:
     return Path(url.database)
 
 
-def _has_optuna_tables(file: Path) -> bool:
-    """Whether there is a whole schema in the file. Reads only; refuses a file that is something else."""
+def _has_optuna_tables(file: Path, thoroughly: bool) -> bool:
+    """Whether there is a whole schema in the file. Reads only; refuses a file that is something else or damaged.
+
+    Only SQLite may open the file: closing it by any other way would drop the locks that this process's connections
+    hold on it, and with them what other processes write (SQLite, "How to corrupt", section 2.2).
+    """
+    if not file.exists():
+        return False
     try:
-        if not file.exists() or file.stat().st_size == 0:
-            return False
-        with file.open("rb") as stream:
-            magic = stream.read(len(SQLITE_MAGIC))
-        if magic != SQLITE_MAGIC:
-            raise StudyError(f"{file} is no SQLite database; move it away or give another --home or --storage")
         with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
             # Optuna stamps its version last, so a creation that was interrupted has none.
             tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
-    except (OSError, sqlite3.Error) as error:
+            if thoroughly and (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise _damaged(file, found)
+            return bool(tables and connection.execute("SELECT version_num FROM alembic_version").fetchall())
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise StudyError(
+                f"{file} is no SQLite database; move it away or give another --home or --storage"
+            ) from None
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+            raise _damaged(file, str(error)) from None
         raise StudyError(f"the storage {file} cannot be opened: {one_line(error)}; give another --home") from None
-    return bool(tables)
+
+
+def _damaged(file: Path, what: str) -> StudyError:
+    return StudyError(
+        f"the database {file} is damaged ({what}); nothing was changed, and the models, predictions and reports beside "
+        f"it are safe; put a copy in its place, or save what can be read with 'sqlite3 {file} .recover'"
+    )
 
 
 def _set_pragmas(storage: RDBStorage, create: bool) -> None:
@@ -232,6 +270,29 @@ def _set_pragmas(storage: RDBStorage, create: bool) -> None:
         connection.execute("PRAGMA synchronous=NORMAL").close()
 
     storage.engine.dispose()  # the pool holds a connection from before the listener
+
+
+def _wait_while_busy(storage: RDBStorage, shown: str, say: Say) -> None:
+    """Let a statement wait for another process beyond SQLite's own timeout, saying so."""
+
+    @event.listens_for(storage.engine, "do_execute")
+    def execute(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+        began = time.monotonic()
+        while True:
+            try:
+                cursor.execute(statement, parameters)
+                return True
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                # Whoever has changed something holds the lock and is never told that it is busy: nothing is undone
+                # but the old view of the database, under which no statement could change it any more.
+                cursor.connection.rollback()
+                say(f"the database {shown} is kept busy by another process since {_waited(began)} s; waiting for it")
+
+
+def _waited(began: float) -> int:
+    return round(time.monotonic() - began)
 
 
 def _forget_interrupted_creation(storage: BaseStorage, config: StudyConfig) -> None:
@@ -247,12 +308,15 @@ def _forget_interrupted_creation(storage: BaseStorage, config: StudyConfig) -> N
 
 
 @contextmanager
-def _locked(file: Path, seconds: float, busy: str) -> Iterator[None]:
-    lock = FileLock(file, timeout=seconds)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise StudyError(busy) from None
+def _locked(file: Path, waiting: Callable[[float], None]) -> Iterator[None]:
+    lock = FileLock(file, timeout=1)
+    began = time.monotonic()
+    while True:
+        try:
+            lock.acquire()
+            break
+        except Timeout:
+            waiting(time.monotonic() - began)
     try:
         yield
     finally:

@@ -6,8 +6,11 @@ order that follows from (seed, epoch), gathered and scaled in the graph, many st
 that of plain `fit` for the same order of batches.
 """
 
+import copy
 import inspect
 import math
+import random
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +21,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from study import model_state
+from study.checkpoints import Checkpoint, CheckpointFile
 from study.datasets import Images
 from study.errors import StudyError
 from study.records import History, finite
@@ -30,6 +35,7 @@ EVALUATION_BYTES = 64 * 2**20
 """Of float32 pixels in a batch of validation or test images."""
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+OnBuilt = Callable[[int], None]
 
 
 class Diverged(ArithmeticError):
@@ -44,6 +50,8 @@ class EpochLog:
     epochs: int = 0
     parameters: int | None = None
     """Weights and biases of the model, once it is built."""
+    seconds: float = 0
+    """Spent on these epochs by processes that were interrupted."""
 
     def add(self, logs: dict[str, float]) -> None:
         """Append an epoch's logs."""
@@ -65,12 +73,48 @@ class EpochLog:
 
 
 class _EpochCallback(keras.callbacks.Callback):
-    """Logs each epoch, refuses a diverged one, then tells `on_epoch`, which may end the fit by raising."""
+    """Logs each epoch, refuses a diverged one, saves a checkpoint, then tells `on_epoch`, which may end the fit by
+    raising. It is the last of the callbacks, so that it sees what the others made of the epoch."""
 
-    def __init__(self, log: EpochLog, on_epoch: OnEpoch) -> None:
+    def __init__(self, log: EpochLog, on_epoch: OnEpoch, file: CheckpointFile | None) -> None:
         super().__init__()
         self._log = log
         self._on_epoch = on_epoch
+        self._file = file
+        self._checkpoint = file.read() if file is not None else None
+        self._began = time.monotonic()
+        self._fits = 0
+        self._others: list[keras.callbacks.Callback] = []
+        self._resumable = False
+
+    def first_epoch(self, others: list[keras.callbacks.Callback], epochs: int) -> int | None:
+        """Called before a `fit` that the pipeline feeds: Keras's number of the epoch to go on with, if any.
+
+        Only the first `fit` of a trial is saved and gone on with: what a HyperModel does between two of them cannot
+        be skipped. One that trains in stages starts again.
+        """
+        self._others = others
+        self._fits += 1
+        self._resumable = self._fits == 1
+        if not self._resumable and self._file is not None:
+            self._file.remove()
+        if not self._resumable or self._checkpoint is None:
+            return None
+        state = self._checkpoint.state
+        return epochs if state["stopped"] else int(state["epoch"]) + 1
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        checkpoint, self._checkpoint = self._checkpoint, None
+        if not self._resumable or checkpoint is None:
+            return
+        state = checkpoint.state
+        model_state.put_back_variables(self.model, checkpoint.variables)
+        model_state.put_back_callbacks(self._others, state["callbacks"])
+        self.model.stop_training = state["stopped"]
+        self._log.history, self._log.epochs, self._log.seconds = state["history"], state["epochs"], state["seconds"]
+        self._log.parameters = self.model.count_params()
+        # It may have been killed before this epoch's end was told.
+        self._on_epoch(self._log.epochs, state["scalars"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         scalars = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
@@ -79,8 +123,23 @@ class _EpochCallback(keras.callbacks.Callback):
         diverged = [name for name in ("loss", "val_loss") if not math.isfinite(scalars.get(name, 0.0))]
         if diverged:
             raise Diverged(f"{diverged[0]} is {scalars[diverged[0]]} after epoch {self._log.epochs}")
+        if self._file is not None and self._resumable and epoch + 1 < self.params["epochs"]:
+            self._save(self._file, epoch, scalars)
         # Counted here: a `fit` that trains in two stages lets Keras count from 0 twice.
         self._on_epoch(self._log.epochs, scalars)
+
+    def _save(self, file: CheckpointFile, epoch: int, scalars: dict[str, float]) -> None:
+        log = self._log
+        state = {
+            "epoch": epoch,
+            "stopped": bool(self.model.stop_training),
+            "scalars": scalars,
+            "history": {name: list(values) for name, values in log.history.items()},
+            "epochs": log.epochs,
+            "seconds": log.seconds + time.monotonic() - self._began,
+            "callbacks": copy.deepcopy(model_state.copy_callbacks(self._others)),
+        }
+        file.write(Checkpoint(model_state.copy_variables(self.model), state))
 
 
 def fit(
@@ -93,6 +152,8 @@ def fit(
     seed: int,
     log: EpochLog,
     on_epoch: OnEpoch = lambda epoch, logs: None,
+    on_built: OnBuilt = lambda parameters: None,
+    checkpoint: CheckpointFile | None = None,
 ) -> keras.Model:
     """Build the configuration that `hp` gives and train it.
 
@@ -104,7 +165,10 @@ def fit(
         epochs: How many.
         seed: Of the initial weights, the order of images, dropout and augmentation.
         log: Filled in epoch by epoch, so that it is there when the fit ends by an exception.
-        on_epoch: Called after each epoch with its number, from 1, and its logs; what it raises ends the fit.
+        on_epoch: Called after each epoch with its number, from 1, and its logs; what it raises ends the fit. A fit
+            that goes on from a checkpoint calls it again for the checkpoint's epoch.
+        on_built: Called with the model's parameters before it is trained.
+        checkpoint: Where each epoch is saved, and from where the fit goes on.
 
     Returns:
         The trained model.
@@ -113,15 +177,42 @@ def fit(
         Diverged: the loss is not a number.
         StudyError: `fit` of the HyperModel neither trained with the callbacks nor returned a result.
     """
+    callback = _EpochCallback(log, on_epoch, checkpoint)
+    try:
+        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
+    except model_state.OtherModel as error:
+        assert checkpoint is not None
+        checkpoint.refuse(str(error))
+        checkpoint.remove()
+        callback = _EpochCallback(log, on_epoch, checkpoint)
+        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
+    finally:
+        if checkpoint is not None:
+            checkpoint.wait()
+
+
+def _fit(
+    hypermodel: Any,
+    hp: Any,
+    train: Images,
+    validation: Images | None,
+    epochs: int,
+    seed: int,
+    callback: _EpochCallback,
+    log: EpochLog,
+    on_built: OnBuilt,
+) -> keras.Model:
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     hypermodel.declare_hyperparameters(hp)
     model = hypermodel.build(hp)
     if not isinstance(model, keras.Model):
         raise StudyError(f"build(hp) must return a keras.Model; it returned {type(model).__name__}")
+    if model.built:
+        on_built(model.count_params())
     classes = int(train.y.max()) + 1
     x, y = train.scaled, _targets(model, train.y, classes)
-    options: dict[str, Any] = {"epochs": epochs, "callbacks": [_EpochCallback(log, on_epoch)]}
+    options: dict[str, Any] = {"epochs": epochs, "callbacks": [callback]}
     if validation is not None:
         options["validation_data"] = validation.scaled, _targets(model, validation.y, classes)
     if model.built and model.optimizer is not None:
@@ -207,7 +298,15 @@ def _feed_from_memory(model: keras.Model, train: Images, validation: Images | No
         batch_size = given.pop("batch_size", None) or 32
         given["x"] = _training_batches(train.x, given.pop("y"), batch_size, order_seed, epoch)
         callbacks = list(given.get("callbacks") or [])
-        given["callbacks"] = [_EpochNumber(epoch), *callbacks]
+        ours = [each for each in callbacks if isinstance(each, _EpochCallback)]
+        others = [each for each in callbacks if each not in ours]
+        if not any(isinstance(each, keras.callbacks.History) for each in others):
+            others.append(keras.callbacks.History())  # Keras would add its own after ours
+        given["callbacks"] = [_EpochNumber(epoch, seed), *others, *ours]
+        for each in ours:
+            first = each.first_epoch(others, given.get("epochs", 1))
+            if first is not None:
+                given["initial_epoch"] = first
         held_out = given.get("validation_data")
         if validation is not None and isinstance(held_out, tuple) and held_out[0] is validation.scaled:
             given["validation_data"] = _validation_batches(validation, *held_out[1:])
@@ -227,14 +326,18 @@ def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:
 
 
 class _EpochNumber(keras.callbacks.Callback):
-    """Tells the pipeline which epoch's order comes next."""
+    """Tells the pipeline which epoch's order comes next, and lets Python's and NumPy's random numbers follow from
+    (seed, epoch) too, so that they need not be saved."""
 
-    def __init__(self, epoch: tf.Variable) -> None:
+    def __init__(self, epoch: tf.Variable, seed: int) -> None:
         super().__init__()
         self._epoch = epoch
+        self._seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch.assign(epoch)
+        random.seed(f"{self._seed} {epoch}")
+        np.random.seed([self._seed, epoch])
 
 
 def _training_batches(

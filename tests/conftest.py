@@ -1,6 +1,8 @@
 """What the tests share."""
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,10 +29,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in that directory: exit code, standard output, standard error."""
+    """Runs a command in that directory: exit code, standard output, standard error. `run` trains in this process."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        code = cli.main([*map(str, words)])
+        here = ["--workers", "0"] if words[:1] == ("run",) and "--workers" not in words else []
+        code = cli.main([*map(str, words), *here])
         output = capsys.readouterr()
         return code, output.out, output.err
 
@@ -41,3 +44,27 @@ def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def archive(tmp_path: Path) -> Path:
     """A tiny image data set."""
     return tiny.write_archive(tmp_path / "tiny.npz")
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own of 4 MB, which a test may fill up."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def fill() -> Callable[[Path], Path]:
+    """Fills a disk, but for some bytes; returns the file that does."""
+
+    def fill_disk(disk: Path, but: int = 0) -> Path:
+        free = os.statvfs(disk)
+        (disk / "filling").write_bytes(b"x" * (free.f_bavail * free.f_bsize - but))
+        return disk / "filling"
+
+    return fill_disk

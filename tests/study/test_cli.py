@@ -53,7 +53,10 @@ def tree(folder: Path) -> dict[str, bytes]:
         (("--trials", "many"), "Invalid value for '--trials': Input should be a valid integer"),
         (("--epochs", "-1"), "--epochs must be at least 1; it was given -1"),
         (("--seeds", "0"), "--seeds must be at least 1; it was given 0"),
-        (("--workers", "2"), "this version trains with one worker; --workers was given 2"),
+        (("--workers", "-1"), "--workers must be at least 0; it was given -1"),
+        (("--workers", "1000"), "--workers must be at most 256; it was given 1000"),
+        (("--memory-limit", "much"), "--memory-limit is a size such as 4GB or 2GiB; it was given 'much'"),
+        (("--memory-limit", "1MB"), "--memory-limit must be at least 1GB"),
         (("--timeout", "soon"), "--timeout is a duration such as 90s, 30m or 1h30m; it was given 'soon'"),
         (("--storage", "nonsense"), "--storage is a database URL such as"),
         (("--storage", "sqlite://"), "a study is kept in a file"),
@@ -171,7 +174,8 @@ def test_a_file_that_is_no_database(command: Command, home: Path, words: tuple[s
 def test_a_damaged_database(command: Command, home: Path) -> None:
     home.mkdir()
     (home / "study.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 500)
-    assert "cannot be opened" in refused(command, "status")
+    error = refused(command, "status")
+    assert "is damaged" in error or "is no SQLite database" in error
 
 
 @pytest.mark.parametrize("option", ["--sampler", "--epochs", "--space", "--dataset", "--pruner", "--seed"])

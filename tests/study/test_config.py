@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.config import StudyConfig, check_name, parse_duration
+from study.config import StudyConfig, check_name, parse_duration, parse_size
 from study.errors import StudyError
 
 
@@ -28,7 +28,8 @@ def test_a_definition_does_not_change() -> None:
         ({"trials": 0}, "--trials must be at least 1; it was given 0"),
         ({"epochs": -1}, "--epochs must be at least 1; it was given -1"),
         ({"seeds": 0}, "--seeds must be at least 1"),
-        ({"workers": 0}, "--workers must be at least 1"),
+        ({"workers": -1}, "--workers must be at least 0"),
+        ({"memory_limit": 10**6}, "--memory-limit must be at least 1GB"),
         ({"seed": -1}, "--seed must lie in 0 to"),
         ({"split_seed": 2**32}, "--split-seed must lie in 0 to"),
         ({"timeout": -1.0}, "--timeout must be more than 0"),
@@ -83,3 +84,16 @@ def test_directions() -> None:
 def test_an_archive_is_called_by_its_file() -> None:
     assert StudyConfig(dataset="npz:/some/where/digits.npz").dataset_name == "digits.npz"
     assert StudyConfig(dataset="mnist").dataset_name == "mnist"
+
+
+@pytest.mark.parametrize(
+    "text, size", [("4GB", 4 * 10**9), ("2GiB", 2 * 2**30), ("1.5 gb", 1_500_000_000), ("800M", 8 * 10**8), ("9", 9)]
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-4GB", "4 GBB", "4XB"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(StudyError, match="is a size such as 4GB"):
+        parse_size(text)

@@ -2,15 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import optuna
 import pytest
 import tiny
-from helpers import Command, stored_config, study_table
+from helpers import Command, start, stored_config, study_table, wait_for_line
 
 from study import results
 from study import storage as storage_room
@@ -143,25 +141,6 @@ def test_a_resume_may_ask_for_more(command: Command, home: Path, archive: Path) 
     assert "may grow only; a has 7, it was given 3" in error
 
 
-def start(home: Path, *words: str) -> subprocess.Popen[str]:
-    """A real process of its own group."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "study", *words], cwd=home.parent, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-
-
-def wait_for_line(process: subprocess.Popen[str], begins: str, count: int) -> None:
-    """Until the process has printed that many such lines."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        count -= line.startswith(begins)
-        if not count:
-            return
-    raise AssertionError("the process ended early")
-
-
 LONG = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "4", "--epochs", "4", "--seeds", "1")
 
 
@@ -204,17 +183,20 @@ def test_a_signal_ends_the_epoch_and_names_the_resuming_command(
     assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == list(range(4))
 
 
-def test_two_drivers_do_not_share_a_study(home: Path, command: Command, archive: Path) -> None:
-    process = start(home, "run", "a", "--dataset", f"npz:{archive}", *LONG, "--trials", "99")
-    try:
-        wait_for_line(process, "tiny:Tiny  trial", 1)
-        code, _, error = command("resume", "a")
-        assert code == 2
-        assert "another process is running the study 'a'" in error
-        assert "tiny:Tiny: " in command("status", "a")[1]
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+def test_a_second_resume_takes_part(home: Path, command: Command, archive: Path) -> None:
+    process = start(home, "run", "a", "--dataset", f"npz:{archive}", *LONG, "--trials", "12", "--workers", "0")
+    wait_for_line(process, "tiny:Tiny  trial", 1)
+    code, _, error = command("resume", "a")
+    output, _ = process.communicate()
+    assert (code, error, process.returncode) == (0, "", 0), output
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    for space, rows in study_table(home, "a").items():
+        assert [row[0] for row in rows] == list(range(12))
+        assert not {row[1] for row in rows} & {"RUNNING", "WAITING"}
+        records = [results.record(trial) for trial in results.trials(storage, config, space)]
+        assert len({kept.worker for kept in records if kept}) <= 2
+    finals = results.finals(storage, config)
+    assert len(finals) == len({(final.finalist, final.seed_index) for final in finals}) == 4
 
 
 def test_a_resume_with_other_data_or_another_space_is_refused(

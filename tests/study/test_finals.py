@@ -1,6 +1,7 @@
 """Finalists x seeds on the test set."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -61,8 +62,8 @@ def test_a_final_that_is_lost_is_made_again_as_it_was(command: Command, home: Pa
     before = stored(home, "b")
     storage.delete_study(storage.get_study_id_from_name("b/finals"))
     empty = optuna.create_study(study_name="b/finals", storage=storage, direction="maximize")
-    empty.set_user_attr("fingerprint", _fingerprint(home, "a"))
-    empty.set_user_attr("config", config.to_json())
+    for key, value in {**_attributes(home, "a"), "config": config.to_json()}.items():
+        empty.set_user_attr(key, value)
     code, output, _ = command("evaluate", "b")
     assert code == 0
     assert output.count("final  ") == 4
@@ -97,9 +98,9 @@ def test_a_space_that_demands_validation_data_reaches_its_finals(command: Comman
     assert len(stored(home, "a")) == 2
 
 
-def _fingerprint(home: Path, name: str) -> object:
+def _attributes(home: Path, name: str) -> dict[str, Any]:
     storage, config = storage_room.open_study(storage_room.storage_url(home, None), name)
-    return storage_room.load(storage, config.finals_name).user_attrs["fingerprint"]
+    return storage_room.load(storage, config.finals_name).user_attrs
 
 
 def test_more_seeds_are_added_to_those_that_are_done(command: Command, home: Path, archive: Path) -> None:

@@ -29,24 +29,21 @@ def test_reading_a_storage_that_is_not_there_creates_nothing(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_driver_holds_its_study_alone(tmp_path: Path) -> None:
-    with (
-        storage_room.driver_lock(tmp_path, f"sqlite:///{tmp_path}/study.db", "a"),
-        pytest.raises(StudyError, match="another process is running the study 'a'"),
-        storage_room.driver_lock(tmp_path, f"sqlite:///{tmp_path}/study.db", "a"),
-    ):
-        pass
-    with storage_room.driver_lock(tmp_path, f"sqlite:///{tmp_path}/study.db", "a"):
-        pass
+class Tired(Exception):
+    """Of waiting."""
 
 
-def test_the_lock_is_the_database_s_whatever_the_home(tmp_path: Path) -> None:
+def tired(seconds: float) -> None:
+    raise Tired
+
+
+@pytest.mark.parametrize("homes", [("one", "one"), ("one", "two")])
+def test_the_lock_of_claims_is_the_database_s_whatever_the_home(tmp_path: Path, homes: tuple[str, str]) -> None:
     url = f"sqlite:///{tmp_path}/study.db"
-    with (
-        storage_room.driver_lock(tmp_path / "one", url, "a"),
-        pytest.raises(StudyError, match="another process is running the study 'a'"),
-        storage_room.driver_lock(tmp_path / "two", url, "a"),
-    ):
+    first, second = (storage_room.claim_lock(tmp_path / home, url, "a", tired) for home in homes)
+    with first, pytest.raises(Tired), second:
+        pass
+    with storage_room.claim_lock(tmp_path, url, "a", tired):
         pass
 
 

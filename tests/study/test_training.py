@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from study import datasets, training
-from study.config import StudyConfig
+from study import training
 from study.datasets import Dataset
 from study.errors import StudyError
 from study.hyperparameters import TrialHyperParameters
@@ -17,9 +16,7 @@ from study.hyperparameters import TrialHyperParameters
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder = tmp_path_factory.mktemp("data")
-    file = tiny.write_archive(folder / "tiny.npz", images=110)
-    return datasets.load(StudyConfig(dataset=f"npz:{file}", data_dir=str(folder)))
+    return tiny.small_images(tmp_path_factory.mktemp("data"), 110)
 
 
 def fitted(data: Dataset, hypermodel: Any, *, validation: bool = True, **options: Any) -> Any:

@@ -1,5 +1,8 @@
 """What tests read of a study."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,3 +38,26 @@ def study_table(home: Path, name: str) -> dict[str, list[Any]]:
 def stored_config(home: Path, name: str) -> StudyConfig:
     """The definition of a study as it is stored."""
     return storage_room.open_study(storage_room.storage_url(home, None), name)[1]
+
+
+def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    """The command `study` in a real process, the leader of its own group; `variables` are its environment's."""
+    tests = Path(__file__).parents[1]
+    paths = [str(tests / "support"), str(tests / "faults"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **variables}
+    return subprocess.Popen(
+        [sys.executable, "-m", "study", *words], cwd=home.parent, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for_line(process: subprocess.Popen[str], begins: str, count: int) -> None:
+    """Until the process has printed that many such lines."""
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        count -= line.startswith(begins)
+        if not count:
+            return
+    raise AssertionError(f"the process ended early: {''.join(seen)}")

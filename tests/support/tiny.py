@@ -7,6 +7,9 @@ import keras
 import keras_tuner
 import numpy as np
 
+from study import datasets
+from study.config import StudyConfig
+
 SIDE, CLASSES = 6, 3
 
 
@@ -24,6 +27,12 @@ def write_archive(
         parts[f"x_{part}"], parts[f"y_{part}"] = x.astype(np.uint8), y
     np.savez(file, **{**parts, **arrays})
     return file
+
+
+def small_images(folder: Path, images: int) -> datasets.Dataset:
+    """Such an archive as a data set."""
+    file = write_archive(folder / "tiny.npz", images=images)
+    return datasets.load(StudyConfig(dataset=f"npz:{file}", data_dir=str(folder)))
 
 
 def compiled(

@@ -1,0 +1,196 @@
+"""One process at work on a study: what its search and its finals share, and how it comes to be."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import psutil
+from optuna.storages import BaseStorage
+
+from study import results
+from study import storage as storage_room
+from study.checkpoints import CheckpointFile, sweep
+from study.claims import Claims, Process
+from study.config import StudyConfig
+from study.progress import Display
+from study.records import file_name
+from study.signals import Interruption
+
+if TYPE_CHECKING:
+    from study.datasets import Dataset
+
+POLL_SECONDS = 0.5
+RECYCLE_GROWTH = 512 * 2**20
+"""Bytes by which a worker may grow before a fresh one takes its place: TensorFlow keeps what each model cost it."""
+
+
+class Recycled(Exception):
+    """This worker has grown too large; another goes on in its place."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a process is started for."""
+
+    config: StudyConfig
+    home: Path
+    url: str
+    create: bool = False
+    """Create the study; otherwise it must be there."""
+    search: bool = True
+    """Search before the finals."""
+    allow_drift: bool = False
+    """Go on under other versions than the study was started with."""
+    first: bool = True
+    """Whether it speaks for all workers, and prepares what they share."""
+    supervisor: Process | None = None
+    began: float | None = None
+    """When this session's first process began to search, seconds since 1970; None for itself."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One process at work on a study."""
+
+    task: Task
+    storage: BaseStorage
+    dataset: "Dataset"
+    hypermodels: dict[str, Any]
+    """A KerasTuner HyperModel for each space of the study."""
+    display: Display
+    interruption: Interruption
+    began: float
+    first_size: int
+    """Resident bytes when it began."""
+
+    @property
+    def config(self) -> StudyConfig:
+        """The study's definition."""
+        return self.task.config
+
+    @property
+    def folder(self) -> Path:
+        """Where the study keeps its files."""
+        return self.task.home / self.config.name
+
+    @property
+    def worker(self) -> str:
+        """Host and process."""
+        import platform
+
+        return f"{platform.node()}:{Process.current().pid}"
+
+    def claims(self, study: optuna.Study) -> Claims:
+        """The running trials of one of the study's Optuna studies."""
+        return Claims(study, self.task.supervisor or Process.current())
+
+    @contextmanager
+    def claiming(self) -> Iterator[None]:
+        """Held while a trial is chosen and marked as this process's own."""
+
+        def waiting(seconds: float) -> None:
+            self.interruption.check()
+            if round(seconds) % storage_room.BUSY_SECONDS == 0:
+                self.display.warn(f"another process holds the study's lock since {round(seconds)} s; waiting for it")
+
+        with storage_room.claim_lock(self.task.home, self.task.url, self.config.name, waiting):
+            yield
+
+    def checkpoint(self, what: str, trial: optuna.Trial, seed: int) -> CheckpointFile:
+        """The checkpoint of a trial of `what` (a space, or finals)."""
+        began = trial.datetime_start
+        key = f"{trial.study.study_name} {trial.number} {began.timestamp() if began else 0} {seed}"
+        return CheckpointFile(self.folder / _checkpoint(what, trial.number), key, self.display.warn)
+
+    def out_of_time(self, space: str) -> bool:
+        """Whether the part of the timeout for this space and those before it is used up."""
+        if self.config.timeout is None:
+            return False
+        share = (self.config.spaces.index(space) + 1) / len(self.config.spaces)
+        return time.time() - self.began >= self.config.timeout * share
+
+    def between_trials(self) -> None:
+        """Called before each trial and final.
+
+        Raises:
+            Interrupted: by a signal.
+            Recycled: it is a worker process and has grown too large.
+        """
+        self.interruption.check()
+        if self.task.supervisor is not None and _resident() - self.first_size > RECYCLE_GROWTH:
+            raise Recycled
+
+    def wait(self) -> None:
+        """For other processes, a moment."""
+        self.interruption.check()
+        time.sleep(POLL_SECONDS)
+
+
+def prepare(task: Task, display: Display, interruption: Interruption) -> Session:
+    """Load the data and the spaces; create or check the study. Everything that can be refused is refused here.
+
+    Raises:
+        StudyError: what cannot be used.
+    """
+    from search_spaces import load
+    from study import datasets, environment, fingerprints
+
+    config = task.config
+    dataset = datasets.load(config)
+    hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
+    fingerprint = fingerprints.of_study(config, dataset, hypermodels)
+    interruption.check()
+    if task.create:
+        attributes = {"fingerprint": fingerprint, "environment": environment.describe()}
+        with storage_room.creation_lock(task.home, task.url):
+            storage = storage_room.open_storage(task.url, create=True, waiting=display.warn)
+            assert storage is not None
+            results.refuse_existing(storage, config.name)
+            storage_room.create_study(storage, config, attributes)
+    else:
+        storage, _ = storage_room.open_study(task.url, config.name, waiting=display.warn, writing=True)
+        stored = storage_room.load(storage, config.finals_name).user_attrs
+        fingerprints.check(stored["fingerprint"], fingerprint)
+        if task.first:
+            environment.check(config.name, stored["environment"], task.allow_drift, display.warn)
+    session = Session(
+        task=replace(task, create=False),
+        storage=storage,
+        dataset=dataset,
+        hypermodels=hypermodels,
+        display=display,
+        interruption=interruption,
+        began=task.began or time.time(),
+        first_size=_resident(),
+    )
+    if task.first:
+        _begin(session)
+    return session
+
+
+def _begin(session: Session) -> None:
+    """Store what a resume changed, and delete the checkpoints of trials that have ended."""
+    config = session.config
+    with session.claiming():
+        storage_room.update_config(session.storage, config)
+        running = {
+            Path(_checkpoint(what, trial.number)).name
+            for what, name in zip([*config.spaces, "finals"], config.study_names, strict=True)
+            for trial in storage_room.load(session.storage, name).get_trials(
+                deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)
+            )
+        }
+        sweep(session.folder / "checkpoints", running)
+
+
+def _checkpoint(what: str, number: int) -> str:
+    """A trial's checkpoint, relative to the study's folder."""
+    return f"checkpoints/{file_name(what)}-{number}.npz"
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)

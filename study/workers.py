@@ -1,0 +1,396 @@
+"""Worker processes: each claims trials and trains them; a supervisor that trains nothing watches over them.
+
+The supervisor imports neither Keras nor TensorFlow. A worker that dies is replaced, and what it trained is taken up;
+one that has grown too large is replaced between two trials.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from multiprocessing import connection, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+import psutil
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from study import claims, results
+from study import storage as storage_room
+from study.config import StudyConfig
+from study.errors import Interrupted, StudyError, StudyFailure, one_line
+from study.progress import Display
+from study.records import RECORD, TrialRecord
+from study.session import POLL_SECONDS, Recycled, Session, Task, prepare
+from study.signals import STOPPING, Interruption, raise_interrupted
+
+MOST_DEATHS_AT_START = 20
+"""Workers in a row that may die before they claim a trial; then something is wrong with the machine, not with one."""
+
+READY, GO, SHOW, DONE, RECYCLE, STOPPED, REFUSED, CRASHED = (
+    "ready", "go", "show", "done", "recycle", "stopped", "refused", "crashed",
+)  # fmt: skip
+"""What supervisor and worker tell each other: a word and its arguments."""
+
+
+def run(task: Task, display: Display) -> list[str]:
+    """Search and finals of a study, by as many worker processes as its definition says, or by this process for 0.
+
+    Returns:
+        A line for each final that failed.
+
+    Raises:
+        Interrupted: by a signal; what was under way goes on with a resume.
+        StudyError: what cannot be used; nothing was begun.
+        StudyFailure: the study stopped; what is finished is kept.
+    """
+    if task.config.workers:
+        return _Supervisor(task, display).run()
+    interruption = Interruption(display.warn, at_once=raise_interrupted)
+    with interruption.listening():
+        from study import environment
+
+        environment.import_tensorflow()
+        return _work(prepare(task, display, interruption))
+
+
+def _work(session: Session) -> list[str]:
+    from study import driver, finals
+
+    for space in session.config.spaces:
+        progress = results.finished(session.storage, session.config, space)
+        session.display.phase(space, progress, session.config.trials)
+    if session.task.search:
+        driver.search(session)
+    return finals.evaluate(session)
+
+
+class _RemoteDisplay(Display):
+    """A display whose calls are shown by the supervisor."""
+
+    def __init__(self, pipe: Connection, index: int) -> None:
+        self._pipe = pipe
+        self._index = index
+
+    def phase(self, name: str, done: int, total: int) -> None:
+        self._send("phase", name, done, total)
+
+    def item(self, name: str, epochs: int, worker: int = 0) -> None:
+        self._send("item", name, epochs, worker=self._index)
+
+    def epoch(self, epoch: int, note: str, worker: int = 0) -> None:
+        self._send("epoch", epoch, note, worker=self._index)
+
+    def finished(self, phase: str, line: str, *, done: int, total: int, best: str = "") -> None:
+        self._send("finished", phase, line, done=done, total=total, best=best)
+
+    def say(self, line: str) -> None:
+        self._send("say", line)
+
+    def warn(self, line: str) -> None:
+        self._send("warn", line)
+
+    def _send(self, call: str, *arguments: Any, **options: Any) -> None:
+        _tell(self._pipe, SHOW, call, arguments, options)
+
+
+def _tell(pipe: Connection, *message: Any) -> None:
+    with contextlib.suppress(OSError):  # the supervisor is gone, and this process about to follow
+        pipe.send(message)
+
+
+def _worker(task: Task, index: int, pipe: Connection) -> None:
+    """The life of a worker process: prepare, wait for the word, work until nothing is left."""
+    for number in STOPPING:  # a terminal sends them to every process; the supervisor decides
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_follow_supervisor, daemon=True).start()
+    display = _RemoteDisplay(pipe, index)
+    interruption = Interruption(lambda line: None, at_once=None)
+    message: tuple[Any, ...] = (STOPPED,)
+    with interruption.listening((signal.SIGTERM,)):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        try:
+            message = DONE, _live(task, display, interruption, pipe)
+        except Interrupted:
+            pass
+        except Recycled:
+            message = (RECYCLE,)
+        except StudyError as error:
+            message = REFUSED, str(error), error.exit_code
+        except storage_room.FAILURES as error:
+            failure = storage_room.failure(error)
+            message = REFUSED, str(failure), failure.exit_code
+        except Exception as error:
+            message = CRASHED, one_line(error), traceback.format_exc()
+    _tell(pipe, *message)
+    os._exit(0)  # nothing is open that would need TensorFlow's leave-taking
+
+
+def _live(task: Task, display: Display, interruption: Interruption, pipe: Connection) -> list[str]:
+    from study import environment
+
+    _limit_memory(task.config.memory_limit)
+    environment.import_tensorflow()
+    interruption.check()
+    if not task.first:  # the first one creates the study and caches the data
+        while not pipe.poll(POLL_SECONDS):
+            interruption.check()
+        task = replace(task, create=False, began=pipe.recv()[1])
+    session = prepare(task, display, interruption)
+    _tell(pipe, READY, session.began)
+    return _work(session)
+
+
+def _limit_memory(limit: int | None) -> None:
+    """What needs more raises, and so is that trial's failure, not this machine's."""
+    if limit is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _follow_supervisor() -> None:
+    """A worker whose supervisor was killed ends too; its trial is taken up by a resume."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@dataclass
+class _Worker:
+    """A worker process as its supervisor sees it."""
+
+    index: int
+    process: SpawnProcess
+    pipe: Connection
+    identity: claims.Process
+    first: bool
+    began_work: bool = False
+    last: tuple[Any, ...] | None = None
+    """Its last words; None where it died without any."""
+
+
+class _Supervisor:
+    """Starts the workers, shows what they do, replaces those that die or have grown, passes on signals."""
+
+    def __init__(self, task: Task, display: Display) -> None:
+        self._task = replace(task, supervisor=claims.Process.current())
+        self._display = display
+        self._interruption = Interruption(display.warn, at_once=self._kill)
+        self._workers: list[_Worker] = []
+        self._failed_finals: list[str] = []
+        self._stopping = False
+        self._failure: StudyError | None = None
+        self._began: float | None = None
+        self._deaths_at_start = 0
+        self._storage: BaseStorage | None = None
+
+    def run(self) -> list[str]:
+        count = self._task.config.workers
+        with self._interruption.listening():
+            try:
+                for index in range(count):
+                    self._start(index, first=index == 0)
+                while self._workers:
+                    self._listen()
+                    if self._interruption.requested:
+                        self._stop()
+            finally:
+                self._kill()
+                self._reap()
+        if self._failure is not None:
+            raise self._failure
+        if self._interruption.requested and self._stopping:
+            raise Interrupted
+        return self._failed_finals
+
+    def _start(self, index: int, first: bool) -> None:
+        task = replace(self._task, first=first, began=self._began)
+        if task.create and self._storage_of_study() is not None:
+            task = replace(task, create=False)  # the one before it died right after
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_worker, args=(task, index, theirs))
+        with _share_of_cores(self._task.config.workers), _signals_held_back():
+            process.start()
+        theirs.close()
+        assert process.pid is not None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            identity = claims.Process(process.pid, psutil.Process(process.pid).create_time())
+            self._workers.append(_Worker(index, process, ours, identity, first))
+            if not first and self._began is not None:
+                _tell(ours, GO, self._began)
+
+    def _listen(self) -> None:
+        """Show what the workers say, and see to those that have ended."""
+        connection.wait([worker.pipe for worker in self._workers], timeout=POLL_SECONDS)
+        for worker in list(self._workers):
+            # Asked first: what it said before it ended is still heard. Its children may hold its pipe open.
+            ended = worker.process.exitcode is not None
+            with contextlib.suppress(EOFError, OSError):
+                while worker.pipe.poll():
+                    self._hear(worker, worker.pipe.recv())
+            if ended:
+                self._ended(worker)
+        self._display.refresh()
+
+    def _hear(self, worker: _Worker, message: tuple[Any, ...]) -> None:
+        if message[0] == SHOW:
+            _, call, arguments, options = message
+            getattr(self._display, call)(*arguments, **options)
+        elif message[0] == READY:
+            worker.began_work = True
+            self._deaths_at_start = 0
+            if self._began is None:
+                # The study is there: whoever comes now joins it.
+                self._began = message[1]
+                self._task = replace(self._task, create=False)
+                for other in self._workers:
+                    if other is not worker:
+                        _tell(other.pipe, GO, self._began)
+        else:
+            worker.last = message
+
+    def _ended(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.pipe.close()
+        self._workers.remove(worker)
+        how = _how(worker.process.exitcode) if worker.last is None else None
+        self._release(worker, how)
+        match worker.last:
+            case (word, failed) if word == DONE:
+                self._failed_finals += failed
+                return
+            case (word, text, exit_code) if word == REFUSED:
+                error = StudyError(text) if exit_code == StudyError.exit_code else StudyFailure(text)
+                self._fail(error)
+            case (word, text, details) if word == CRASHED:
+                self._display.warn(details.rstrip())
+                self._fail(StudyFailure(f"a worker failed: {text}; what is finished is kept"))
+            case (word,) if word == STOPPED and not self._stopping:
+                how = "stopped by SIGTERM"  # by somebody else than us
+        if self._stopping:
+            return
+        if how is not None:
+            self._display.warn(f"a worker was {how}; another takes its place")
+            self._count_death(worker, how)
+        if not self._stopping:
+            self._start(worker.index, worker.first)
+
+    def _count_death(self, worker: _Worker, how: str) -> None:
+        if not worker.began_work:
+            self._deaths_at_start += 1
+            if self._deaths_at_start >= MOST_DEATHS_AT_START:
+                self._fail(StudyFailure(f"{self._deaths_at_start} workers in a row were {how} before they began"))
+
+    def _release(self, worker: _Worker, how: str | None) -> None:
+        """Let others take up what it trained; give up a trial in which too many have died."""
+        config = self._task.config
+        if not worker.began_work:
+            return
+        storage = self._storage_of_study()
+        assert storage is not None
+        with storage_room.claim_lock(self._task.home, self._task.url, config.name, lambda seconds: None):
+            for what, name in zip([*config.spaces, None], config.study_names, strict=True):
+                study = storage_room.load(storage, name)
+                for trial in claims.release(study, worker.identity, how):
+                    text = f"{len(claims.deaths(trial))} workers died in it: {', '.join(claims.deaths(trial))}"
+                    if what is not None:
+                        record = _record_of_dead(config, what, trial, text)
+                        storage.set_trial_user_attr(trial._trial_id, RECORD, record.to_json())
+                    study.tell(trial.number, state=TrialState.FAIL)
+                    self._display.warn(f"{what or 'final'} trial {trial.number} is given up: {text}")
+
+    def _storage_of_study(self) -> BaseStorage | None:
+        """The storage, once the study of this definition is in it."""
+        if self._storage is None:
+            storage = storage_room.open_storage(self._task.url, waiting=self._display.warn)
+            stored = storage_room.read_configs(storage).get(self._task.config.name)
+            self._storage = storage if not self._task.create or stored == self._task.config else None
+        return self._storage
+
+    def _fail(self, error: StudyError) -> None:
+        self._failure = self._failure or error
+        self._stop()
+
+    def _stop(self) -> None:
+        """Let every worker end its epoch; one that has not begun has nothing to end."""
+        if self._stopping:
+            return
+        self._stopping = True
+        for worker in self._workers:
+            if worker.began_work:
+                worker.process.terminate()
+            else:
+                worker.process.kill()
+
+    def _kill(self) -> None:
+        self._stopping = True
+        for worker in self._workers:
+            worker.process.kill()
+
+    def _reap(self) -> None:
+        while self._workers:
+            self._ended(self._workers[0])
+
+
+def _record_of_dead(config: StudyConfig, space: str, trial: FrozenTrial, text: str) -> TrialRecord:
+    """What is known of a trial whose workers died."""
+    known = results.record(trial)
+    reported: list[float | None] = list(trial.intermediate_values.values())
+    if known is not None:
+        return replace(known, epochs=len(reported), history={config.objective: reported}, error=text)
+    return TrialRecord(
+        values={},
+        epochs=0,
+        best_epoch=None,
+        parameters=None,
+        seconds=0.0,
+        history={},
+        seed=config.seed_for(space, "trial", trial.number),
+        worker="",
+        error=text,
+    )
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"killed by {signal.Signals(-exitcode).name}"
+    return f"ended by exit code {exitcode}"
+
+
+@contextlib.contextmanager
+def _share_of_cores(workers: int) -> Iterator[None]:
+    """Environment in which a process that is started uses its share of the cores."""
+    if workers == 1:
+        yield
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = str(max(1, cores // workers))
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: share for name in names if before[name] is None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Until a process that is started can deal with them: it inherits that they wait."""
+    resource_tracker.ensure_running()  # which would let them through
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)

@@ -1,0 +1,202 @@
+"""Studies that are killed again and again, against one that never was.
+
+    python tests/faults/kills.py --kills 100
+
+Each study tunes two spaces on the digits (dropout and augmentation on, pruning on). Its whole process group is killed
+with SIGKILL at random times and at chosen moments (`launcher.MOMENTS`), resumed, and killed again, until it is done.
+Then everything that must be equal is compared with the study that ran through.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "support"))
+
+import numpy as np
+from helpers import study_table
+from launcher import EPOCHS_FILE, MOMENT, MOMENTS
+
+from study import results
+from study import storage as storage_room
+
+NAME = "killed"
+DEFINITION = (
+    "--space", "fault_space:Dense", "--space", "fault_space:Conv", "--trials", "6", "--epochs", "4", "--seeds", "2",
+)  # fmt: skip
+LONGEST = 9.0
+"""Seconds after which a timed kill comes at the latest."""
+
+
+@dataclass
+class Outcome:
+    """What a study has come to."""
+
+    home: Path
+    kills: dict[str, int] = field(default_factory=dict)
+    epochs: int = 0
+    """Epochs trained, those that were trained again included."""
+
+    @property
+    def total(self) -> int:
+        """Kills."""
+        return sum(self.kills.values())
+
+
+def command(home: Path, *words: str, moment: str = "") -> subprocess.Popen[str]:
+    """The command `study` as the leader of a process group."""
+    paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ, MOMENT: moment, EPOCHS_FILE: str(home.parent / f"{home.name}-epochs"),
+        "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "launcher.py"), *words, "--home", str(home)],
+        env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def words_to_go_on(home: Path, name: str = NAME) -> tuple[str, ...]:
+    """`run` until the study is there, then `resume`."""
+    storage = storage_room.open_storage(storage_room.storage_url(home, None))
+    return ("resume", name) if name in storage_room.read_configs(storage) else ("run", name, *DEFINITION)
+
+
+def uninterrupted(home: Path) -> Outcome:
+    """The study that nobody kills."""
+    process = command(home, "run", NAME, *DEFINITION)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return Outcome(home, epochs=_epochs(home))
+
+
+def killed(home: Path, rng: random.Random, most: int, workers: str = "1") -> Outcome:
+    """A study that is killed until it is done, or `most` times."""
+    outcome = Outcome(home)
+    finished: dict[str, list[Any]] = {}
+    while True:
+        moment = _choose(rng) if outcome.total < most else ""
+        began, output = time.monotonic(), ""
+        words = words_to_go_on(home)
+        timed = moment.startswith("time:")
+        process = command(home, *words, "--workers", workers, moment="" if timed else moment)
+        if timed:
+            try:
+                output, _ = process.communicate(timeout=float(moment.partition(":")[2]))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        output += process.communicate()[0] or ""
+        assert "Traceback" not in output, output
+        if process.returncode == 0:
+            outcome.epochs = _epochs(home)
+            return outcome
+        assert process.returncode == -signal.SIGKILL, f"{process.returncode} after {moment}: {output}"
+        what = moment.partition(":")[0]
+        outcome.kills[what] = outcome.kills.get(what, 0) + 1
+        print(
+            f"  kill {outcome.total}: {moment}, {words[0]}, {time.monotonic() - began:.1f} s, {_epochs(home)} epochs",
+            flush=True,
+        )
+        finished = _nothing_lost(home, finished)
+
+
+def compare(whole: Outcome, broken: Outcome) -> None:
+    """Everything that must be equal.
+
+    Raises:
+        AssertionError: what is not.
+    """
+    assert study_table(broken.home, NAME) == study_table(whole.home, NAME)
+    finals = [_finals(outcome.home) for outcome in (whole, broken)]
+    assert finals[0].keys() == finals[1].keys()
+    for key, (numbers, predictions) in finals[0].items():
+        assert finals[1][key][0] == numbers, key
+        for name, array in predictions.items():
+            assert np.array_equal(finals[1][key][1][name], array), (key, name)
+    assert broken.epochs <= whole.epochs + broken.total, (broken.epochs, whole.epochs, broken.total)
+    checkpoints = broken.home / NAME / "checkpoints"
+    assert not list(checkpoints.glob("*")), list(checkpoints.glob("*"))
+    assert (broken.home / NAME / "report.html").is_file()
+
+
+def _choose(rng: random.Random) -> str:
+    chance = rng.random()
+    if chance < 0.35:
+        return f"time:{rng.uniform(0.3, LONGEST):.2f}"
+    # Most of them come early in what is left, so that a study is killed often.
+    early = [what for what in MOMENTS if {"report", "checkpoints", "tell", "create"} & set(what.split())]
+    what = rng.choice(early if chance < 0.8 else list(MOMENTS))
+    return f"{what}:{rng.randint(1, MOMENTS[what])}"
+
+
+def _epochs(home: Path) -> int:
+    file = home.parent / f"{home.name}-epochs"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def _nothing_lost(home: Path, before: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """When each trial was finished, after a look that those from before have not been trained again."""
+    if words_to_go_on(home)[0] == "run":
+        assert not before
+        return before
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), NAME)
+    now = {
+        space: [
+            (each.number, each.datetime_complete)
+            for each in results.trials(storage, config, space)
+            if each.state.is_finished()
+        ]
+        for space in config.spaces
+    }
+    for space, rows in before.items():
+        assert all(row in now[space] for row in rows), (space, rows, now[space])
+    return now
+
+
+def _finals(home: Path) -> dict[Any, Any]:
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), NAME)
+    found = {}
+    for record in results.finals(storage, config):
+        with np.load(home / NAME / record.predictions) as archive:
+            predictions = {name: archive[name] for name in archive.files}
+        numbers = (record.errors, record.loss, record.confusion, record.history, record.values, record.seed)
+        found[(*record.finalist, record.seed_index)] = numbers, predictions
+    return found
+
+
+def main() -> None:
+    """Kill until there were enough kills; print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = uninterrupted(Path(folder) / "whole")
+        print(f"uninterrupted: {whole.epochs} epochs", flush=True)
+        moments: dict[str, int] = {}
+        studies = 0
+        while (done := sum(moments.values())) < arguments.kills:
+            studies += 1
+            broken = killed(Path(folder) / f"killed{studies}", rng, min(25, arguments.kills - done))
+            compare(whole, broken)
+            again = broken.epochs - whole.epochs
+            print(f"study {studies}: {broken.total} kills, equal; {again} epochs trained again", flush=True)
+            for moment, count in broken.kills.items():
+                moments[moment] = moments.get(moment, 0) + count
+    print(f"{sum(moments.values())} kills in {studies} studies; every table, final and prediction equal")
+    for moment, count in sorted(moments.items()):
+        print(f"  {moment}: {count}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Worker processes: exact budgets, deaths, memory, and many commands at once."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from helpers import start, study_table, wait_for_line
+
+from study import claims, results
+from study import storage as storage_room
+from study.config import StudyConfig
+
+TRIVIAL = ("--space", "fault_space:Trivial", "--epochs", "1", "--seeds", "1", "--sampler", "random")
+
+
+def opened(home: Path, name: str) -> tuple[storage_room.BaseStorage, StudyConfig]:
+    return storage_room.open_study(storage_room.storage_url(home, None), name)
+
+
+def exact(home: Path, name: str, space: str, trials: int) -> list[str]:
+    """The states of a study's trials, after a look that there are as many as it should have, each once."""
+    rows = study_table(home, name)[space]
+    assert [row[0] for row in rows] == list(range(trials))
+    assert not {row[1] for row in rows} & {"RUNNING", "WAITING"}
+    storage, config = opened(home, name)
+    defaults = [trial for trial in results.trials(storage, config, space) if trial.params.get("rate") == 1e-2]
+    assert [trial.number for trial in defaults] in ([0], [])
+    return [row[1] for row in rows]
+
+
+def workers_of(supervisor: int) -> list[psutil.Process]:
+    """The worker processes of a supervisor."""
+    children = psutil.Process(supervisor).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_four_workers_and_200_trivial_trials(home: Path) -> None:
+    process = start(home, "run", "a", *TRIVIAL, "--trials", "200", "--workers", "4")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert set(exact(home, "a", "fault_space:Trivial", 200)) <= {"COMPLETE", "PRUNED"}
+    storage, config = opened(home, "a")
+    records = [results.record(trial) for trial in results.trials(storage, config, "fault_space:Trivial")]
+    assert len({kept.worker for kept in records if kept}) == 4
+    assert len(results.finals(storage, config)) == 2
+    assert not list((home / "a" / "checkpoints").glob("*"))
+
+
+def test_workers_that_are_killed_again_and_again(home: Path) -> None:
+    """For a quarter of a minute; `FAULTS_SECONDS=60` for the whole one."""
+    rng, seconds = random.Random(0), float(os.environ.get("FAULTS_SECONDS", "15"))
+    process = start(home, "run", "a", *TRIVIAL, "--trials", "40", "--epochs", "20", "--workers", "2")
+    wait_for_line(process, "fault_space:Trivial  trial", 1)
+    killed, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(rng.uniform(2, 5))
+        if process.poll() is None and (found := workers_of(process.pid)):
+            rng.choice(found).kill()
+            killed += 1
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert output.count("a worker was killed by SIGKILL; another takes its place") == killed >= seconds / 5
+    exact(home, "a", "fault_space:Trivial", 40)
+
+
+def test_a_trial_in_which_three_workers_died_is_given_up(home: Path) -> None:
+    process = start(home, "run", "a", *TRIVIAL[2:], "--space", "fault_space:Deadly", "--trials", "3")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    states = exact(home, "a", "fault_space:Deadly", 3)
+    assert states[0] == "COMPLETE"
+    assert "FAIL" in states
+    number = states.index("FAIL")
+    reason = "3 workers died in it: killed by SIGABRT, killed by SIGABRT, killed by SIGABRT"
+    assert f"fault_space:Deadly trial {number} is given up: {reason}" in output
+    storage, config = opened(home, "a")
+    kept = results.record(results.trials(storage, config, "fault_space:Deadly")[number])
+    assert kept is not None
+    assert kept.error == reason
+    assert "Traceback" not in output
+
+
+def test_a_model_that_needs_more_memory_than_allowed_fails_by_itself(home: Path) -> None:
+    process = start(
+        home, "run", "a", *TRIVIAL[2:], "--space", "fault_space:Huge", "--trials", "4", "--memory-limit", "4GB"
+    )
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    states = exact(home, "a", "fault_space:Huge", 4)
+    assert states[0] == "COMPLETE"
+    assert "FAIL" in states
+    storage, config = opened(home, "a")
+    kept = results.record(results.trials(storage, config, "fault_space:Huge")[states.index("FAIL")])
+    assert kept is not None
+    assert "OOM when allocating tensor" in (kept.error or "")
+    assert "fault_space.py" in (kept.traceback or "")
+    assert "a worker was" not in output
+
+
+def test_many_commands_at_once_make_one_study(home: Path) -> None:
+    words = (*TRIVIAL, "--trials", "24", "--workers", "0")
+    processes = [
+        start(home, *(("run", "x", *words) if index % 2 == 0 else ("resume", "x", "--workers", "0")))
+        for index in range(16)
+    ]
+    outputs = [process.communicate()[0] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert not any("Traceback" in output for output in outputs), outputs
+    assert codes[::2].count(0) == 1, outputs
+    assert set(codes) <= {0, 2}
+    for code, output in zip(codes, outputs, strict=True):
+        assert code == 0 or "the study 'x' exists" in output or "has no study named 'x'" in output, output
+    exact(home, "x", "fault_space:Trivial", 24)
+    storage, config = opened(home, "x")
+    assert sorted(study.study_name for study in storage.get_all_studies()) == ["x/fault_space:Trivial", "x/finals"]
+    assert len(results.finals(storage, config)) == 2
+
+
+def test_workers_end_with_their_supervisor(home: Path) -> None:
+    process = start(home, "run", "a", *TRIVIAL, "--trials", "500", "--workers", "2")
+    wait_for_line(process, "fault_space:Trivial  trial", 1)
+    workers = workers_of(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+    storage, config = opened(home, "a")
+    owners = [claims.owner_of(trial) for trial in results.trials(storage, config, "fault_space:Trivial")[-2:]]
+    assert all(owner is None or owner.is_dead() for owner in owners)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_whole_group_ends_the_epoch_of_every_worker(number: int, home: Path) -> None:
+    words = ("--space", "fault_space:Dense", "--trials", "30", "--epochs", "6", "--workers", "2")
+    process = start(home, "run", "a", *words)
+    wait_for_line(process, "fault_space:Dense  trial", 2)
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "go on with: study resume a" in output
+    assert "Traceback" not in output
+    storage, config = opened(home, "a")
+    running = [trial for trial in results.trials(storage, config, "fault_space:Dense") if not trial.state.is_finished()]
+    saved = {file.name for file in (home / "a" / "checkpoints").iterdir()}
+    assert saved == {f"fault_space-Dense-{trial.number}.npz" for trial in running if trial.intermediate_values}
+    assert all(claims.owner_of(trial) is None for trial in running)
+
+
+def test_a_second_signal_ends_at_once_and_the_study_goes_on(home: Path) -> None:
+    words = (*TRIVIAL, "--trials", "6", "--epochs", "400", "--workers", "2")
+    process = start(home, "run", "a", *words)
+    time.sleep(1)
+    wait_for_line(process, "loading", 1)
+    storage_url = storage_room.storage_url(home, None)
+    while "a" not in storage_room.read_configs(storage_room.open_storage(storage_url)):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "go on with: study resume a" in output

@@ -1,0 +1,173 @@
+"""Who may train what."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+
+from study import claims
+from study import storage as storage_room
+from study.claims import Claims, Owner, Process
+
+ME = Process.current()
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> optuna.Study:
+    storage = storage_room.open_storage(f"sqlite:///{tmp_path}/study.db", create=True)
+    return optuna.create_study(storage=storage)
+
+
+@pytest.fixture
+def other() -> Iterator[Process]:
+    """A process that lives as long as the test."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield Process(process.pid, psutil.Process(process.pid).create_time())
+    process.communicate()
+
+
+def dead() -> Process:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    found = Process(process.pid, psutil.Process(process.pid).create_time())
+    process.wait()
+    return found
+
+
+def owned(study: optuna.Study, process: Process, supervisor: Process, **changes: object) -> optuna.trial.FrozenTrial:
+    """A running trial with such an owner."""
+    trial = study.ask()
+    Claims(study, ME).mark(trial)
+    mine = claims.owner_of(study.get_trials()[-1])
+    assert mine is not None
+    owner = dataclasses.replace(mine, process=process, supervisor=supervisor, **changes)
+    trial.set_user_attr(claims.OWNER, owner.to_json())
+    return study.get_trials()[-1]
+
+
+def numbers(trials: list[optuna.trial.FrozenTrial]) -> list[int]:
+    return [trial.number for trial in trials]
+
+
+def test_a_process_is_alive_as_long_as_it_runs(other: Process) -> None:
+    assert ME.is_alive()
+    assert other.is_alive()
+    assert not dead().is_alive()
+
+
+def test_a_pid_that_is_used_again_is_another_process() -> None:
+    assert not Process(ME.pid, ME.started - 3600).is_alive()
+
+
+def test_a_killed_process_is_dead_before_anybody_has_waited_for_it() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    found = Process(process.pid, psutil.Process(process.pid).create_time())
+    assert found.is_alive()
+    process.kill()
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert not found.is_alive()
+    process.communicate()
+
+
+def test_an_owner_both_ways() -> None:
+    owner = Owner("here", "boot", ME, ME, 1.5)
+    assert Owner.from_json(owner.to_json()) == owner
+
+
+def test_a_trial_that_nobody_has_claimed_is_free(study: optuna.Study) -> None:
+    study.ask()
+    assert numbers(Claims(study, ME).free()) == [0]
+
+
+def test_a_live_owner_keeps_its_trial_and_a_dead_one_does_not(study: optuna.Study, other: Process) -> None:
+    owned(study, other, other)
+    owned(study, dead(), dead())
+    owned(study, ME, ME)
+    found = Claims(study, ME)
+    assert (numbers(found.free()), numbers(found.held())) == ([1, 2], [0])
+
+
+def test_what_a_dead_worker_trained_waits_for_its_supervisor(study: optuna.Study, other: Process) -> None:
+    process = dead()
+    owned(study, process, other)
+    found = Claims(study, ME)
+    assert numbers(found.held()) == [0]
+    assert claims.release(study, process, "killed by SIGKILL") == []
+    assert numbers(found.free()) == [0]
+
+
+def test_a_host_that_was_started_anew_has_none_of_its_processes(study: optuna.Study) -> None:
+    owned(study, Process(1, psutil.Process(1).create_time()), ME, boot="before")
+    assert numbers(Claims(study, ME).free()) == [0]
+
+
+def test_on_another_host_the_lease_decides(study: optuna.Study) -> None:
+    owned(study, ME, ME, host="elsewhere", expires=time.time() - 1)
+    owned(study, dead(), dead(), host="elsewhere", expires=time.time() + 60)
+    found = Claims(study, Process(1, 0.0))
+    assert numbers(found.held()) == [1]
+
+
+def test_a_lease_is_renewed_when_a_third_of_it_is_over(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = study.ask()
+    found = Claims(study, ME)
+    found.mark(trial)
+
+    def expires() -> float:
+        owner = claims.owner_of(study.get_trials()[-1])
+        assert owner is not None
+        return owner.expires
+
+    first, clock = expires(), time.time
+    found.renew(trial)
+    assert expires() == first
+    monkeypatch.setattr(time, "time", lambda: clock() + claims.LEASE_SECONDS / 2)
+    found.renew(trial)
+    assert expires() > first + claims.LEASE_SECONDS / 3
+
+
+def test_a_lease_covers_long_epochs(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = study.ask()
+    found = Claims(study, ME)
+    found.mark(trial)
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 3000)
+    found.renew(trial)
+    owner = claims.owner_of(study.get_trials()[-1])
+    assert owner is not None
+    assert owner.expires - time.time() > 2.9 * 3000
+
+
+def test_a_trial_is_given_up_at_the_third_death(study: optuna.Study) -> None:
+    trial = study.ask()
+    for how in ("first", "second", "third"):
+        process = dead()
+        owner = Owner(os.uname().nodename, "boot", process, ME, 0.0)
+        died = claims.deaths(study.get_trials()[0])
+        trial.set_user_attr(claims.OWNER, owner.to_json() | {"deaths": died})
+        given_up = claims.release(study, process, how)
+        assert (len(given_up) == 1) == (how == "third")
+    assert claims.deaths(given_up[0]) == ["first", "second", "third"]
+
+
+def test_a_worker_that_ended_in_good_order_has_not_died_in_its_trial(study: optuna.Study) -> None:
+    trial = study.ask()
+    process = dead()
+    trial.set_user_attr(claims.OWNER, Owner(os.uname().nodename, "b", process, ME, 0.0).to_json())
+    assert claims.release(study, process, None) == []
+    assert claims.deaths(study.get_trials()[0]) == []
+    assert claims.owner_of(study.get_trials()[0]) is None
+
+
+def test_a_claim_keeps_the_deaths_before_it(study: optuna.Study) -> None:
+    trial = study.ask()
+    trial.set_user_attr(claims.OWNER, {"deaths": ["killed by SIGSEGV"]})
+    Claims(study, ME).mark(optuna.Trial(study, trial._trial_id))
+    assert claims.deaths(study.get_trials()[0]) == ["killed by SIGSEGV"]
