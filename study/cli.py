@@ -17,6 +17,7 @@ from study.config import StudyConfig, check_choice, parse_duration, parse_size
 from study.errors import Interrupted, StudyError, StudyFailure
 
 if TYPE_CHECKING:
+    from study.progress import Display
     from study.session import Task
 
 app = typer.Typer(
@@ -294,8 +295,9 @@ def _stored(name: str, home: Path, storage: str | None) -> tuple[StudyConfig, st
     from study import storage as storage_room
 
     url = storage_room.storage_url(home, storage)
+    if home.exists():
+        storage_room.check_places(home, name, storage)
     _, stored = storage_room.open_study(url, name, writing=True)
-    storage_room.check_places(home, name, storage)
     return stored, url
 
 
@@ -304,12 +306,12 @@ def _work(task: "Task", quiet: bool) -> None:
     from search_spaces.loading import check_name
     from study import storage as storage_room
     from study import workers
-    from study.progress import Display
+    from study.progress import Display, LastingConsole
 
     config, home, url = task.config, task.home, task.url
     for space in config.spaces:
         check_name(space)
-    with Display(Console(), quiet=quiet) as display:
+    with Display(LastingConsole(), quiet=quiet) as display:
         display.say("loading TensorFlow and the data ...")
         try:
             failures = workers.run(task, display)
@@ -321,7 +323,7 @@ def _work(task: "Task", quiet: bool) -> None:
             raise
     storage, config = storage_room.open_study(url, config.name)
     file = _report(config, storage, home, None)
-    _print_verdict(config, storage, file)
+    _show_verdict(config, storage, file, display)
     if failures:
         raise StudyFailure(
             f"{len(failures)} finals failed ({failures[0]}); 'study evaluate {config.name}' tries them again"
@@ -337,11 +339,14 @@ def _report(config: StudyConfig, storage: Any, home: Path, output: Path | None) 
     try:
         page.write(storage, config, file)
     except OSError as error:
-        raise StudyError(f"the report {file} cannot be written: {error.strerror}; give another -o") from None
+        raise StudyError(
+            f"the report {file} cannot be written: {error.strerror}; 'study report {config.name} -o FILE' writes it "
+            "elsewhere"
+        ) from None
     return file
 
 
-def _print_verdict(config: StudyConfig, storage: Any, file: Path) -> None:
+def _show_verdict(config: StudyConfig, storage: Any, file: Path, display: "Display") -> None:
     from reports import collect
     from reports.panels import verdict
 
@@ -353,10 +358,9 @@ def _print_verdict(config: StudyConfig, storage: Any, file: Path) -> None:
     for row in info.rows:
         cells = verdict.cells(row)
         table.add_row(*(cells[index] for index in shown))
-    console = Console()
-    console.print(table)
+    display.show(table)
     for line in (info.sentence, f"report: {file}"):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        display.warn(line)
 
 
 def _print_status(state: dict[str, Any]) -> None:
@@ -364,6 +368,8 @@ def _print_status(state: dict[str, Any]) -> None:
     for space in state["spaces"]:
         best_value = "-" if space["best"] is None else f"{space['best']:.4f} (trial {space['best_trial']})"
         counts = ", ".join(f"{space[state]} {state}" for state in ("complete", "pruned", "failed", "running"))
+        if space["interrupted"]:
+            counts += f", {space['interrupted']} interrupted"
         typer.echo(f"  {space['name']}: {counts}, {space['left']} left; best {best_value}")
         if space["last_error"]:
             typer.echo(f"    last failure: {space['last_error']}")

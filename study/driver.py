@@ -61,11 +61,13 @@ class _Search:
     def run(self) -> None:
         """Train trials as long as there are some to claim."""
         session = self.session
-        session.between_trials()
-        while (trial := self._claim()) is not None:
-            self._train(trial)
-            self._refuse_failures()
+        while True:
             session.between_trials()
+            self._refuse_failures()
+            trial = self._claim()
+            if trial is None:
+                break
+            self._train(trial)
         if session.out_of_time(self.space) and self._finished() < session.config.trials and not self._said:
             self._said = True
             if session.task.first:

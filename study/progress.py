@@ -10,6 +10,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 
 class Display:
@@ -91,6 +92,10 @@ class Display:
         """A line that is shown also when quiet."""
         self._showing(lambda: self.console.print(line, markup=False, highlight=False, soft_wrap=True))
 
+    def show(self, table: Table) -> None:
+        """A table that is shown also when quiet."""
+        self._showing(lambda: self.console.print(table))
+
     def refresh(self) -> None:
         """Draw the live display anew."""
         if self._live is not None:
@@ -100,8 +105,20 @@ class Display:
         try:
             draw()
             self.console.file.flush()
-        except OSError:  # nobody looks any more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError:
+            _look_away()
+
+
+class LastingConsole(Console):
+    """A console that a broken pipe does not end."""
+
+    def on_broken_pipe(self) -> None:
+        _look_away()
+
+
+def _look_away() -> None:
+    """Nobody looks any more: what is printed from now on goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from study import claims
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import StudyError
@@ -14,12 +15,7 @@ from study.records import RECORD, TUNED, FinalRecord, TrialRecord, model_file
 if TYPE_CHECKING:
     import pandas
 
-STATES = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "running": TrialState.RUNNING,
-}
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -169,6 +165,8 @@ def export(storage: BaseStorage, config: StudyConfig, file: Path) -> int:
 def _of_space(storage: BaseStorage, config: StudyConfig, space: str) -> dict[str, Any]:
     searched = trials(storage, config, space)
     counts = {word: sum(trial.state == state for trial in searched) for word, state in STATES.items()}
+    owners = [claims.owner_of(trial) for trial in searched if trial.state == TrialState.RUNNING]
+    trained = sum(owner is not None and not owner.is_dead() for owner in owners)
     finished = sum(trial.state in FINISHED for trial in searched)
     winner = best_trial(searched, config)
     errors = [kept.error for trial in searched if (kept := record(trial)) and kept.error]
@@ -177,6 +175,8 @@ def _of_space(storage: BaseStorage, config: StudyConfig, space: str) -> dict[str
         "trials": config.trials,
         "finished": finished,
         **counts,
+        "running": trained,
+        "interrupted": len(owners) - trained,
         "left": max(config.trials - finished, 0),
         "best": winner.value if winner else None,
         "best_trial": winner.number if winner else None,

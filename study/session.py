@@ -1,5 +1,6 @@
 """One process at work on a study: what its search and its finals share, and how it comes to be."""
 
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,8 +81,6 @@ class Session:
     @property
     def worker(self) -> str:
         """Host and process."""
-        import platform
-
         return f"{platform.node()}:{Process.current().pid}"
 
     def claims(self, study: optuna.Study) -> Claims:

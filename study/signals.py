@@ -30,8 +30,9 @@ class Interruption:
 
     @contextmanager
     def listening(self, signals: tuple[int, ...] = STOPPING) -> Iterator[None]:
-        """Take the signals while the block runs."""
-        previous = {number: signal.signal(number, self._handle) for number in signals}
+        """Take the signals while the block runs. One that was ignored stays so: that is what `nohup` is for."""
+        heard = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+        previous = {number: signal.signal(number, self._handle) for number in heard}
         try:
             yield
         finally:

@@ -54,7 +54,9 @@ def check_places(home: Path, name: str, url: str | None) -> None:
         except PermissionError as error:
             existing, writable = Path(error.filename), False
         if not writable:
-            raise StudyError(f"the home {home} cannot be written ({existing} is in the way); give another --home")
+            raise StudyError(
+                f"the home {home} cannot be written ({existing} is in the way); make it writable or give another --home"
+            )
     file = _sqlite_file(_parse(url)) if url else None
     if file is not None and not file.absolute().parent.is_dir():
         raise StudyError(f"there is no folder {file.absolute().parent} for the database; create it")
@@ -82,6 +84,8 @@ def open_storage(
         if not _has_optuna_tables(file, thoroughly=create or writing) and not create:
             return None
         engine_options["connect_args"] = {"timeout": BUSY_SECONDS}
+        if _is_unchangeable(file):
+            engine_options = {"creator": lambda: _connect(file)}
     shown = parsed.render_as_string(hide_password=True)
     try:
         with warnings.catch_warnings():
@@ -237,7 +241,7 @@ def _has_optuna_tables(file: Path, thoroughly: bool) -> bool:
     if not file.exists():
         return False
     try:
-        with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
+        with closing(_connect(file)) as connection:
             # Optuna stamps its version last, so a creation that was interrupted has none.
             tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
             if thoroughly and (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -251,6 +255,17 @@ def _has_optuna_tables(file: Path, thoroughly: bool) -> bool:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
             raise _damaged(file, str(error)) from None
         raise StudyError(f"the storage {file} cannot be opened: {one_line(error)}; give another --home") from None
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """Where nothing can be written, SQLite's shared memory cannot be either; but then nobody changes the file."""
+    if _is_unchangeable(file):
+        return sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False)
+    return sqlite3.connect(file, timeout=BUSY_SECONDS)
+
+
+def _is_unchangeable(file: Path) -> bool:
+    return not os.access(file.absolute().parent, os.W_OK) and not Path(f"{file}-wal").exists()
 
 
 def _damaged(file: Path, what: str) -> StudyError:

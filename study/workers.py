@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -107,7 +108,7 @@ def _tell(pipe: Connection, *message: Any) -> None:
 
 def _worker(task: Task, index: int, pipe: Connection) -> None:
     """The life of a worker process: prepare, wait for the word, work until nothing is left."""
-    for number in STOPPING:  # a terminal sends them to every process; the supervisor decides
+    for number in set(STOPPING) - {signal.SIGTERM}:  # a terminal sends them to every process; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow_supervisor, daemon=True).start()
     display = _RemoteDisplay(pipe, index)
@@ -129,6 +130,8 @@ def _worker(task: Task, index: int, pipe: Connection) -> None:
         except Exception as error:
             message = CRASHED, one_line(error), traceback.format_exc()
     _tell(pipe, *message)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     os._exit(0)  # nothing is open that would need TensorFlow's leave-taking
 
 
@@ -305,8 +308,10 @@ class _Supervisor:
                     if what is not None:
                         record = _record_of_dead(config, what, trial, text)
                         storage.set_trial_user_attr(trial._trial_id, RECORD, record.to_json())
+                    else:
+                        self._failed_finals.append(f"final {trial.number}: {text}")
                     study.tell(trial.number, state=TrialState.FAIL)
-                    self._display.warn(f"{what or 'final'} trial {trial.number} is given up: {text}")
+                    self._display.warn(f"{what or 'finals'} trial {trial.number} is given up: {text}")
 
     def _storage_of_study(self) -> BaseStorage | None:
         """The storage, once the study of this definition is in it."""

@@ -84,9 +84,9 @@ def killed(home: Path, rng: random.Random, most: int, workers: str = "1") -> Out
     outcome = Outcome(home)
     finished: dict[str, list[Any]] = {}
     while True:
-        moment = _choose(rng) if outcome.total < most else ""
         began, output = time.monotonic(), ""
         words = words_to_go_on(home)
+        moment = _choose(rng, words[0] == "resume") if outcome.total < most else ""
         timed = moment.startswith("time:")
         process = command(home, *words, "--workers", workers, moment="" if timed else moment)
         if timed:
@@ -128,13 +128,16 @@ def compare(whole: Outcome, broken: Outcome) -> None:
     assert (broken.home / NAME / "report.html").is_file()
 
 
-def _choose(rng: random.Random) -> str:
+def _choose(rng: random.Random, begun: bool) -> str:
+    """A time or a moment; those of the creation only before the study is there."""
     chance = rng.random()
     if chance < 0.35:
         return f"time:{rng.uniform(0.3, LONGEST):.2f}"
+    creation = [what for what in MOMENTS if "create" in what]
     # Most of them come early in what is left, so that a study is killed often.
-    early = [what for what in MOMENTS if {"report", "checkpoints", "tell", "create"} & set(what.split())]
-    what = rng.choice(early if chance < 0.8 else list(MOMENTS))
+    early = [what for what in MOMENTS if {"report", "checkpoints", "tell"} & set(what.split())]
+    late = [what for what in MOMENTS if what not in creation]
+    what = rng.choice(creation if not begun and chance < 0.7 else early if chance < 0.85 else late)
     return f"{what}:{rng.randint(1, MOMENTS[what])}"
 
 

@@ -15,7 +15,7 @@ def test_a_study_that_is_killed_five_times_is_the_whole_one(tmp_path: Path, monk
     )
     whole = kills.uninterrupted(tmp_path / "whole")
     moments = iter(MOMENTS)
-    monkeypatch.setattr(kills, "_choose", lambda rng: next(moments))
+    monkeypatch.setattr(kills, "_choose", lambda rng, begun: next(moments))
     broken = kills.killed(tmp_path / "killed", random.Random(0), len(MOMENTS), workers="0")
     assert broken.total == len(MOMENTS)
     kills.compare(whole, broken)

@@ -125,6 +125,8 @@ def test_workers_end_with_their_supervisor(home: Path) -> None:
     wait_for_line(process, "fault_space:Trivial  trial", 1)
     workers = workers_of(process.pid)
     assert len(workers) == 2
+    mapped = psutil.Process(process.pid).memory_maps()
+    assert not any("tensorflow" in each.path for each in mapped)  # what watches over the workers stays small
     process.kill()
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=20)

@@ -1,5 +1,6 @@
 """The loop, with real processes and a real SQLite file."""
 
+import json
 import os
 import signal
 import time
@@ -153,6 +154,8 @@ def test_a_killed_and_resumed_study_is_the_uninterrupted_one(command: Command, h
     process.communicate()
     killed = study_table(home, "killed")["tiny:Tiny"]
     finished = [row for row in killed if row[1] != "RUNNING"]
+    state = json.loads(command("status", "killed", "--json")[1])["spaces"][0]
+    assert (state["running"], state["interrupted"], state["finished"]) == (0, len(killed) - len(finished), 3)
     process = start(home, "resume", "killed")
     wait_for_line(process, "tiny:TinyOther  trial", 1)
     time.sleep(0.3)

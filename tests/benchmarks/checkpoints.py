@@ -1,0 +1,96 @@
+"""What saving a checkpoint costs an epoch.
+
+    python tests/benchmarks/checkpoints.py
+
+Trains on arrays of MNIST's shape: the baseline of `dense` (and its widest configuration) and a CNN, with and without
+checkpoints, in turns. Prints a table and a JSON line: seconds an epoch (median), the share that checkpoints add, and
+the size of a file. The first epoch of each fit, which traces, is not counted.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from study import environment
+
+environment.import_tensorflow()
+
+import numpy as np
+
+from search_spaces import load
+from study import training
+from study.checkpoints import CheckpointFile
+from study.datasets import Images
+from study.hyperparameters import TrialHyperParameters
+
+WIDEST = {"layers": 3, "units_0": 512, "units_1": 512, "units_2": 512}
+CASES: dict[str, tuple[str, dict[str, Any], int, int]] = {
+    # name: space, values, images, epochs
+    "dense baseline": ("dense", {}, 50_000, 8),
+    "dense widest": ("dense", WIDEST, 50_000, 5),
+    "cnn baseline": ("cnn", {}, 50_000, 3),
+}
+
+
+def epoch_seconds(
+    space: str, values: dict[str, Any], images: Images, epochs: int, file: CheckpointFile | None
+) -> list[float]:
+    """The duration of each epoch but the first; writing the last checkpoint to its end is part of the last."""
+    hypermodel = load(space).hypermodel(images.x.shape[1:], 10)
+    ends: list[float] = []
+    training.fit(
+        hypermodel,
+        TrialHyperParameters.with_values(values),
+        images,
+        None,
+        # One more, which is not counted: the last epoch of a fit saves nothing.
+        epochs=epochs + 1,
+        seed=0,
+        log=training.EpochLog(),
+        on_epoch=lambda epoch, logs: ends.append(time.perf_counter()),
+        checkpoint=file,
+    )
+    return [after - before for before, after in itertools.pairwise(ends)][: epochs - 1]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--case", action="append", choices=list(CASES))
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(0)
+    results = {}
+    for name in arguments.case or CASES:
+        space, values, count, epochs = CASES[name]
+        images = Images(rng.integers(0, 256, (count, 28, 28, 1)).astype(np.uint8), rng.integers(0, 10, count))
+        seconds: dict[bool, list[float]] = {False: [], True: []}
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+            file = CheckpointFile(Path(folder) / "a.npz", "a", lambda line: print(line, file=sys.stderr))
+            for _ in range(arguments.rounds):
+                for saving in (False, True):
+                    seconds[saving] += epoch_seconds(space, values, images, epochs, file if saving else None)
+                    size = file.file.stat().st_size if saving else 0
+                file.remove()
+        plain, saved = (statistics.median(seconds[saving]) for saving in (False, True))
+        results[name] = {
+            "epoch_seconds": round(plain, 4), "with_checkpoint": round(saved, 4), "added": round(saved / plain - 1, 4),
+            "epochs_each": len(seconds[True]), "file_bytes": size,
+        }  # fmt: skip
+    print(f"{'':16} {'s an epoch':>10} {'with':>8} {'added':>8} {'MB':>6} {'n':>4}")
+    for name, row in results.items():
+        print(
+            f"{name:16} {row['epoch_seconds']:10.3f} {row['with_checkpoint']:8.3f} {row['added']:8.2%} "
+            f"{row['file_bytes'] / 1e6:6.1f} {row['epochs_each']:4}"
+        )
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""A study that is resumed with other data, another space, other versions."""
+
+import os
+import pty
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from helpers import Command, start, study_table
+
+from study import results
+from study import storage as storage_room
+
+RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "2", "--seeds", "1")
+
+
+@pytest.fixture
+def ran(command: Command, home: Path, archive: Path) -> Path:
+    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN)[0] == 0
+    return home
+
+
+def stored(home: Path) -> list[Any]:
+    """Everything in the database."""
+    with closing(sqlite3.connect(home / "study.db")) as connection:
+        return list(connection.iterdump())
+
+
+def refused(command: Command, home: Path, *words: str) -> str:
+    """The line of a resume that is refused and changes nothing."""
+    before = stored(home)
+    code, _, error = command("resume", "a", "--trials", "3", *words)
+    assert code == 2
+    assert error.count("\n") == 1
+    assert "nothing was changed" in error
+    assert stored(home) == before
+    return error
+
+
+@pytest.mark.parametrize("words", [(), ("--allow-drift",)])
+def test_other_data_under_the_same_name(command: Command, ran: Path, archive: Path, words: tuple[str, ...]) -> None:
+    tiny.write_archive(archive, images=96)
+    error = refused(command, ran, *words)
+    assert "the data are not those that the study was started with (x_train 90x6x6x1 uint8 " in error
+    assert " then, x_train 96x6x6x1" in error or "96x6x6x1 uint8 " in error
+    assert "restore them or start another study" in error
+
+
+@pytest.mark.parametrize("words", [(), ("--allow-drift",)])
+def test_a_changed_space(command: Command, ran: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    plain = tiny.Tiny.build
+
+    def build(self: Any, hp: Any) -> Any:
+        hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.1)
+        hp.Boolean("added")
+        return plain(self, hp)
+
+    monkeypatch.setattr(tiny.Tiny, "build", build)
+    error = refused(command, ran, *words)
+    assert "the search space tiny:Tiny is not the one that the study was started with" in error
+    assert "dropout: max_value 0.3 then, 0.5 now" in error
+    assert "added absent then, declared now" in error
+    assert "restore it or start another study" in error
+
+
+def other_versions(home: Path, **changes: str) -> None:
+    """Let the study have been started under other versions or hardware."""
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    study = storage_room.load(storage, config.finals_name)
+    study.set_user_attr("environment", {**study.user_attrs["environment"], **changes})
+
+
+def test_another_version_of_keras(command: Command, ran: Path) -> None:
+    import keras
+
+    other_versions(ran, keras="3.0.0")
+    error = refused(command, ran)
+    assert f"was started under other versions (keras 3.0.0 then, {keras.__version__} now)" in error
+    assert "go on under these with --allow-drift" in error
+    before = study_table(ran, "a")["tiny:Tiny"]
+    code, output, error = command("resume", "a", "--trials", "3", "--allow-drift")
+    assert (code, error) == (0, "")
+    assert f"going on under other versions: keras 3.0.0 then, {keras.__version__} now" in output
+    assert study_table(ran, "a")["tiny:Tiny"][:2] == before
+    assert "--allow-drift" in command("resume", "a")[2]
+    assert "--allow-drift" in command("evaluate", "a")[2]
+
+
+def test_other_hardware_is_a_word_and_no_refusal(command: Command, ran: Path) -> None:
+    other_versions(ran, processor="Z80")
+    code, output, _ = command("resume", "a", "--trials", "3")
+    assert code == 0
+    assert "going on on other hardware, which may change the last bits of a result: processor Z80 then" in output
+
+
+def test_a_terminal_that_is_closed_ends_the_epoch_and_loses_nothing(home: Path, archive: Path) -> None:
+    import subprocess
+    import sys
+
+    words = ["run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Tiny", "--trials", "50", "--epochs", "20"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent)}
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(home.parent)
+        os.execve(sys.executable, [sys.executable, "-m", "study", *words], environment)
+    url = storage_room.storage_url(home, None)
+    shown = b""
+    while b"trial 1 " not in shown:
+        shown += os.read(terminal, 1000)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    storage, config = storage_room.open_study(url, "a")
+    trials = results.trials(storage, config, "tiny:Tiny")
+    assert 2 <= len(trials) < 50
+    running = [trial for trial in trials if not trial.state.is_finished()]
+    assert len(list((home / "a" / "checkpoints").iterdir())) == len(running) <= 1
+    subprocess.run(
+        [sys.executable, "-m", "study", "status", "a"], cwd=home.parent, check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(home: Path, archive: Path) -> None:
+    """As under nohup."""
+    words = ("run", "a", "--dataset", f"npz:{archive}", *RUN)
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(home, *words)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGHUP)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+
+
+def test_a_pipe_that_nobody_reads_any_more_does_not_stop_the_study(home: Path, archive: Path) -> None:
+    process = start(home, "run", "a", "--dataset", f"npz:{archive}", *RUN)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.wait()
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    assert results.finished(storage, config, "tiny:Tiny") == 2
+    assert len(results.finals(storage, config)) == 2
+    assert (home / "a" / "report.html").is_file()
