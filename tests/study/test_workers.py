@@ -89,7 +89,8 @@ def test_how_a_worker_ended(exit_code: int, said: str) -> None:
 
 def test_each_worker_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
-    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     with workers._share_of_cores(1):
         assert "TF_NUM_INTRAOP_THREADS" not in os.environ
     with workers._share_of_cores(3):
