@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -304,17 +305,19 @@ def _stored(name: str, home: Path, storage: str | None) -> tuple[StudyConfig, st
 def _work(task: "Task", quiet: bool) -> None:
     """Search, finals and report of a study."""
     from search_spaces.loading import check_name
+    from study import results, workers
     from study import storage as storage_room
-    from study import workers
     from study.progress import Display, LastingConsole
+    from study.records import ERROR
 
+    began = time.time()
     config, home, url = task.config, task.home, task.url
     for space in config.spaces:
         check_name(space)
     with Display(LastingConsole(), quiet=quiet) as display:
         display.say("loading TensorFlow and the data ...")
         try:
-            failures = workers.run(task, display)
+            workers.run(task, display)
         except Interrupted:  # Typer turns it into exit code 130
             if config.name in storage_room.read_configs(storage_room.open_storage(url)):
                 display.warn(f"stopped; go on with: {_resume_command(config, home, url)}")
@@ -324,9 +327,10 @@ def _work(task: "Task", quiet: bool) -> None:
     storage, config = storage_room.open_study(url, config.name)
     file = _report(config, storage, home, None)
     _show_verdict(config, storage, file, display)
-    if failures:
+    if failed := results.failed_finals(storage, config, began):
         raise StudyFailure(
-            f"{len(failures)} finals failed ({failures[0]}); 'study evaluate {config.name}' tries them again"
+            f"{len(failed)} finals failed ({failed[0].user_attrs[ERROR]}); 'study evaluate {config.name}' tries them "
+            "again"
         )
 
 

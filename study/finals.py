@@ -23,12 +23,9 @@ from study.datasets import Images
 from study.errors import StudyFailure, one_line
 from study.files import write_whole
 from study.hyperparameters import TrialHyperParameters
-from study.records import BASELINE, RECORD, TUNED, FinalRecord, TrialRecord, file_name, model_file
+from study.records import BASELINE, ERROR, FINAL, RECORD, TUNED, FinalRecord, TrialRecord, file_name, model_file
 from study.samplers import BASELINE_NUMBER
 from study.session import Session
-
-FINAL, ERROR = "final", "error"
-"""User attributes of a final: whose it is, from before it is made; why it failed."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +72,17 @@ def _finalist(space: str, role: str, trial: FrozenTrial, epochs: int | None) -> 
     return Finalist(space, role, trial.number, epochs or best_epoch, validation, record.values)
 
 
-def evaluate(session: Session) -> list[str]:
+def evaluate(session: Session) -> None:
     """Retrain and test every finalist with every seed that is still to do; returns when no other process does either.
 
-    Returns:
-        A line for each final that failed in this process; the others are made all the same.
+    A final that fails does not keep the others from being made (`results.failed_finals`).
 
     Raises:
         Interrupted: by a signal; the final under way is left to be taken up by a resume.
         Recycled: this worker has grown too large; another goes on.
         StudyFailure: its model or its predictions cannot be written.
     """
-    return _Finals(session).run()
+    _Finals(session).run()
 
 
 class _Finals:
@@ -100,27 +96,27 @@ class _Finals:
         self._everything: Images | None = None
         self._test: Images | None = None
 
-    def run(self) -> list[str]:
-        session, failures = self.session, []
+    def run(self) -> None:
+        session = self.session
         session.display.phase("finals", *self._counts())
         while True:
             session.between_trials()
             claimed = self._claim()
             if claimed is not None:
-                failure = self._make(*claimed)
-                failures += [failure] if failure else []
+                self._make(*claimed)
             elif self.claims.held():
                 session.wait()
             else:
-                return failures
+                return
 
     def _claim(self) -> tuple[optuna.Trial, Finalist, int] | None:
         """A final that a dead process left, or the next one that nobody makes."""
-        with self.session.claiming():
+        session = self.session
+        with session.claiming():
             todo = {(*finalist.key, seed_index): (finalist, seed_index) for finalist, seed_index in self._plan()}
-            for trial in self.study.get_trials(deepcopy=False):
-                if trial.state == TrialState.COMPLETE or self._failed_now(trial):
-                    todo.pop(_key(trial), None)
+            failed = results.failed_finals(session.storage, session.config, session.began)
+            for trial in [*self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)), *failed]:
+                todo.pop(_key(trial), None)
             for trial in self.claims.free():
                 if _key(trial) in todo:
                     return self._claimed(trial._trial_id, *todo[_key(trial)])
@@ -132,7 +128,7 @@ class _Finals:
                 return None
             key, chosen = next(iter(todo.items()))
             template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={FINAL: list(key)})
-            return self._claimed(self.session.storage.create_new_trial(self.study._study_id, template), *chosen)
+            return self._claimed(session.storage.create_new_trial(self.study._study_id, template), *chosen)
 
     def _claimed(self, trial_id: int, finalist: Finalist, seed_index: int) -> tuple[optuna.Trial, Finalist, int]:
         trial = optuna.Trial(self.study, trial_id)
@@ -143,19 +139,14 @@ class _Finals:
         """Every final, in the order in which they are made."""
         return [(finalist, index) for finalist in self.finalists for index in range(self.session.config.seeds)]
 
-    def _failed_now(self, trial: FrozenTrial) -> bool:
-        """Whether it failed in this session: another one tries it again."""
-        ended = trial.datetime_complete
-        return trial.state == TrialState.FAIL and ended is not None and ended.timestamp() >= self.session.began
-
     def _counts(self) -> tuple[int, int]:
         """Finals that are done, and all."""
         plan = {(*finalist.key, seed_index) for finalist, seed_index in self._plan()}
         stored = results.finals(self.session.storage, self.session.config)
         return len(plan & {(*record.finalist, record.seed_index) for record in stored}), len(plan)
 
-    def _make(self, trial: optuna.Trial, finalist: Finalist, seed_index: int) -> str | None:
-        """Make a final and store it; a line where it failed."""
+    def _make(self, trial: optuna.Trial, finalist: Finalist, seed_index: int) -> None:
+        """Make a final and store it, or why it failed."""
         session = self.session
         session.display.item(f"{finalist}, seed {seed_index}", finalist.epochs)
         # The same seed for every finalist: their differences are paired.
@@ -163,7 +154,6 @@ class _Finals:
         checkpoint = session.checkpoint("finals", trial, seed)
         if self._everything is None or self._test is None:
             self._everything, self._test = session.dataset.train_and_validation(), session.dataset.test()
-        failure = None
         try:
             record, model, predictions = _final(
                 session, self.claims, trial, finalist, seed_index, seed, checkpoint, self._everything, self._test
@@ -176,13 +166,12 @@ class _Finals:
         except (*storage_room.FAILURES, StudyFailure):
             raise
         except Exception as error:  # whatever a user's HyperModel raises
-            failure = line = f"{finalist}, seed {seed_index}: {one_line(error)}"
-            trial.set_user_attr(ERROR, failure)
+            line = f"{finalist}, seed {seed_index}: {one_line(error)}"
+            trial.set_user_attr(ERROR, line)
             self.study.tell(trial, state=TrialState.FAIL)
         checkpoint.remove()
         done, total = self._counts()
         session.display.finished("finals", f"final  {line}", done=done, total=total)
-        return failure
 
     def _store(
         self, trial: optuna.Trial, record: FinalRecord, model: keras.Model, predictions: dict[str, NDArray[Any]]

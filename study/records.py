@@ -12,6 +12,8 @@ History = dict[str, list[float | None]]
 
 RECORD = "record"
 """The user attribute of a trial that holds its record."""
+FINAL, ERROR = "final", "error"
+"""User attributes of a final: whose it is, from before it is made; why it failed."""
 
 
 BASELINE, TUNED = "baseline", "tuned"

@@ -10,7 +10,7 @@ from study import claims
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import StudyError
-from study.records import RECORD, TUNED, FinalRecord, TrialRecord, model_file
+from study.records import ERROR, RECORD, TUNED, FinalRecord, TrialRecord, model_file
 
 if TYPE_CHECKING:
     import pandas
@@ -34,6 +34,16 @@ def finals(storage: BaseStorage, config: StudyConfig) -> list[FinalRecord]:
     study = storage_room.load(storage, config.finals_name)
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [FinalRecord.from_json(trial.user_attrs[RECORD]) for trial in done if RECORD in trial.user_attrs]
+
+
+def failed_finals(storage: BaseStorage, config: StudyConfig, since: float) -> list[FrozenTrial]:
+    """The finals that failed in a session that began at `since`, seconds since 1970; another one tries them again."""
+    failed = storage_room.load(storage, config.finals_name).get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    return [
+        trial
+        for trial in failed
+        if ERROR in trial.user_attrs and trial.datetime_complete and trial.datetime_complete.timestamp() >= since
+    ]
 
 
 def refuse_existing(storage: BaseStorage | None, name: str) -> None:

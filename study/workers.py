@@ -27,7 +27,7 @@ from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import Interrupted, StudyError, StudyFailure, one_line
 from study.progress import Display
-from study.records import RECORD, TrialRecord
+from study.records import ERROR, RECORD, TrialRecord
 from study.session import POLL_SECONDS, Recycled, Session, Task, prepare
 from study.signals import STOPPING, Interruption, raise_interrupted
 
@@ -40,11 +40,8 @@ READY, GO, SHOW, DONE, RECYCLE, STOPPED, REFUSED, CRASHED = (
 """What supervisor and worker tell each other: a word and its arguments."""
 
 
-def run(task: Task, display: Display) -> list[str]:
+def run(task: Task, display: Display) -> None:
     """Search and finals of a study, by as many worker processes as its definition says, or by this process for 0.
-
-    Returns:
-        A line for each final that failed.
 
     Raises:
         Interrupted: by a signal; what was under way goes on with a resume.
@@ -52,16 +49,17 @@ def run(task: Task, display: Display) -> list[str]:
         StudyFailure: the study stopped; what is finished is kept.
     """
     if task.config.workers:
-        return _Supervisor(task, display).run()
+        _Supervisor(task, display).run()
+        return
     interruption = Interruption(display.warn, at_once=raise_interrupted)
     with interruption.listening():
         from study import environment
 
         environment.import_tensorflow()
-        return _work(prepare(task, display, interruption))
+        _work(prepare(task, display, interruption))
 
 
-def _work(session: Session) -> list[str]:
+def _work(session: Session) -> None:
     from study import driver, finals
 
     for space in session.config.spaces:
@@ -69,7 +67,7 @@ def _work(session: Session) -> list[str]:
         session.display.phase(space, progress, session.config.trials)
     if session.task.search:
         driver.search(session)
-    return finals.evaluate(session)
+    finals.evaluate(session)
 
 
 class _RemoteDisplay(Display):
@@ -117,7 +115,8 @@ def _worker(task: Task, index: int, pipe: Connection) -> None:
     with interruption.listening((signal.SIGTERM,)):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         try:
-            message = DONE, _live(task, display, interruption, pipe)
+            _live(task, display, interruption, pipe)
+            message = (DONE,)
         except Interrupted:
             pass
         except Recycled:
@@ -135,7 +134,7 @@ def _worker(task: Task, index: int, pipe: Connection) -> None:
     os._exit(0)  # nothing is open that would need TensorFlow's leave-taking
 
 
-def _live(task: Task, display: Display, interruption: Interruption, pipe: Connection) -> list[str]:
+def _live(task: Task, display: Display, interruption: Interruption, pipe: Connection) -> None:
     from study import environment
 
     _limit_memory(task.config.memory_limit)
@@ -147,7 +146,7 @@ def _live(task: Task, display: Display, interruption: Interruption, pipe: Connec
         task = replace(task, create=False, began=pipe.recv()[1])
     session = prepare(task, display, interruption)
     _tell(pipe, READY, session.began)
-    return _work(session)
+    _work(session)
 
 
 def _limit_memory(limit: int | None) -> None:
@@ -188,14 +187,13 @@ class _Supervisor:
         self._display = display
         self._interruption = Interruption(display.warn, at_once=self._kill)
         self._workers: list[_Worker] = []
-        self._failed_finals: list[str] = []
         self._stopping = False
         self._failure: StudyError | None = None
         self._began: float | None = None
         self._deaths_at_start = 0
         self._storage: BaseStorage | None = None
 
-    def run(self) -> list[str]:
+    def run(self) -> None:
         count = self._task.config.workers
         with self._interruption.listening():
             try:
@@ -212,7 +210,6 @@ class _Supervisor:
             raise self._failure
         if self._interruption.requested and self._stopping:
             raise Interrupted
-        return self._failed_finals
 
     def _start(self, index: int, first: bool) -> None:
         task = replace(self._task, first=first, began=self._began)
@@ -225,11 +222,10 @@ class _Supervisor:
             process.start()
         theirs.close()
         assert process.pid is not None
-        with contextlib.suppress(psutil.NoSuchProcess):
-            identity = claims.Process(process.pid, psutil.Process(process.pid).create_time())
-            self._workers.append(_Worker(index, process, ours, identity, first))
-            if not first and self._began is not None:
-                _tell(ours, GO, self._began)
+        identity = claims.Process(process.pid, psutil.Process(process.pid).create_time())
+        self._workers.append(_Worker(index, process, ours, identity, first))
+        if not first and self._began is not None:
+            _tell(ours, GO, self._began)
 
     def _listen(self) -> None:
         """Show what the workers say, and see to those that have ended."""
@@ -265,11 +261,11 @@ class _Supervisor:
         worker.process.join()
         worker.pipe.close()
         self._workers.remove(worker)
-        how = _how(worker.process.exitcode) if worker.last is None else None
+        # What ends while all are stopped has not died of what it trained.
+        how = _how(worker.process.exitcode) if worker.last is None and not self._stopping else None
         self._release(worker, how)
         match worker.last:
-            case (word, failed) if word == DONE:
-                self._failed_finals += failed
+            case (word,) if word == DONE:
                 return
             case (word, text, exit_code) if word == REFUSED:
                 error = StudyError(text) if exit_code == StudyError.exit_code else StudyFailure(text)
@@ -309,7 +305,7 @@ class _Supervisor:
                         record = _record_of_dead(config, what, trial, text)
                         storage.set_trial_user_attr(trial._trial_id, RECORD, record.to_json())
                     else:
-                        self._failed_finals.append(f"final {trial.number}: {text}")
+                        storage.set_trial_user_attr(trial._trial_id, ERROR, f"final {trial.number}: {text}")
                     study.tell(trial.number, state=TrialState.FAIL)
                     self._display.warn(f"{what or 'finals'} trial {trial.number} is given up: {text}")
 

@@ -175,3 +175,6 @@ def test_a_second_signal_ends_at_once_and_the_study_goes_on(home: Path) -> None:
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert "go on with: study resume a" in output
+    running = results.trials(*opened(home, "a"), "fault_space:Trivial")
+    assert {state.name for state in {trial.state for trial in running}} <= {"RUNNING"}
+    assert [claims.deaths(trial) for trial in running] == [[] for _ in running]  # they did not die of it

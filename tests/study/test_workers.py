@@ -69,7 +69,8 @@ def test_the_third_death_gives_up_trial_and_final(tmp_path: Path, dead: Process)
     assert kept is not None
     assert kept.error == "3 workers died in it: killed by SIGSEGV, killed by SIGSEGV, killed by SIGKILL"
     assert kept.seed == given.config.seed_for("dense", "trial", 0)
-    assert given.supervisor._failed_finals == [f"final 0: {kept.error}"]
+    (failed,) = results.failed_finals(given.storage, given.config, since=0.0)
+    assert failed.user_attrs["error"] == f"final 0: {kept.error}"
     assert results.progress(given.storage, given.config)["spaces"][0]["last_error"] == kept.error
 
 
