@@ -46,7 +46,7 @@ class CheckpointFile:
     owner_key: str
     warn: Callable[[str], None]
     _writing: Thread | None = field(default=None, init=False)
-    _failure: OSError | None = field(default=None, init=False)
+    _failure: Exception | None = field(default=None, init=False)
     _warned: bool = field(default=False, init=False)
 
     def read(self) -> Checkpoint | None:
@@ -83,9 +83,10 @@ class CheckpointFile:
         self._writing = None
         if self._failure is not None and not self._warned:
             self._warned = True
+            why = getattr(self._failure, "strerror", None) or one_line(self._failure)
             self.warn(
-                f"the checkpoint {self.file} cannot be written ({self._failure.strerror or self._failure}); the "
-                "training goes on, but a kill would cost its epochs since the last checkpoint; make room for it"
+                f"the checkpoint {self.file} cannot be written ({why}); the training goes on, but a kill would cost "
+                "its epochs since the last checkpoint; make room for it"
             )
 
     def remove(self) -> None:
@@ -109,7 +110,7 @@ class CheckpointFile:
 
         try:
             write_whole(self.file, save)
-        except OSError as error:
+        except Exception as error:  # the training goes on whatever it is
             self._failure = error
 
     def refuse(self, why: str) -> None:
@@ -125,7 +126,7 @@ def packable(value: Any) -> bool:
         return all(isinstance(key, str) and key != "array" and packable(each) for key, each in value.items())
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biuf"
-    return value is None or isinstance(value, (bool, int, float, str, np.number))
+    return value is None or isinstance(value, (bool, int, float, str, np.number, np.bool_))
 
 
 def sweep(folder: Path, kept: set[str]) -> None:
@@ -140,7 +141,7 @@ def _packed(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, np.ndarray):
         arrays[str(len(arrays))] = value
         return {"array": str(len(arrays) - 1)}
-    if isinstance(value, np.number):
+    if isinstance(value, (np.number, np.bool_)):
         return value.item()
     if isinstance(value, dict):
         return {key: _packed(each, arrays) for key, each in value.items()}

@@ -22,8 +22,6 @@ LEASE_SECONDS = 600.0
 """How long an owner on another host is believed to be alive without a word from it."""
 LEASE_EPOCHS = 3
 """A lease covers at least so many of the longest epoch."""
-SAME_START_SECONDS = 10.0
-"""A clock that was set moves the start time that the system tells; a pid is not used again that soon."""
 MOST_DEATHS = 3
 """Workers that may die in a trial before it counts as failed."""
 
@@ -34,20 +32,31 @@ class Process:
 
     pid: int
     started: float
-    """Seconds since 1970; tells it from a later process of the same number."""
+    """When; tells it from a later process of the same number. On Linux ticks since the boot, which no clock moves."""
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """The process of a number.
+
+        Raises:
+            psutil.NoSuchProcess: there is none.
+        """
+        try:
+            # Field 22 of proc(5)'s stat; the second is the command in parentheses. psutil tells it by the clock.
+            return cls(pid, float(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]))
+        except OSError:
+            return cls(pid, psutil.Process(pid).create_time())
 
     @classmethod
     @cache
     def current(cls) -> Self:
         """This one."""
-        return cls(os.getpid(), psutil.Process().create_time())
+        return cls.of(os.getpid())
 
     def is_alive(self) -> bool:
         """Whether it still runs."""
         try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < SAME_START_SECONDS
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            return self == Process.of(self.pid) and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
@@ -69,7 +78,7 @@ class Owner:
 
     def is_dead(self) -> bool:
         """Whether nobody trains its trial any more, nor will release it."""
-        if self.host != platform.node():
+        if self.host != host():
             return time.time() > self.expires
         return self.boot != _boot() or not (self.process.is_alive() or self.supervisor.is_alive())
 
@@ -133,7 +142,7 @@ class Claims:
 
     def _write(self, trial: optuna.Trial) -> None:
         self._expires = time.time() + max(LEASE_SECONDS, LEASE_EPOCHS * self._longest)
-        owner = Owner(platform.node(), _boot(), self._me, self._supervisor, self._expires)
+        owner = Owner(host(), _boot(), self._me, self._supervisor, self._expires)
         trial.set_user_attr(OWNER, owner.to_json() | {"deaths": deaths(trial)})
 
     def _running(self) -> list[FrozenTrial]:
@@ -166,12 +175,21 @@ def release(study: optuna.Study, process: Process, how: str | None) -> list[Froz
     storage, given_up = study._storage, []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         owner = owner_of(trial)
-        if owner is not None and owner.host == platform.node() and owner.process == process:
+        if owner is not None and owner.host == host() and owner.process == process:
             died = [*deaths(trial), *([how] if how else [])]
             storage.set_trial_user_attr(trial._trial_id, OWNER, {"deaths": died})
             if len(died) >= MOST_DEATHS:
                 given_up.append(study.get_trials(deepcopy=False)[trial.number])
     return given_up
+
+
+@cache
+def host() -> str:
+    """This machine, or the container that this is: one that shares the host's name has process numbers of its own."""
+    try:
+        return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return platform.node()
 
 
 @cache

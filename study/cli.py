@@ -320,7 +320,7 @@ def _work(task: "Task", quiet: bool) -> None:
             workers.run(task, display)
         except Interrupted:  # Typer turns it into exit code 130
             if config.name in storage_room.read_configs(storage_room.open_storage(url)):
-                display.warn(f"stopped; go on with: {_resume_command(config, home, url)}")
+                display.warn(f"stopped; go on with: {_resume_command(task)}")
             else:
                 display.warn("stopped before the study was created; start it again")
             raise
@@ -386,14 +386,17 @@ def _print_names(names: dict[str, str]) -> None:
         typer.echo(f"{name:{width}}  {about}")
 
 
-def _resume_command(config: StudyConfig, home: Path, url: str) -> str:
+def _resume_command(task: "Task") -> str:
     from study import storage as storage_room
 
+    config, home, url = task.config, task.home, task.url
     words = ["study", "resume", config.name]
     if home != HOME:
         words += ["--home", str(home)]
     if url != storage_room.storage_url(home, None):
         words += ["--storage", storage_room.shown_url(url)]
+    if task.allow_drift:
+        words.append("--allow-drift")
     return shlex.join(words)
 
 

@@ -78,6 +78,8 @@ class StudyConfig:
                 raise StudyError(f"--{option} must be at least {least}; it was given {getattr(self, option)}")
         if self.workers > MOST_WORKERS:
             raise StudyError(f"--workers must be at most {MOST_WORKERS}; it was given {self.workers}")
+        if self.memory_limit is not None and not self.workers:
+            raise StudyError("--memory-limit is a worker process's; --workers 0 trains without one")
         if self.memory_limit is not None and self.memory_limit < LEAST_MEMORY:
             raise StudyError(
                 f"--memory-limit must be at least {LEAST_MEMORY // 10**9}GB, which TensorFlow takes by itself; it was "

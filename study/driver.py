@@ -35,7 +35,7 @@ def search(session: Session) -> None:
     while True:
         for each in searches:
             each.run()
-        if not any(each.elsewhere() for each in searches):
+        if not any(each.is_under_way() for each in searches):
             return
         session.wait()
 
@@ -75,9 +75,10 @@ class _Search:
                     f"{self.space}: the timeout is used up with {self._finished()} of {session.config.trials} trials"
                 )
 
-    def elsewhere(self) -> bool:
-        """Whether another process trains a trial of the space."""
-        return bool(self.claims.held())
+    def is_under_way(self) -> bool:
+        """Whether another process trains a trial of the space, or one was left that there is time for."""
+        left = self.claims.free() and not self.session.out_of_time(self.space)
+        return bool(left or self.claims.held())
 
     def _claim(self) -> optuna.Trial | None:
         """The trial that a dead process left under its own number, or a new one; None where there is none to have."""
@@ -157,7 +158,7 @@ class _Search:
                 epochs=config.epochs,
                 seed=seed,
                 log=log,
-                on_epoch=_Reporter(session, self.claims, trial),
+                on_epoch=_Reporter(session, self.claims, trial, log),
                 on_built=on_built,
                 checkpoint=checkpoint,
             )
@@ -203,10 +204,11 @@ class _Search:
 class _Reporter:
     """Reports each epoch of a trial to the study, prunes it, and listens for the end."""
 
-    def __init__(self, session: Session, claims: Claims, trial: optuna.Trial) -> None:
+    def __init__(self, session: Session, claims: Claims, trial: optuna.Trial, log: training.EpochLog) -> None:
         self._session = session
         self._claims = claims
         self._trial = trial
+        self._log = log
         stored = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         self._reported = max(stored, default=0)
 
@@ -215,6 +217,10 @@ class _Reporter:
         if objective not in logs:
             raise _missing(objective, logs)
         self._session.display.epoch(epoch, f"{objective} {logs[objective]:.4f}")
+        for unreported in range(self._reported + 1, epoch):  # a power cut may cost commits, not checkpoints
+            value = self._log.history[objective][unreported - 1]
+            if value is not None:
+                self._trial.report(value, unreported)
         if epoch > self._reported:
             self._trial.report(logs[objective], epoch)
         if epoch == self._session.config.epochs:
@@ -225,6 +231,7 @@ class _Reporter:
             prune = judge_again(self._trial.study, self._trial.number)
         else:
             prune = epoch > self._reported and self._trial.should_prune()
+        self._reported = max(self._reported, epoch)
         if prune:
             raise optuna.TrialPruned
         self._session.interruption.check()

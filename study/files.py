@@ -1,9 +1,12 @@
 """Files that are there as a whole or not at all, whatever happens while they are written."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
@@ -23,3 +26,11 @@ def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
         os.replace(draft, file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Delete the drafts that dead processes left in a folder."""
+    for file in folder.glob("draft-*"):
+        owner = re.match(r"draft-(\d+)-", file.name)
+        if owner is not None and not psutil.pid_exists(int(owner[1])):
+            file.unlink(missing_ok=True)

@@ -186,7 +186,8 @@ class _Finals:
                     for other in results.finals(session.storage, session.config)
                     if other.finalist == record.finalist
                 ]
-                if record.role == TUNED and record.accuracy > max(rivals, default=-1.0):
+                still_chosen = record.finalist in {finalist.key for finalist in finalists(session)}
+                if record.role == TUNED and still_chosen and record.accuracy > max(rivals, default=-1.0):
                     write_whole(session.folder / model_file(record.space), model.save)
                 trial.set_user_attr(RECORD, record.to_json())
                 self.study.tell(trial, record.accuracy)

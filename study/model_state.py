@@ -47,6 +47,22 @@ def put_back_variables(model: keras.Model, values: list[NDArray[Any]]) -> None:
         variable.assign(value)
 
 
+def resumable(callbacks: Callbacks) -> bool:
+    """Whether all that callbacks remember can be saved: values of a checkpoint, besides the model and functions.
+
+    `ModelCheckpoint` and `BackupAndRestore` remember files of their own, which may be gone or older.
+    """
+    return not any(
+        isinstance(callback, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore))
+        or any(
+            not (packable(value) or callable(value) or isinstance(value, keras.Model))
+            for name, value in vars(callback).items()
+            if name != "params"
+        )
+        for callback in callbacks
+    )
+
+
 def copy_callbacks(callbacks: Callbacks) -> list[dict[str, Any]]:
     """What callbacks remember (best value, patience, history), by attribute: whatever a checkpoint can hold."""
     return [

@@ -30,11 +30,18 @@ def judge_again(study: optuna.Study, number: int) -> bool:
     Successive halving stores that a trial reached a rung before anybody acts on its verdict; a trial killed in
     between would start at the next rung and survive.
     """
-    trial = copy.copy(study.get_trials(deepcopy=False)[number])
+    stored = study.get_trials(deepcopy=False)
+    trial = copy.copy(stored[number])
     rungs = {f"completed_rung_{k}": SHORTEST_RUNG * HALVING**k for k in range(32)}
     attributes = trial.system_attrs.items()
     trial.system_attrs = {name: value for name, value in attributes if rungs.get(name) != trial.last_step}
-    return study.pruner.prune(study, trial)
+    # Nor does it compete with what is stored of itself.
+    view = copy.copy(study)
+    others = [*stored[:number], trial, *stored[number + 1 :]]
+    view.get_trials = lambda deepcopy=True, states=None: [  # type: ignore[method-assign]
+        each for each in others if states is None or each.state in states
+    ]
+    return study.pruner.prune(view, trial)
 
 
 def _tpe(seed: int) -> BaseSampler:

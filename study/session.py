@@ -17,6 +17,7 @@ from study import storage as storage_room
 from study.checkpoints import CheckpointFile, sweep
 from study.claims import Claims, Process
 from study.config import StudyConfig
+from study.files import sweep_drafts
 from study.progress import Display
 from study.records import file_name
 from study.signals import Interruption
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 RECYCLE_GROWTH = 512 * 2**20
 """Bytes by which a worker may grow before a fresh one takes its place: TensorFlow keeps what each model cost it."""
+
+LIMIT_PARTS = 8
+"""A worker may grow by this part of a memory limit: what a trial may need shall not depend on those before it."""
 
 
 class Recycled(Exception):
@@ -102,8 +106,8 @@ class Session:
     def checkpoint(self, what: str, trial: optuna.Trial, seed: int) -> CheckpointFile:
         """The checkpoint of a trial of `what` (a space, or finals)."""
         began = trial.datetime_start
-        key = f"{trial.study.study_name} {trial.number} {began.timestamp() if began else 0} {seed}"
-        return CheckpointFile(self.folder / _checkpoint(what, trial.number), key, self.display.warn)
+        key = f"{trial.study.study_name} {trial.number} {began.isoformat() if began else 0} {seed}"
+        return CheckpointFile(self.folder / checkpoint_path(what, trial.number), key, self.display.warn)
 
     def out_of_time(self, space: str) -> bool:
         """Whether the part of the timeout for this space and those before it is used up."""
@@ -120,7 +124,9 @@ class Session:
             Recycled: it is a worker process and has grown too large.
         """
         self.interruption.check()
-        if self.task.supervisor is not None and _resident() - self.first_size > RECYCLE_GROWTH:
+        limit = self.config.memory_limit
+        most = RECYCLE_GROWTH if limit is None else min(RECYCLE_GROWTH, limit // LIMIT_PARTS)
+        if self.task.supervisor is not None and _resident() - self.first_size > most:
             raise Recycled
 
     def wait(self) -> None:
@@ -166,7 +172,7 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         began=task.began or time.time(),
         first_size=_resident(),
     )
-    if task.first:
+    if task.first and task.began is None:
         _begin(session)
     return session
 
@@ -175,18 +181,23 @@ def _begin(session: Session) -> None:
     """Store what a resume changed, and delete the checkpoints of trials that have ended."""
     config = session.config
     with session.claiming():
-        storage_room.update_config(session.storage, config)
+        stored = storage_room.read_config(session.storage, config.name)
+        # A budget may grow only; another command may have raised it meanwhile.
+        grown = {name: max(getattr(stored, name), getattr(config, name)) for name in ("trials", "seeds")}
+        storage_room.update_config(session.storage, replace(config, **grown))
         running = {
-            Path(_checkpoint(what, trial.number)).name
+            Path(checkpoint_path(what, trial.number)).name
             for what, name in zip([*config.spaces, "finals"], config.study_names, strict=True)
             for trial in storage_room.load(session.storage, name).get_trials(
                 deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)
             )
         }
         sweep(session.folder / "checkpoints", running)
+    for folder in (session.folder, session.folder / "models", session.folder / "predictions"):
+        sweep_drafts(folder)
 
 
-def _checkpoint(what: str, number: int) -> str:
+def checkpoint_path(what: str, number: int) -> str:
     """A trial's checkpoint, relative to the study's folder."""
     return f"checkpoints/{file_name(what)}-{number}.npz"
 

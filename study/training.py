@@ -91,11 +91,11 @@ class _EpochCallback(keras.callbacks.Callback):
         """Called before a `fit` that the pipeline feeds: Keras's number of the epoch to go on with, if any.
 
         Only the first `fit` of a trial is saved and gone on with: what a HyperModel does between two of them cannot
-        be skipped. One that trains in stages starts again.
+        be skipped. One that trains in stages starts again, and so does one whose callbacks cannot be saved.
         """
         self._others = others
         self._fits += 1
-        self._resumable = self._fits == 1
+        self._resumable = self._fits == 1 and model_state.resumable(others)
         if not self._resumable and self._file is not None:
             self._file.remove()
         if not self._resumable or self._checkpoint is None:

@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-import psutil
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -28,7 +27,7 @@ from study.config import StudyConfig
 from study.errors import Interrupted, StudyError, StudyFailure, one_line
 from study.progress import Display
 from study.records import ERROR, RECORD, TrialRecord
-from study.session import POLL_SECONDS, Recycled, Session, Task, prepare
+from study.session import POLL_SECONDS, Recycled, Session, Task, checkpoint_path, prepare
 from study.signals import STOPPING, Interruption, raise_interrupted
 
 MOST_DEATHS_AT_START = 20
@@ -154,7 +153,9 @@ def _limit_memory(limit: int | None) -> None:
     if limit is not None:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def _follow_supervisor() -> None:
@@ -175,6 +176,7 @@ class _Worker:
     identity: claims.Process
     first: bool
     began_work: bool = False
+    claimed: bool = False
     last: tuple[Any, ...] | None = None
     """Its last words; None where it died without any."""
 
@@ -185,9 +187,10 @@ class _Supervisor:
     def __init__(self, task: Task, display: Display) -> None:
         self._task = replace(task, supervisor=claims.Process.current())
         self._display = display
-        self._interruption = Interruption(display.warn, at_once=self._kill)
+        self._interruption = Interruption(display.warn, at_once=self._end_at_once)
         self._workers: list[_Worker] = []
         self._stopping = False
+        self._killed = self._abandoned = False
         self._failure: StudyError | None = None
         self._began: float | None = None
         self._deaths_at_start = 0
@@ -203,15 +206,18 @@ class _Supervisor:
                     self._listen()
                     if self._interruption.requested:
                         self._stop()
+                stopped = self._stopping
             finally:
                 self._kill()
                 self._reap()
         if self._failure is not None:
             raise self._failure
-        if self._interruption.requested and self._stopping:
+        if stopped:
             raise Interrupted
 
     def _start(self, index: int, first: bool) -> None:
+        if self._stopping:
+            return
         task = replace(self._task, first=first, began=self._began)
         if task.create and self._storage_of_study() is not None:
             task = replace(task, create=False)  # the one before it died right after
@@ -222,8 +228,9 @@ class _Supervisor:
             process.start()
         theirs.close()
         assert process.pid is not None
-        identity = claims.Process(process.pid, psutil.Process(process.pid).create_time())
-        self._workers.append(_Worker(index, process, ours, identity, first))
+        self._workers.append(_Worker(index, process, ours, claims.Process.of(process.pid), first))
+        if self._stopping:  # since a moment ago
+            process.kill()
         if not first and self._began is not None:
             _tell(ours, GO, self._began)
 
@@ -244,9 +251,11 @@ class _Supervisor:
         if message[0] == SHOW:
             _, call, arguments, options = message
             getattr(self._display, call)(*arguments, **options)
+            if call == "item":
+                worker.claimed = True
+                self._deaths_at_start = 0
         elif message[0] == READY:
             worker.began_work = True
-            self._deaths_at_start = 0
             if self._began is None:
                 # The study is there: whoever comes now joins it.
                 self._began = message[1]
@@ -273,7 +282,7 @@ class _Supervisor:
             case (word, text, details) if word == CRASHED:
                 self._display.warn(details.rstrip())
                 self._fail(StudyFailure(f"a worker failed: {text}; what is finished is kept"))
-            case (word,) if word == STOPPED and not self._stopping:
+            case (word,) if word == STOPPED and not (self._stopping or self._interruption.requested):
                 how = "stopped by SIGTERM"  # by somebody else than us
         if self._stopping:
             return
@@ -284,15 +293,17 @@ class _Supervisor:
             self._start(worker.index, worker.first)
 
     def _count_death(self, worker: _Worker, how: str) -> None:
-        if not worker.began_work:
+        if not worker.claimed:
             self._deaths_at_start += 1
             if self._deaths_at_start >= MOST_DEATHS_AT_START:
-                self._fail(StudyFailure(f"{self._deaths_at_start} workers in a row were {how} before they began"))
+                self._fail(
+                    StudyFailure(f"{self._deaths_at_start} workers in a row were {how} before they trained anything")
+                )
 
     def _release(self, worker: _Worker, how: str | None) -> None:
         """Let others take up what it trained; give up a trial in which too many have died."""
         config = self._task.config
-        if not worker.began_work:
+        if not worker.began_work or self._abandoned:
             return
         storage = self._storage_of_study()
         assert storage is not None
@@ -307,6 +318,8 @@ class _Supervisor:
                     else:
                         storage.set_trial_user_attr(trial._trial_id, ERROR, f"final {trial.number}: {text}")
                     study.tell(trial.number, state=TrialState.FAIL)
+                    folder = self._task.home / config.name
+                    (folder / checkpoint_path(what or "finals", trial.number)).unlink(missing_ok=True)
                     self._display.warn(f"{what or 'finals'} trial {trial.number} is given up: {text}")
 
     def _storage_of_study(self) -> BaseStorage | None:
@@ -331,6 +344,14 @@ class _Supervisor:
                 worker.process.terminate()
             else:
                 worker.process.kill()
+
+    def _end_at_once(self) -> None:
+        """The second signal kills what trains; the third one also ends a wait for the lock or the database."""
+        if self._killed:
+            self._abandoned = True
+            raise Interrupted
+        self._killed = True
+        self._kill()
 
     def _kill(self) -> None:
         self._stopping = True
@@ -369,15 +390,16 @@ def _how(exitcode: int | None) -> str:
 
 @contextlib.contextmanager
 def _share_of_cores(workers: int) -> Iterator[None]:
-    """Environment in which a process that is started uses its share of the cores."""
+    """Environment in which a process that is started uses its share of the cores, and of a GPU what it needs."""
     if workers == 1:
         yield
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = str(max(1, cores // workers))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update({name: share for name in names if before[name] is None})
+    wanted = dict.fromkeys(names, share) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
     try:
         yield
     finally:

@@ -71,21 +71,23 @@ def words_to_go_on(home: Path, name: str = NAME) -> tuple[str, ...]:
     return ("resume", name) if name in storage_room.read_configs(storage) else ("run", name, *DEFINITION)
 
 
-def uninterrupted(home: Path) -> Outcome:
+def uninterrupted(home: Path, pruner: str = "median") -> Outcome:
     """The study that nobody kills."""
-    process = command(home, "run", NAME, *DEFINITION)
+    process = command(home, "run", NAME, *DEFINITION, "--pruner", pruner)
     output, _ = process.communicate()
     assert process.returncode == 0, output
     return Outcome(home, epochs=_epochs(home))
 
 
-def killed(home: Path, rng: random.Random, most: int, workers: str = "1") -> Outcome:
+def killed(home: Path, rng: random.Random, most: int, workers: str = "1", pruner: str = "median") -> Outcome:
     """A study that is killed until it is done, or `most` times."""
     outcome = Outcome(home)
     finished: dict[str, list[Any]] = {}
     while True:
         began, output = time.monotonic(), ""
         words = words_to_go_on(home)
+        if words[0] == "run":
+            words = (*words, "--pruner", pruner)
         moment = _choose(rng, words[0] == "resume") if outcome.total < most else ""
         timed = moment.startswith("time:")
         process = command(home, *words, "--workers", workers, moment="" if timed else moment)
@@ -184,16 +186,20 @@ def main() -> None:
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
-        whole = uninterrupted(Path(folder) / "whole")
-        print(f"uninterrupted: {whole.epochs} epochs", flush=True)
+        wholes = {pruner: uninterrupted(Path(folder) / f"whole-{pruner}", pruner) for pruner in ("sha", "median")}
+        for pruner, whole in wholes.items():
+            print(f"uninterrupted, {pruner}: {whole.epochs} epochs", flush=True)
         moments: dict[str, int] = {}
         studies = 0
         while (done := sum(moments.values())) < arguments.kills:
             studies += 1
-            broken = killed(Path(folder) / f"killed{studies}", rng, min(25, arguments.kills - done))
+            pruner = ("sha", "median")[studies % 2]
+            whole = wholes[pruner]
+            home = Path(folder) / f"killed{studies}"
+            broken = killed(home, rng, min(25, arguments.kills - done), pruner=pruner)
             compare(whole, broken)
             again = broken.epochs - whole.epochs
-            print(f"study {studies}: {broken.total} kills, equal; {again} epochs trained again", flush=True)
+            print(f"study {studies}, {pruner}: {broken.total} kills, equal; {again} epochs trained again", flush=True)
             for moment, count in broken.kills.items():
                 moments[moment] = moments.get(moment, 0) + count
     print(f"{sum(moments.values())} kills in {studies} studies; every table, final and prediction equal")

@@ -13,9 +13,9 @@ def test_a_study_that_is_killed_five_times_is_the_whole_one(tmp_path: Path, monk
     monkeypatch.setattr(
         kills, "DEFINITION", (*kills.DEFINITION, "--trials", "3", "--epochs", "3", "--seeds", "1", "--workers", "0")
     )
-    whole = kills.uninterrupted(tmp_path / "whole")
+    whole = kills.uninterrupted(tmp_path / "whole", "sha")
     moments = iter(MOMENTS)
     monkeypatch.setattr(kills, "_choose", lambda rng, begun: next(moments))
-    broken = kills.killed(tmp_path / "killed", random.Random(0), len(MOMENTS), workers="0")
+    broken = kills.killed(tmp_path / "killed", random.Random(0), len(MOMENTS), workers="0", pruner="sha")
     assert broken.total == len(MOMENTS)
     kills.compare(whole, broken)

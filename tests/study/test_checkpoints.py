@@ -271,3 +271,29 @@ def test_a_disk_that_fills_up_keeps_the_checkpoint_before(
     assert found is not None
     assert np.array_equal(found.variables[0], np.arange(5))
     assert [each.name for each in file.file.parent.iterdir()] == ["a-0.npz"]
+
+
+class Remembers(keras.callbacks.Callback):
+    """Holds what no checkpoint can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[int] = set()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.seen.add(epoch)
+        (logs or {})["seen"] = float(len(self.seen))
+
+
+class WithMemory(tiny.Tiny):
+    """Whose callback remembers."""
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=32, callbacks=[Remembers(), *callbacks], **kwargs)
+
+
+def test_a_callback_that_cannot_be_saved_makes_its_fit_start_again(data: Dataset, file: CheckpointFile) -> None:
+    whole = interrupted(data, WithMemory(), None, [])
+    assert whole[1].history["seen"] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert same(whole, interrupted(data, WithMemory(), file, [3]))
+    assert not file.file.exists()

@@ -1,7 +1,6 @@
 """Who may train what."""
 
 import dataclasses
-import os
 import subprocess
 import sys
 import time
@@ -29,13 +28,13 @@ def study(tmp_path: Path) -> optuna.Study:
 def other() -> Iterator[Process]:
     """A process that lives as long as the test."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    yield Process(process.pid, psutil.Process(process.pid).create_time())
+    yield Process.of(process.pid)
     process.communicate()
 
 
 def dead() -> Process:
     process = subprocess.Popen([sys.executable, "-c", ""])
-    found = Process(process.pid, psutil.Process(process.pid).create_time())
+    found = Process.of(process.pid)
     process.wait()
     return found
 
@@ -62,12 +61,12 @@ def test_a_process_is_alive_as_long_as_it_runs(other: Process) -> None:
 
 
 def test_a_pid_that_is_used_again_is_another_process() -> None:
-    assert not Process(ME.pid, ME.started - 3600).is_alive()
+    assert not Process(ME.pid, ME.started - 1).is_alive()
 
 
 def test_a_killed_process_is_dead_before_anybody_has_waited_for_it() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    found = Process(process.pid, psutil.Process(process.pid).create_time())
+    found = Process.of(process.pid)
     assert found.is_alive()
     process.kill()
     while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
@@ -104,7 +103,7 @@ def test_what_a_dead_worker_trained_waits_for_its_supervisor(study: optuna.Study
 
 
 def test_a_host_that_was_started_anew_has_none_of_its_processes(study: optuna.Study) -> None:
-    owned(study, Process(1, psutil.Process(1).create_time()), ME, boot="before")
+    owned(study, Process.of(1), ME, boot="before")
     assert numbers(Claims(study, ME).free()) == [0]
 
 
@@ -149,7 +148,7 @@ def test_a_trial_is_given_up_at_the_third_death(study: optuna.Study) -> None:
     trial = study.ask()
     for how in ("first", "second", "third"):
         process = dead()
-        owner = Owner(os.uname().nodename, "boot", process, ME, 0.0)
+        owner = Owner(claims.host(), "boot", process, ME, 0.0)
         died = claims.deaths(study.get_trials()[0])
         trial.set_user_attr(claims.OWNER, owner.to_json() | {"deaths": died})
         given_up = claims.release(study, process, how)
@@ -160,7 +159,7 @@ def test_a_trial_is_given_up_at_the_third_death(study: optuna.Study) -> None:
 def test_a_worker_that_ended_in_good_order_has_not_died_in_its_trial(study: optuna.Study) -> None:
     trial = study.ask()
     process = dead()
-    trial.set_user_attr(claims.OWNER, Owner(os.uname().nodename, "b", process, ME, 0.0).to_json())
+    trial.set_user_attr(claims.OWNER, Owner(claims.host(), "b", process, ME, 0.0).to_json())
     assert claims.release(study, process, None) == []
     assert claims.deaths(study.get_trials()[0]) == []
     assert claims.owner_of(study.get_trials()[0]) is None

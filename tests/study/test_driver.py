@@ -1,5 +1,6 @@
 """The loop, with real processes and a real SQLite file."""
 
+import dataclasses
 import json
 import signal
 from pathlib import Path
@@ -183,3 +184,69 @@ def test_a_resume_with_other_data_or_another_space_is_refused(
     tiny.write_archive(archive, seed=1)
     code, _, error = command("resume", "a")
     assert (code, "the data are not those" in error) == (2, True)
+
+
+def test_a_search_does_not_end_while_a_trial_is_left_behind(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner died after this process had seen to its space."""
+    from study import driver
+
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--space", "tiny:TinyOther")
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    plain, left = driver._Search._train, []
+
+    def train(self: driver._Search, trial: optuna.Trial) -> None:
+        if self.space == "tiny:TinyOther" and not left:
+            study = storage_room.load(storage, config.study_name("tiny:Tiny"))
+            left.append(study.ask())
+        plain(self, trial)
+
+    monkeypatch.setattr(driver._Search, "_train", train)
+    assert command("resume", "a", "--trials", "6")[0] == 0
+    assert len(left) == 1
+    states = {row[1] for rows in study_table(home, "a").values() for row in rows}
+    assert "RUNNING" not in states
+
+
+def test_a_resume_does_not_take_back_a_budget_that_another_raised(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from study import session
+
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--trials", "1")
+    prepare = session.Session.claiming
+
+    def claiming(self: session.Session) -> object:
+        storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+        if config.trials < 9:  # in between, somebody else resumes with a larger budget
+            storage_room.update_config(storage, dataclasses.replace(config, trials=9))
+        return prepare(self)
+
+    monkeypatch.setattr(session.Session, "claiming", claiming)
+    assert command("resume", "a", "--trials", "2")[0] == 0
+    assert stored_config(home, "a").trials == 9
+
+
+def test_every_epoch_that_was_trained_is_reported(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may cost the last commits of the database and leave a checkpoint that is further on."""
+    words = ("--dataset", f"npz:{archive}", *SEARCH, "--pruner", "none", "--trials", "1", "--epochs", "6")
+    command("run", "whole", *words)
+    report, interrupt = optuna.Trial.report, []
+
+    def lost(self: optuna.Trial, value: float, step: int) -> None:
+        interrupt.append(step)
+        if step == 1:
+            report(self, value, step)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Trial, "report", lost)
+        command("run", "a", *words)
+    assert interrupt == [1, 2, 3, 4]
+    assert optuna.Trial.report is report
+    assert command("resume", "a")[0] == 0
+    assert study_table(home, "a") == study_table(home, "whole")

@@ -114,3 +114,17 @@ class TestKeyedTpeAsOptunaTestsSamplers(BasicSamplerTestCase):
     @pytest.fixture
     def sampler(self) -> Callable[[], KeyedSampler]:
         return lambda: sampler("tpe")
+
+
+def test_a_trial_taken_up_again_does_not_compete_with_itself() -> None:
+    """Successive halving has stored its rung, and it was killed before anybody acted on the verdict."""
+    pruner = PRUNERS["sha"]()
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    for value in (0.9, 0.85, 0.7, 0.6):
+        trial = study.ask()
+        trial.report(value, 1)
+        trial.should_prune()
+    trial = study.ask()
+    trial.report(0.86, 1)
+    assert trial.should_prune()
+    assert judge_again(study, trial.number)

@@ -3,14 +3,12 @@
 import io
 import multiprocessing
 import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import made
-import psutil
 import pytest
 from rich.console import Console
 
@@ -24,7 +22,7 @@ from study.session import Task
 @pytest.fixture
 def dead() -> Process:
     process = subprocess.Popen([sys.executable, "-c", ""])
-    found = Process(process.pid, psutil.Process(process.pid).create_time())
+    found = Process.of(process.pid)
     process.wait()
     return found
 
@@ -37,7 +35,7 @@ class Given:
         self.shown = io.StringIO()
         task = Task(self.config, folder, f"sqlite:///{folder}/made.db")
         self.supervisor = workers._Supervisor(task, Display(Console(file=self.shown)))
-        owner = claims.Owner(platform.node(), "", dead, Process.current(), 0.0).to_json()
+        owner = claims.Owner(claims.host(), "", dead, Process.current(), 0.0).to_json()
         for name in self.config.study_names:
             study = storage_room.load(self.storage, name)
             trial = study.ask()
