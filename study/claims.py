@@ -121,12 +121,12 @@ class Claims:
         self._longest = 0.0
 
     def free(self) -> list[FrozenTrial]:
-        """Running trials that nobody trains, by number. Asked under the lock."""
-        return [trial for trial in self._running() if self._is_free(trial)]
+        """Running trials that nobody trains, by number."""
+        return list(filter(self.is_free, self._running()))
 
     def held(self) -> list[FrozenTrial]:
         """Running trials that another process trains."""
-        return [trial for trial in self._running() if not self._is_free(trial)]
+        return [trial for trial in self._running() if not self.is_free(trial)]
 
     def mark(self, trial: optuna.Trial) -> None:
         """Name this process as the owner of a trial; called under the lock, before the trial is trained."""
@@ -148,7 +148,8 @@ class Claims:
     def _running(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
-    def _is_free(self, trial: FrozenTrial) -> bool:
+    def is_free(self, trial: FrozenTrial) -> bool:
+        """Whether nobody trains a running trial."""
         owner = owner_of(trial)
         return owner is None or owner.process == self._me or owner.is_dead()
 

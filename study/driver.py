@@ -86,11 +86,13 @@ class _Search:
         with session.claiming():
             if session.out_of_time(self.space):
                 return None
-            free = self.claims.free()
+            # One look at the trials: one that ends between two looks would be counted by neither.
+            trials = self._trials(TrialState.RUNNING, *FINISHED)
+            free = [each for each in trials if each.state == TrialState.RUNNING and self.claims.is_free(each)]
             if free:
                 # Its stored parameters are returned when it asks again.
                 trial = optuna.Trial(self.study, free[0]._trial_id)
-            elif self._finished() + len(self.claims.held()) < session.config.trials:
+            elif len(trials) < session.config.trials:
                 trial = self.study.ask()
             else:
                 return None

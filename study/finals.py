@@ -114,16 +114,19 @@ class _Finals:
         session = self.session
         with session.claiming():
             todo = {(*finalist.key, seed_index): (finalist, seed_index) for finalist, seed_index in self._plan()}
-            failed = results.failed_finals(session.storage, session.config, session.began)
-            for trial in [*self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)), *failed]:
+            # One look at the trials: one that ends between two looks would be missed by both.
+            trials = self.study.get_trials(deepcopy=False)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            free = list(filter(self.claims.is_free, running))
+            done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+            held = [trial for trial in running if trial not in free]
+            for trial in [*done, *held, *results.failed(trials, session.began)]:
                 todo.pop(_key(trial), None)
-            for trial in self.claims.free():
+            for trial in free:
                 if _key(trial) in todo:
                     return self._claimed(trial._trial_id, *todo[_key(trial)])
                 # Its finalist is none any more: the study went on to another winner.
                 self.study.tell(trial.number, state=TrialState.FAIL)
-            for trial in self.claims.held():
-                todo.pop(_key(trial), None)
             if not todo:
                 return None
             key, chosen = next(iter(todo.items()))

@@ -38,11 +38,18 @@ def finals(storage: BaseStorage, config: StudyConfig) -> list[FinalRecord]:
 
 def failed_finals(storage: BaseStorage, config: StudyConfig, since: float) -> list[FrozenTrial]:
     """The finals that failed in a session that began at `since`, seconds since 1970; another one tries them again."""
-    failed = storage_room.load(storage, config.finals_name).get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    return failed(storage_room.load(storage, config.finals_name).get_trials(deepcopy=False), since)
+
+
+def failed(finals: list[FrozenTrial], since: float) -> list[FrozenTrial]:
+    """Those of them."""
     return [
         trial
-        for trial in failed
-        if ERROR in trial.user_attrs and trial.datetime_complete and trial.datetime_complete.timestamp() >= since
+        for trial in finals
+        if trial.state == TrialState.FAIL
+        and ERROR in trial.user_attrs
+        and trial.datetime_complete
+        and trial.datetime_complete.timestamp() >= since
     ]
 
 

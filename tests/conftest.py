@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
 if "PYTEST_XDIST_WORKER" in os.environ:  # the tests themselves run side by side
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+# Under nohup a hangup is ignored, and the commands that tests start would inherit that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 from study import environment
 

@@ -250,3 +250,28 @@ def test_every_epoch_that_was_trained_is_reported(
     assert optuna.Trial.report is report
     assert command("resume", "a")[0] == 0
     assert study_table(home, "a") == study_table(home, "whole")
+
+
+def test_a_trial_that_ends_while_the_budget_is_counted_is_counted(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process tells the study its trial whenever it likes: after any look of this one at the trials."""
+    from study.claims import Claims
+
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    study = storage_room.load(storage, config.study_name("tiny:Tiny"))
+    others, looks, look = [study.ask()], [], optuna.Study.get_trials
+    monkeypatch.setattr(Claims, "is_free", lambda self, trial: False)
+
+    def get_trials(self: optuna.Study, *args: object, **kwargs: object) -> object:
+        found = look(self, *args, **kwargs)  # type: ignore[arg-type]
+        looks.append(self.study_name)
+        if others and looks.count("a/tiny:Tiny") > 3:
+            study.tell(others.pop(), 0.5)
+        return found
+
+    monkeypatch.setattr(optuna.Study, "get_trials", get_trials)
+    command("resume", "a", "--trials", "6", "--quiet")
+    assert not others
+    assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == list(range(6))
