@@ -5,13 +5,20 @@ import json
 import signal
 from pathlib import Path
 
+import made
 import optuna
 import pytest
 import tiny
 from helpers import Command, start, stored_config, study_table, wait_for_line
+from optuna.trial import TrialState
+from rich.console import Console
 
-from study import results
+from study import driver, results
 from study import storage as storage_room
+from study.claims import Claims
+from study.progress import Display
+from study.session import Session, Task
+from study.signals import Interruption
 
 SEARCH = ("--space", "tiny:Tiny", "--trials", "5", "--epochs", "3", "--seeds", "1")
 
@@ -190,8 +197,6 @@ def test_a_search_does_not_end_while_a_trial_is_left_behind(
     command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its owner died after this process had seen to its space."""
-    from study import driver
-
     command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--space", "tiny:TinyOther")
     storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
     plain, left = driver._Search._train, []
@@ -252,26 +257,31 @@ def test_every_epoch_that_was_trained_is_reported(
     assert study_table(home, "a") == study_table(home, "whole")
 
 
+@pytest.mark.parametrize("looks", range(1, 6))
 def test_a_trial_that_ends_while_the_budget_is_counted_is_counted(
-    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int
 ) -> None:
     """Another process tells the study its trial whenever it likes: after any look of this one at the trials."""
-    from study.claims import Claims
-
-    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
-    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
-    study = storage_room.load(storage, config.study_name("tiny:Tiny"))
-    others, looks, look = [study.ask()], [], optuna.Study.get_trials
+    storage, config = made.study(tmp_path, {"dense": [(TrialState.COMPLETE, 0.5, made.trial_record())] * 2})
+    config = dataclasses.replace(config, trials=3)
+    study = storage_room.load(storage, config.study_name("dense"))
+    others, look = [study.ask()], optuna.Study.get_trials
+    display = Display(Console(quiet=True))
+    session = Session(
+        Task(config, tmp_path, f"sqlite:///{tmp_path}/made.db"), storage, None, {"dense": None}, display,
+        Interruption(display.warn, None), 0.0, 0,
+    )  # fmt: skip
+    search = driver._Search(session, "dense")
     monkeypatch.setattr(Claims, "is_free", lambda self, trial: False)
+    seen = []
 
     def get_trials(self: optuna.Study, *args: object, **kwargs: object) -> object:
         found = look(self, *args, **kwargs)  # type: ignore[arg-type]
-        looks.append(self.study_name)
-        if others and looks.count("a/tiny:Tiny") > 3:
+        seen.append(self.study_name)
+        if others and len(seen) >= looks:
             study.tell(others.pop(), 0.5)
         return found
 
     monkeypatch.setattr(optuna.Study, "get_trials", get_trials)
-    command("resume", "a", "--trials", "6", "--quiet")
-    assert not others
-    assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == list(range(6))
+    assert search._claim() is None
+    assert len(look(study)) == 3
