@@ -13,8 +13,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the tests themselves run side by side
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
-# Under nohup a hangup is ignored, and the commands that tests start would inherit that.
+# Under nohup a hangup is ignored, in a script's background job an interrupt; commands that tests start inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from study import environment
 
