@@ -1,15 +1,12 @@
-"""One configuration: build, fit, score; and the input pipeline.
+"""One configuration: build, fit, score.
 
 `HyperModel.fit(hp, model, x, y, ...)` gets its arrays as KerasTuner gives them. When it hands them on to
-`model.fit`, as almost every HyperModel does, the pipeline below feeds the same images from uint8 in memory: in an
-order that follows from (seed, epoch), gathered and scaled in the graph, many steps an execution. The arithmetic is
-that of plain `fit` for the same order of batches.
+`model.fit`, as almost every HyperModel does, the pipeline feeds the same images from memory.
 """
 
 import copy
 import inspect
 import math
-import random
 import time
 import warnings
 from collections.abc import Callable
@@ -18,21 +15,14 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from study import model_state
 from study.checkpoints import Checkpoint, CheckpointFile
 from study.datasets import Images
 from study.errors import StudyError
+from study.pipeline import evaluation_batch, feed
 from study.records import History, finite
-
-STEPS_PER_EXECUTION = 64
-"""Batches a call into TensorFlow; more gain nothing, and a signal waits for the call to end."""
-FEW_STEPS = 1000
-"""Steps of a whole fit below which tracing such a loop (0.4 s) costs more than it saves (0.5 ms a step)."""
-EVALUATION_BYTES = 64 * 2**20
-"""Of float32 pixels in a batch of validation or test images."""
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 OnBuilt = Callable[[int], None]
@@ -215,10 +205,7 @@ def _fit(
     options: dict[str, Any] = {"epochs": epochs, "callbacks": [callback]}
     if validation is not None:
         options["validation_data"] = validation.scaled, _targets(model, validation.y, classes)
-    if model.built and model.optimizer is not None:
-        # TensorFlow traces a step twice when variables are created in the first call.
-        model.optimizer.build(model.trainable_variables)
-    _feed_from_memory(model, train, validation, seed)
+    feed(model, train, validation, seed, last=callback, first_epoch=callback.first_epoch)
     result = hypermodel.fit(hp, model, x, y, **options)
     if not log.epochs:
         _log_result(log, result)
@@ -228,7 +215,7 @@ def _fit(
 
 def probabilities(model: keras.Model, images: Images) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of a model that gives probabilities, logits, or one sigmoid unit."""
-    size, x = _evaluation_batch(images), images.scaled
+    size, x = evaluation_batch(images), images.scaled
     # A call a batch, not `predict`: nothing is traced for a few large batches.
     batches = [np.asarray(model(x[start : start + size], training=False)) for start in range(0, len(x), size)]
     outputs = np.concatenate(batches).reshape(len(images), -1).astype(np.float64)
@@ -276,101 +263,3 @@ def _log_result(log: EpochLog, result: Any) -> None:
     columns = {name: np.atleast_1d(values).tolist() for name, values in history.items()}
     for epoch in range(max(map(len, columns.values()))):
         log.add({name: float(values[epoch]) for name, values in columns.items() if epoch < len(values)})
-
-
-def _feed_from_memory(model: keras.Model, train: Images, validation: Images | None, seed: int) -> None:
-    """Let `model.fit` recognise the arrays of `train` and `validation` and read them from the pipeline.
-
-    Anything else that it is called with (other arrays, sample weights, a generator) goes to Keras as it is.
-    """
-    plain_fit = model.fit
-    signature = inspect.signature(plain_fit)
-
-    def fit_from_memory(*args: Any, **kwargs: Any) -> Any:
-        kwargs.setdefault("verbose", 0)
-        given = signature.bind(*args, **kwargs).arguments
-        known = given.get("x") is train.scaled and isinstance(given.get("y"), np.ndarray)
-        plain = ("sample_weight", "validation_split", "steps_per_epoch")
-        if not known or any(given.get(option) is not None for option in plain):
-            return plain_fit(*args, **kwargs)
-        epoch = tf.Variable(0, dtype=tf.int64)
-        order_seed = seed if given.pop("shuffle", True) else None
-        batch_size = given.pop("batch_size", None) or 32
-        given["x"] = _training_batches(train.x, given.pop("y"), batch_size, order_seed, epoch)
-        callbacks = list(given.get("callbacks") or [])
-        ours = [each for each in callbacks if isinstance(each, _EpochCallback)]
-        others = [each for each in callbacks if each not in ours]
-        if not any(isinstance(each, keras.callbacks.History) for each in others):
-            others.append(keras.callbacks.History())  # Keras would add its own after ours
-        given["callbacks"] = [_EpochNumber(epoch, seed), *others, *ours]
-        for each in ours:
-            first = each.first_epoch(others, given.get("epochs", 1))
-            if first is not None:
-                given["initial_epoch"] = first
-        held_out = given.get("validation_data")
-        if validation is not None and isinstance(held_out, tuple) and held_out[0] is validation.scaled:
-            given["validation_data"] = _validation_batches(validation, *held_out[1:])
-            given.pop("validation_batch_size", None)
-        many = len(train) // batch_size * given.get("epochs", 1) > FEW_STEPS
-        if many and not any(map(_acts_on_batches, callbacks)):
-            model.steps_per_execution = max(model.steps_per_execution, STEPS_PER_EXECUTION)
-        return plain_fit(**given, shuffle=False)
-
-    model.fit = fit_from_memory
-
-
-def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback does something at each batch, and so must see each."""
-    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    return any(getattr(type(callback), hook, None) is not getattr(keras.callbacks.Callback, hook) for hook in hooks)
-
-
-class _EpochNumber(keras.callbacks.Callback):
-    """Tells the pipeline which epoch's order comes next, and lets Python's and NumPy's random numbers follow from
-    (seed, epoch) too, so that they need not be saved."""
-
-    def __init__(self, epoch: tf.Variable, seed: int) -> None:
-        super().__init__()
-        self._epoch = epoch
-        self._seed = seed
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._epoch.assign(epoch)
-        random.seed(f"{self._seed} {epoch}")
-        np.random.seed([self._seed, epoch])
-
-
-def _training_batches(
-    x: NDArray[np.uint8], y: NDArray[Any], batch_size: int, seed: int | None, epoch: tf.Variable
-) -> tf.data.Dataset:
-    """The batches of one epoch: every image once, the last batch smaller; in their own order where `seed` is None."""
-    pixels, targets = tf.constant(x), tf.constant(y)
-    index = tf.range(len(y))
-
-    def batches_of_indices(_: Any) -> tf.data.Dataset:
-        order = index
-        if seed is not None:
-            order = tf.random.experimental.stateless_shuffle(index, seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-
-    def gather(batch: Any) -> Any:
-        return _scale(tf.gather(pixels, batch)), tf.gather(targets, batch)
-
-    batches = tf.data.Dataset.from_tensors(0).flat_map(batches_of_indices).map(gather)
-    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(y) / batch_size))).prefetch(2)
-
-
-def _validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Dataset:
-    """Large batches in their own order; `targets` are labels, and sample weights where there are some."""
-    batches = tf.data.Dataset.from_tensor_slices((images.x, *targets)).batch(_evaluation_batch(images))
-    return batches.map(lambda x, *y: (_scale(x), *y)).prefetch(1)
-
-
-def _scale(x: Any) -> Any:
-    return tf.cast(x, tf.float32) / 255.0
-
-
-def _evaluation_batch(images: Images) -> int:
-    """Images a batch where nothing is learnt: as many as fit in `EVALUATION_BYTES`, 32 to 1,024."""
-    pixels = int(np.prod(images.x.shape[1:]))
-    return max(32, min(1024, EVALUATION_BYTES // (4 * pixels)))

@@ -37,34 +37,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Dataset
     assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
 
 
-def test_many_steps_an_execution_change_nothing(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, log = fitted(data, tiny.Tiny())
-    monkeypatch.setattr(training, "FEW_STEPS", 0)
-    monkeypatch.setattr(training, "STEPS_PER_EXECUTION", 4)
-    _, looped = fitted(data, tiny.Tiny())
-    for name, values in log.history.items():
-        assert looped.history[name] == pytest.approx(values, abs=1e-6)
-
-
-def test_each_epoch_sees_every_image_once_in_its_own_order(data: Dataset) -> None:
-    import tensorflow as tf
-
-    epoch = tf.Variable(0, dtype=tf.int64)
-    n = len(data.train)
-    batches = training._training_batches(data.train.x, np.arange(n), 16, 7, epoch)
-    seen = []
-    for number in (0, 1, 0):
-        epoch.assign(number)
-        order = np.concatenate([y.numpy() for _, y in batches])
-        assert sorted(order) == list(range(n))
-        seen.append(order.tolist())
-    assert seen[0] != seen[1]
-    assert seen[0] == seen[2]
-    assert [len(y) for _, y in batches] == [16] * (n // 16) + [n % 16]
-    x, y = next(iter(batches))
-    assert np.array_equal(x.numpy(), data.train.scaled[y.numpy()])
-
-
 def test_the_arithmetic_is_that_of_plain_fit(data: Dataset) -> None:
     """The same batches in the same order, given to Keras itself."""
     hp = TrialHyperParameters()
@@ -146,22 +118,6 @@ def test_a_fit_in_two_stages_counts_its_epochs_once(data: Dataset) -> None:
     _, log = fitted(data, Staged(), epochs=2, on_epoch=lambda epoch, logs: epochs.append(epoch))
     assert epochs == [1, 2, 3, 4]
     assert log.epochs == 4
-
-
-def test_a_callback_that_acts_on_batches_sees_each(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "FEW_STEPS", 0)
-    seen: list[int] = []
-
-    class Warmup(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            seen.append(batch)
-
-    class Space(tiny.Tiny):
-        def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, **kwargs: Any) -> Any:
-            return model.fit(*args, batch_size=16, callbacks=[*callbacks, Warmup()], **kwargs)
-
-    fitted(data, Space(), epochs=1)
-    assert seen == list(range(-(-len(data.train) // 16)))
 
 
 def test_a_log_that_some_epochs_lack_is_absent_there() -> None:

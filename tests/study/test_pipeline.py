@@ -1,0 +1,175 @@
+"""How the images reach the model."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from study import pipeline, training
+from study.datasets import Dataset, Images
+from study.hyperparameters import TrialHyperParameters
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return tiny.small_images(tmp_path_factory.mktemp("data"), 110)
+
+
+class Graph(tiny.Tiny):
+    """Trained in the graph, as users' models are; batches of 16."""
+
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
+
+    def build(self, hp: Any) -> keras.Model:
+        return tiny.compiled(
+            keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dropout(0.2), eagerly=False
+        )
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=16, callbacks=[*callbacks, *self.callbacks], **kwargs)
+
+
+def fitted(data: Dataset, hypermodel: Any, epochs: int = 3) -> tuple[keras.Model, training.EpochLog]:
+    log = training.EpochLog()
+    hp = TrialHyperParameters()
+    model = training.fit(hypermodel, hp, data.train, data.validation, epochs=epochs, seed=1, log=log)
+    return model, log
+
+
+def test_each_epoch_sees_every_image_once_in_its_own_order(data: Dataset) -> None:
+    n = len(data.train)
+    batches = pipeline._Batches(data.train.x, np.arange(n), 16, seed=7)
+    seen = []
+    for epoch in (0, 1, 0):
+        batches.begin(epoch)
+        order = np.concatenate([y.numpy() for _, y in batches.dataset()])
+        assert order.tolist() == np.concatenate([batches[number][1] for number in range(batches.count)]).tolist()
+        assert sorted(order) == list(range(n))
+        seen.append(order.tolist())
+    assert seen[0] != seen[1]
+    assert seen[0] == seen[2]
+    assert [len(y) for _, y in batches.dataset()] == [16] * (n // 16) + [n % 16]
+    x, y = batches[0]
+    assert np.array_equal(x.numpy(), data.train.scaled[y.numpy()])
+
+
+@pytest.mark.parametrize("steps", [1, 4, 5])
+def test_how_many_steps_a_call_takes_changes_nothing(
+    data: Dataset, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, log = fitted(data, Graph())
+    monkeypatch.setattr(pipeline, "STEPS_PER_EXECUTION", steps)
+    same, looped = fitted(data, Graph())
+    assert looped.history == log.history
+    for one, two in zip(model.get_weights(), same.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_a_step_is_traced_once_for_all_epochs_and_the_remainder(data: Dataset) -> None:
+    traced = []
+
+    class Counting(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            traced.append(data[0].shape)
+            return super().train_step(data)
+
+    class Space(Graph):
+        def build(self, hp: Any) -> keras.Model:
+            model = Counting([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile("adam", loss, metrics=["accuracy"])
+            return model
+
+    assert len(data.train) % 16
+    fitted(data, Space())
+    assert len(traced) == 1
+
+
+def test_a_step_of_ones_own_is_taken(data: Dataset) -> None:
+    class Constant(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            return {"loss": tf.constant(2.0), "seen": tf.shape(data[0])[0]}
+
+    class Space(Graph):
+        def build(self, hp: Any) -> keras.Model:
+            model = Constant([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+            model.compile("adam", "sparse_categorical_crossentropy")
+            return model
+
+    _, log = fitted(data, Space())
+    assert log.history["seen"] == [len(data.train) % 16] * 3  # the logs of the last step
+
+
+def test_a_training_function_of_ones_own_gets_the_batches(data: Dataset) -> None:
+    seen: list[int] = []
+
+    class Own(keras.Sequential):
+        def make_train_function(self, force: bool = False) -> Any:
+            def function(iterator: Any) -> dict[str, float]:
+                seen.append(len(next(iterator)[1]))
+                return {"loss": 1.0}
+
+            self.train_function = function
+
+    class Space(Graph):
+        def build(self, hp: Any) -> keras.Model:
+            model = Own([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+            model.compile("adam", "sparse_categorical_crossentropy")
+            return model
+
+    fitted(data, Space(), epochs=2)
+    n = len(data.train)
+    assert seen == ([16] * (n // 16) + [n % 16]) * 2
+
+
+def test_a_callback_that_acts_on_batches_sees_each(data: Dataset) -> None:
+    seen: list[int] = []
+
+    class Warmup(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            assert self.params["steps"] == -(-len(data.train) // 16)
+            seen.append(batch)
+
+    class Space(Graph):
+        callbacks = (Warmup(),)
+
+    _, log = fitted(data, Space(), epochs=1)
+    assert seen == list(range(-(-len(data.train) // 16)))
+    _, unseen = fitted(data, Graph(), epochs=1)
+    assert log.history == unseen.history
+
+
+def test_other_images_may_be_evaluated_in_between_and_trained_on_afterwards(data: Dataset) -> None:
+    """What is put into the model for one fit does not stay in it."""
+    other = Images(data.validation.x[:10], data.validation.y[:10])
+    found = []
+
+    class Looking(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            found.append(self.model.evaluate(other.scaled, other.y, verbose=0, return_dict=True)["accuracy"])
+
+    class Space(Graph):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, **kwargs: Any) -> Any:
+            result = model.fit(*args, callbacks=[*callbacks, Looking()], **kwargs)
+            steps: list[int] = []
+            count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
+            model.fit(other.scaled, other.y, batch_size=5, callbacks=[count])
+            assert steps == [0, 1]
+            return result
+
+    model, _ = fitted(data, Space(), epochs=2)
+    assert len(found) == 2
+    assert all(round(value * 10, 4) % 1 == 0 for value in found)
+    assert model.steps_per_execution == 1
+
+
+def test_class_weights_act(data: Dataset) -> None:
+    class Space(Graph):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, class_weight={0: 0.0, 1: 0.0, 2: 0.0}, **kwargs)
+
+    _, log = fitted(data, Space())
+    assert log.history["loss"] == [0.0] * 3
