@@ -133,6 +133,10 @@ class Claims:
         self._heard, self._longest = time.monotonic(), 0.0
         self._write(trial)
 
+    def hand_back(self, trial: optuna.Trial) -> None:
+        """Let others take up a trial of one's own."""
+        trial.set_user_attr(OWNER, {"deaths": deaths(trial)})
+
     def renew(self, trial: optuna.Trial) -> None:
         """Called after each epoch: prolongs the lease when a third of it is over."""
         now = time.monotonic()

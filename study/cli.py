@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search_spaces import SpaceError
-from study.config import StudyConfig, check_choice, parse_duration, parse_size
+from study.config import StudyConfig, check_choice, parse_duration, parse_size, parse_workers
 from study.errors import Interrupted, StudyError, StudyFailure
 
 if TYPE_CHECKING:
@@ -32,11 +32,16 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.")]
 Home = Annotated[Path, typer.Option(help="Folder of the studies and their database.")]
 Storage = Annotated[str | None, typer.Option(help="Database URL. [default: sqlite:///HOME/study.db]")]
-Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 1h30m.")]
+Timeout = Annotated[
+    str | None, typer.Option(help="Search this long: 90s, 30m, 1h30m; what is under way then goes on at a resume.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 ManualDir = Annotated[Path | None, typer.Option(help="Folder with the data set's original files.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets are prepared. [default: ~/tensorflow_datasets]")]
-Workers = Annotated[int | None, typer.Option(help="Worker processes; 0 trains in this one.")]
+Workers = Annotated[
+    str | None,
+    typer.Option(metavar="W", help="Worker processes; auto is one a core; 0 trains in this one."),
+]
 MemoryLimit = Annotated[str | None, typer.Option(help="Of a worker, as 4GB; a trial that needs more fails.")]
 AllowDrift = Annotated[
     bool,
@@ -70,7 +75,7 @@ def run(
     sampler: Annotated[str, typer.Option(help="tpe or random.")] = StudyConfig.sampler,
     pruner: Annotated[str, typer.Option(help="median, sha or none.")] = StudyConfig.pruner,
     objective: Annotated[str, typer.Option(help="val_accuracy or val_loss.")] = StudyConfig.objective,
-    workers: Annotated[int, typer.Option(help="Worker processes; 0 trains in this one.")] = StudyConfig.workers,
+    workers: Workers = "auto",
     memory_limit: MemoryLimit = None,
     home: Home = HOME,
     storage: Storage = None,
@@ -96,7 +101,7 @@ def run(
         sampler=sampler,
         pruner=pruner,
         objective=objective,
-        workers=workers,
+        workers=parse_workers(workers or "auto"),
         memory_limit=_parsed(memory_limit, parse_size),
     )
     storage_room.check_places(home, name, storage)
@@ -126,7 +131,7 @@ def resume(
         trials=trials,
         timeout=_parsed(timeout, parse_duration),
         seeds=seeds,
-        workers=workers,
+        workers=_parsed(workers, parse_workers),
         memory_limit=_parsed(memory_limit, parse_size),
         manual_dir=_absolute(manual_dir),
         data_dir=_absolute(data_dir),

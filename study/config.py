@@ -43,7 +43,7 @@ class StudyConfig:
     epochs: int = 8
     """The most epochs a trial may train."""
     timeout: float | None = None
-    """Seconds after which a session begins no new trial; None is no limit."""
+    """Seconds that a session searches; a trial under way then is saved and goes on at a resume. None is no limit."""
     seeds: int = 7
     """Finals per finalist. Below 7 no difference can be significant: with 3 comparisons, 2/2^6 x 3 > 0.05."""
 
@@ -161,6 +161,22 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise StudyError(f"--timeout is a duration such as 90s, 30m or 1h30m; it was given {text!r}")
     return float(seconds)
+
+
+def parse_workers(text: str) -> int:
+    """A number, or as many as `auto` finds fit.
+
+    Raises:
+        StudyError: anything else.
+    """
+    if text == "auto":
+        from study.workers import fitting
+
+        return fitting()
+    try:
+        return int(text)
+    except ValueError:
+        raise StudyError(f"--workers is a number or auto; it was given {text!r}") from None
 
 
 def parse_size(text: str) -> int:

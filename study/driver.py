@@ -14,7 +14,7 @@ from study.errors import StudyError, StudyFailure, one_line, traceback_end
 from study.hyperparameters import TrialHyperParameters
 from study.records import RECORD, TrialRecord, plain
 from study.results import FINISHED
-from study.samplers import BASELINE_NUMBER, PRUNERS, SAMPLERS, KeyedSampler, judge_again
+from study.samplers import BASELINE_NUMBER, PRUNERS, SAMPLERS, KeyedPruner, KeyedSampler, known_from
 from study.session import Session
 
 FAILURES_IN_A_ROW = 10
@@ -40,6 +40,10 @@ def search(session: Session) -> None:
         session.wait()
 
 
+class _OutOfTime(Exception):
+    """The study's time is used up; the trial under way is saved."""
+
+
 class _Search:
     """The search of one space."""
 
@@ -49,12 +53,12 @@ class _Search:
         self.space = space
         self.hypermodel = session.hypermodels[space]
         self.baseline: dict[str, Any] = {}
+        self.back = known_from(config.workers)
         sampler = KeyedSampler(
-            SAMPLERS[config.sampler], lambda *key: config.seed_for(space, "sampler", *key), self.baseline
+            SAMPLERS[config.sampler], lambda *key: config.seed_for(space, "sampler", *key), self.baseline, self.back
         )
-        self.study = storage_room.load(
-            session.storage, config.study_name(space), sampler=sampler, pruner=PRUNERS[config.pruner]()
-        )
+        pruner = KeyedPruner(PRUNERS[config.pruner](), self.back)
+        self.study = storage_room.load(session.storage, config.study_name(space), sampler=sampler, pruner=pruner)
         self.claims = session.claims(self.study)
         self._said = False
 
@@ -81,18 +85,20 @@ class _Search:
         return bool(left or self.claims.held())
 
     def _claim(self) -> optuna.Trial | None:
-        """The trial that a dead process left under its own number, or a new one; None where there is none to have."""
+        """The trial that a dead process left under its own number, or a new one; None where there is none to have, or
+        none before others have ended."""
         session = self.session
         with session.claiming():
             if session.out_of_time(self.space):
                 return None
             # One look at the trials: one that ends between two looks would be counted by neither.
             trials = self._trials(TrialState.RUNNING, *FINISHED)
-            free = [each for each in trials if each.state == TrialState.RUNNING and self.claims.is_free(each)]
+            running = [each for each in trials if each.state == TrialState.RUNNING]
+            free = list(filter(self.claims.is_free, running))
             if free:
                 # Its stored parameters are returned when it asks again.
                 trial = optuna.Trial(self.study, free[0]._trial_id)
-            elif len(trials) < session.config.trials:
+            elif len(trials) < session.config.trials and all(each.number > len(trials) - self.back for each in running):
                 trial = self.study.ask()
             else:
                 return None
@@ -160,12 +166,16 @@ class _Search:
                 epochs=config.epochs,
                 seed=seed,
                 log=log,
-                on_epoch=_Reporter(session, self.claims, trial, log),
+                on_epoch=_Reporter(session, self.space, self.claims, trial, log),
                 on_built=on_built,
                 checkpoint=checkpoint,
             )
         except optuna.TrialPruned:
             state = TrialState.PRUNED
+        except _OutOfTime:
+            session.display.say(f"{self.space}  trial {trial.number} is left at epoch {log.epochs} for a resume")
+            self.claims.hand_back(trial)
+            return
         except storage_room.FAILURES:
             raise
         except StudyError as caught:
@@ -206,8 +216,11 @@ class _Search:
 class _Reporter:
     """Reports each epoch of a trial to the study, prunes it, and listens for the end."""
 
-    def __init__(self, session: Session, claims: Claims, trial: optuna.Trial, log: training.EpochLog) -> None:
+    def __init__(
+        self, session: Session, space: str, claims: Claims, trial: optuna.Trial, log: training.EpochLog
+    ) -> None:
         self._session = session
+        self._space = space
         self._claims = claims
         self._trial = trial
         self._log = log
@@ -223,20 +236,19 @@ class _Reporter:
             value = self._log.history[objective][unreported - 1]
             if value is not None:
                 self._trial.report(value, unreported)
+        # A trial taken up again is judged anew at its last reported epoch: it may have been killed in between.
+        judged = epoch >= self._reported
         if epoch > self._reported:
             self._trial.report(logs[objective], epoch)
-        if epoch == self._session.config.epochs:
+            self._reported = epoch
+        if epoch >= self._session.config.epochs:
             return  # there is nothing left to save or to lose
         self._claims.renew(self._trial)
-        # A trial taken up again is judged anew at its last reported epoch: it may have been killed in between.
-        if epoch == self._reported:
-            prune = judge_again(self._trial.study, self._trial.number)
-        else:
-            prune = epoch > self._reported and self._trial.should_prune()
-        self._reported = max(self._reported, epoch)
-        if prune:
+        if judged and self._trial.should_prune():
             raise optuna.TrialPruned
         self._session.interruption.check()
+        if self._session.out_of_time(self._space) and self._log.saved == epoch:
+            raise _OutOfTime
 
 
 def _missing(objective: str, reported: Iterable[str]) -> StudyError:

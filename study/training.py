@@ -42,6 +42,8 @@ class EpochLog:
     """Weights and biases of the model, once it is built."""
     seconds: float = 0
     """Spent on these epochs by processes that were interrupted."""
+    saved: int = 0
+    """The last epoch that a checkpoint holds."""
 
     def add(self, logs: dict[str, float]) -> None:
         """Append an epoch's logs."""
@@ -130,6 +132,7 @@ class _EpochCallback(keras.callbacks.Callback):
             "callbacks": copy.deepcopy(model_state.copy_callbacks(self._others)),
         }
         file.write(Checkpoint(model_state.copy_variables(self.model), state))
+        log.saved = log.epochs
 
 
 def fit(

@@ -127,12 +127,36 @@ def test_an_objective_that_is_minimised(command: Command, home: Path, archive: P
 def test_a_timeout_begins_no_trial_and_a_resume_goes_on(command: Command, home: Path, archive: Path) -> None:
     code, output, _ = command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--timeout", "1s")
     assert code == 0
-    rows = study_table(home, "a")["tiny:Tiny"]
-    assert 1 <= len(rows) < 5
+    rows = [row for row in study_table(home, "a")["tiny:Tiny"] if row[1] != "RUNNING"]
+    assert len(rows) < 5
     assert "the timeout is used up" in output
     assert command("resume", "a", "--timeout", "1h")[0] == 0
     assert study_table(home, "a")["tiny:Tiny"][: len(rows)] == rows
     assert len(study_table(home, "a")["tiny:Tiny"]) == 5
+
+
+def test_what_is_under_way_at_the_timeout_goes_on_at_a_resume(command: Command, home: Path, archive: Path) -> None:
+    long = ("--space", "tiny:Slow", "--epochs", "30", "--trials", "2", "--seeds", "1", "--dataset", f"npz:{archive}")
+    assert command("run", "whole", *long)[0] == 0
+    code, output, _ = command("run", "a", *long, "--timeout", "1s")
+    assert code == 0
+    (row,) = study_table(home, "a")["tiny:Slow"]
+    assert row[1] == "RUNNING"
+    reported = len(row[4])
+    assert 1 <= reported < 30
+    assert f"trial 0 is left at epoch {reported}" in output
+    assert "1 interrupted" in command("status", "a")[1]
+    code, output, _ = command("resume", "a", "--timeout", "1h")
+    assert code == 0
+    assert study_table(home, "a") == study_table(home, "whole")
+    assert not list((home / "a" / "checkpoints").glob("*"))
+
+
+def test_a_fit_that_cannot_be_saved_is_not_begun_for_nothing(command: Command, home: Path, archive: Path) -> None:
+    words = ("--space", "tiny:SlowInStages", "--epochs", "20", "--trials", "3", "--seeds", "1", "--timeout", "1s")
+    assert command("run", "a", *words, "--dataset", f"npz:{archive}")[0] == 0
+    (row,) = study_table(home, "a")["tiny:SlowInStages"]
+    assert row[1] == "COMPLETE", command("status", "a")[1]
 
 
 def test_a_resume_may_ask_for_more(command: Command, home: Path, archive: Path) -> None:

@@ -1,5 +1,6 @@
 """Samplers that a restart does not change."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ import pytest
 from optuna.testing.pytest_samplers import BasicSamplerTestCase
 
 from study.config import StudyConfig
-from study.samplers import PRUNERS, SAMPLERS, KeyedSampler, judge_again
+from study.samplers import PRUNERS, SAMPLERS, KeyedPruner, KeyedSampler, known_from
 
 config = StudyConfig()
 
 
-def sampler(name: str, baseline: dict[str, Any] | None = None) -> KeyedSampler:
-    return KeyedSampler(SAMPLERS[name], lambda *key: config.seed_for("space", *key), baseline or {})
+def sampler(name: str, baseline: dict[str, Any] | None = None, back: int = 1) -> KeyedSampler:
+    return KeyedSampler(SAMPLERS[name], lambda *key: config.seed_for("space", *key), baseline or {}, back)
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -40,16 +41,53 @@ def test_the_choices_do_not_depend_on_when_the_process_was_restarted(name: str, 
         storage = f"sqlite:///{tmp_path}/{len(sizes)}.db"
         optuna.create_study(study_name="s", storage=storage)
         for size in sizes:
-            study = optuna.load_study(study_name="s", storage=storage, sampler=sampler(name), pruner=PRUNERS[pruner]())
+            keyed = KeyedPruner(PRUNERS[pruner]())
+            study = optuna.load_study(study_name="s", storage=storage, sampler=sampler(name), pruner=keyed)
             study.optimize(objective, n_trials=size)
         return table(study)
 
     assert run(30) == run(7, 9, 14)
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_the_table_does_not_depend_on_how_fast_each_worker_is(name: str, pruner: str) -> None:
+    """Trials under way at once, that begin and report in an order drawn at random."""
+    workers, trials = 2, 25
+    back = known_from(workers)
+
+    def run(seed: int) -> list[Any]:
+        rng = random.Random(seed)
+        study = optuna.create_study(sampler=sampler(name, back=back), pruner=KeyedPruner(PRUNERS[pruner](), back))
+        under_way: dict[int, Any] = {}
+        while len(study.trials) < trials or under_way:
+            begun = len(study.trials)
+            may_begin = all(number > begun - back for number in under_way)
+            if begun < trials and len(under_way) < workers and may_begin and (not under_way or rng.random() < 0.5):
+                trial = study.ask()
+                under_way[trial.number] = steps(trial, study)
+            else:
+                number = rng.choice(list(under_way))
+                if next(under_way[number], None) is None:
+                    del under_way[number]
+        return table(study)
+
+    def steps(trial: optuna.Trial, study: optuna.Study) -> Any:
+        x = trial.suggest_float("x", 1e-3, 1e3, log=True)
+        for step in range(1, 10):
+            yield step
+            trial.report(x / step, step)
+            if trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                return
+        study.tell(trial, x)
+
+    assert run(1) == run(2) == run(3)
+
+
 def test_a_trial_killed_between_its_verdict_and_its_end_is_judged_as_before() -> None:
     """Successive halving stores the rung before anybody acts on the verdict."""
-    study = optuna.create_study(direction="maximize", pruner=PRUNERS["sha"]())
+    study = optuna.create_study(direction="maximize", pruner=KeyedPruner(PRUNERS["sha"]()))
     for value in (0.9, 0.8, 0.7):
         trial = study.ask()
         trial.report(value, 1)
@@ -58,13 +96,12 @@ def test_a_trial_killed_between_its_verdict_and_its_end_is_judged_as_before() ->
     trial = study.ask()
     trial.report(0.1, 1)
     assert trial.should_prune()
-    assert not optuna.Trial(study, trial._trial_id).should_prune()  # what the stored rung does
-    assert judge_again(study, trial.number)
-    assert judge_again(study, trial.number)
+    assert optuna.Trial(study, trial._trial_id).should_prune()
+    assert trial.should_prune()
     winner = study.ask()
     winner.report(0.95, 1)
     assert not winner.should_prune()
-    assert not judge_again(study, winner.number)
+    assert not winner.should_prune()
 
 
 def test_a_draw_depends_on_the_seed_and_the_trial() -> None:
@@ -118,8 +155,7 @@ class TestKeyedTpeAsOptunaTestsSamplers(BasicSamplerTestCase):
 
 def test_a_trial_taken_up_again_does_not_compete_with_itself() -> None:
     """Successive halving has stored its rung, and it was killed before anybody acted on the verdict."""
-    pruner = PRUNERS["sha"]()
-    study = optuna.create_study(direction="maximize", pruner=pruner)
+    study = optuna.create_study(direction="maximize", pruner=KeyedPruner(PRUNERS["sha"]()))
     for value in (0.9, 0.85, 0.7, 0.6):
         trial = study.ask()
         trial.report(value, 1)
@@ -127,4 +163,4 @@ def test_a_trial_taken_up_again_does_not_compete_with_itself() -> None:
     trial = study.ask()
     trial.report(0.86, 1)
     assert trial.should_prune()
-    assert judge_again(study, trial.number)
+    assert trial.should_prune()

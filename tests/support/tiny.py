@@ -1,5 +1,6 @@
 """Search spaces and data small enough to train in a test."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,24 @@ class TinyOther(Tiny):
 
     def build(self, hp: Any) -> keras.Model:
         return compiled(keras.layers.Dense(hp.Int("width", 4, 8), hp.Choice("activation", ["relu", "tanh"])))
+
+
+class Slow(Tiny):
+    """Takes a while for each epoch."""
+
+    baseline_epochs = 1
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
+        wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: time.sleep(0.08))
+        return model.fit(*args, callbacks=[wait, *callbacks], **kwargs)
+
+
+class SlowInStages(Slow):
+    """Its epochs are not saved: what a HyperModel does between two fits cannot be skipped."""
+
+    def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+        model.fit(x, y, **{**kwargs, "epochs": 1})
+        return super().fit(hp, model, x, y, **kwargs)
 
 
 def build_function(hp: Any) -> keras.Model:
