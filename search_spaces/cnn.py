@@ -120,7 +120,7 @@ def _classifier(hp: Any, activation: str, num_classes: int) -> list[keras.Layer]
     dropout = hp.Float("dropout", 0.0, 0.6, step=0.1, default=0.5)
     if dropout:
         head.append(layers.Dropout(dropout))
-    return [*head, layers.Dense(num_classes)]
+    return [*head, layers.Dense(num_classes, dtype="float32")]
 
 
 def _optimizer(hp: Any) -> keras.optimizers.Optimizer:

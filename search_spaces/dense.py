@@ -46,7 +46,7 @@ class DenseHyperModel(keras_tuner.HyperModel):
             model.add(layers.Activation(activation))
             if dropout:
                 model.add(layers.Dropout(dropout))
-        model.add(layers.Dense(self.num_classes))
+        model.add(layers.Dense(self.num_classes, dtype="float32"))
         model.compile(
             optimizer=keras.optimizers.Adam(
                 hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3),

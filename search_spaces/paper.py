@@ -47,7 +47,7 @@ class PaperHyperModel(keras_tuner.HyperModel):
             model.add(layers.Activation(activation))
         model.add(layers.Flatten())
         model.add(layers.Dense(DENSE_UNITS, activation=activation))
-        model.add(layers.Dense(self.num_classes))
+        model.add(layers.Dense(self.num_classes, dtype="float32"))
         model.compile(
             optimizer=keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3)),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

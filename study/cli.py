@@ -73,10 +73,11 @@ def run(
     seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = StudyConfig.seed,
     split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = StudyConfig.split_seed,
     sampler: Annotated[str, typer.Option(help="tpe or random.")] = StudyConfig.sampler,
-    pruner: Annotated[str, typer.Option(help="median, sha or none.")] = StudyConfig.pruner,
+    pruner: Annotated[str, typer.Option(help="sha (successive halving), median or none.")] = StudyConfig.pruner,
     objective: Annotated[str, typer.Option(help="val_accuracy or val_loss.")] = StudyConfig.objective,
     workers: Workers = "auto",
     memory_limit: MemoryLimit = None,
+    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = StudyConfig.precision,
     home: Home = HOME,
     storage: Storage = None,
     quiet: Quiet = False,
@@ -103,6 +104,7 @@ def run(
         objective=objective,
         workers=parse_workers(workers or "auto"),
         memory_limit=_parsed(memory_limit, parse_size),
+        precision=precision,
     )
     storage_room.check_places(home, name, storage)
     url = storage_room.storage_url(home, storage)

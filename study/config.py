@@ -13,6 +13,7 @@ from study.errors import StudyError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 Direction = Literal["maximize", "minimize"]
 OBJECTIVES: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
+PRECISIONS = dict.fromkeys(("float32", "mixed_float16", "mixed_bfloat16"))
 MOST_WORKERS = 256
 LEAST_MEMORY = 10**9
 SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
@@ -49,7 +50,7 @@ class StudyConfig:
 
     # How
     sampler: str = "tpe"
-    pruner: str = "median"
+    pruner: str = "sha"
     seed: int = 0
     """Every random number of the study follows from it."""
     split_seed: int = 0
@@ -58,6 +59,8 @@ class StudyConfig:
     """Worker processes; 0 trains in the process of the command."""
     memory_limit: int | None = None
     """Bytes a worker may hold; a trial that needs more fails. None is no limit."""
+    precision: str = "float32"
+    """Keras's dtype policy; a mixed one pays on GPUs that have tensor cores."""
 
     # Where the data lies
     manual_dir: str | None = None
@@ -91,7 +94,10 @@ class StudyConfig:
             if not 0 <= getattr(self, option) < 2**32:
                 flag = option.replace("_", "-")
                 raise StudyError(f"--{flag} must lie in 0 to 2^32-1; it was given {getattr(self, option)}")
-        for option, known in (("sampler", SAMPLERS), ("pruner", PRUNERS), ("objective", OBJECTIVES)):
+        choices: dict[str, Mapping[str, Any]] = {
+            "sampler": SAMPLERS, "pruner": PRUNERS, "objective": OBJECTIVES, "precision": PRECISIONS,
+        }  # fmt: skip
+        for option, known in choices.items():
             check_choice(f"--{option}", getattr(self, option), known)
 
     @property

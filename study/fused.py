@@ -21,7 +21,7 @@ def fuse(model: keras.Model) -> None:
     for layer in _layers(model):
         if type(layer) is keras.layers.BatchNormalization and _normalizes_plainly(layer):
             layer.call = partial(_normalize, layer)
-    optimizer = model.optimizer
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of a loss that is scaled
     update = getattr(type(optimizer), "update_step", None)
     if update is keras.optimizers.Adam.update_step and not optimizer.amsgrad:
         optimizer.update_step = partial(_adam_step, optimizer)

@@ -22,7 +22,17 @@ BASELINE_NUMBER = 0
 
 
 SHORTEST_RUNG, HALVING = 1, 3
-"""Successive halving: epochs of the first rung, and how many times longer each next one is."""
+"""Successive halving (Li et al. 2020, algorithm 2, judged once): epochs of the first rung, and how many times longer
+each next one is. A third of the trials passes a rung.
+
+Why these are the defaults: 80 random configurations of the `dense` space were trained on MNIST for 8 epochs each. 11 %
+of them reach 98.0 % validation accuracy; ranks after the first epoch agree with final ones (Spearman 0.85), so most of
+a hopeless trial can be spared. Replayed in 300 random orders on 2 workers, median seconds to 98.0 and 98.3 %: without
+pruning 51 and 121, median pruning (from 5 complete trials on) 46 and 82, halving by 2 39 and 65, by 3 37 and 64, by 4
+36 and 63, by 3 from the second epoch on 38 and 75. With a model of those curves in their place (extremely randomised
+trees, 40 seeds): by 3 43 s to 98.0 %, median pruning 65. TPE after 10 random trials, joint or not, was as fast as
+random search to 98.0 % and better after 150 s (98.37 against 98.21 %); after 5 or 3 random trials it was slower.
+"""
 
 
 def known_from(workers: int) -> int:

@@ -141,10 +141,13 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
     Raises:
         StudyError: what cannot be used.
     """
+    import keras
+
     from search_spaces import load
     from study import datasets, environment, fingerprints
 
     config = task.config
+    keras.config.set_dtype_policy(config.precision)
     dataset = datasets.load(config)
     hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
     fingerprint = fingerprints.of_study(config, dataset, hypermodels)

@@ -5,6 +5,7 @@ import json
 import signal
 from pathlib import Path
 
+import keras
 import made
 import optuna
 import pytest
@@ -157,6 +158,21 @@ def test_a_fit_that_cannot_be_saved_is_not_begun_for_nothing(command: Command, h
     assert command("run", "a", *words, "--dataset", f"npz:{archive}")[0] == 0
     (row,) = study_table(home, "a")["tiny:SlowInStages"]
     assert row[1] == "COMPLETE", command("status", "a")[1]
+
+
+def test_mixed_precision_is_an_option(command: Command, home: Path, archive: Path) -> None:
+    words = ("--space", "dense", "--trials", "1", "--epochs", "1", "--seeds", "1", "--dataset", f"npz:{archive}")
+    try:
+        assert command("run", "a", *words, "--precision", "mixed_bfloat16")[0] == 0
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert command("run", "b", *words)[0] == 0
+        assert keras.config.dtype_policy().name == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = keras.saving.load_model(home / "a" / "models" / "dense.keras")
+    assert [layer.compute_dtype for layer in model.layers if layer.weights] == ["bfloat16", "float32"]
+    loss = {name: study_table(home, name)["dense"][0][4] for name in ("a", "b")}
+    assert loss["a"].keys() == loss["b"].keys()
 
 
 def test_a_resume_may_ask_for_more(command: Command, home: Path, archive: Path) -> None:

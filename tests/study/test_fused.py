@@ -109,3 +109,17 @@ def test_a_model_is_saved_as_it_was_built(tmp_path: Any) -> None:
     images = np.random.default_rng(2).normal(size=(5, 4, 4, 2)).astype(np.float32)
     np.testing.assert_allclose(model(images), loaded(images), atol=1e-6)
     assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+
+
+def test_the_optimizer_under_a_scaled_loss_is_fused_too() -> None:
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = network(optimizers.Adam(0.01), layers.Flatten(), layers.Dense(4))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    fuse(model)
+    model.optimizer.build(model.trainable_variables)
+    graph = tf.function(model.train_step).get_concrete_function((tf.zeros((2, 4, 4, 2)), tf.zeros(2, tf.int64))).graph
+    functions = [function.graph for function in graph._functions.values()] if hasattr(graph, "_functions") else []
+    operations = {operation.type for each in [graph, *functions] for operation in each.get_operations()}
+    assert "ResourceApplyAdam" in operations

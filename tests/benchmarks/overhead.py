@@ -1,0 +1,122 @@
+"""What a study costs besides its training, and how fast the commands answer.
+
+    python tests/benchmarks/overhead.py                       # 30 trials of `dense` on arrays of MNIST's shape
+    python tests/benchmarks/overhead.py --manual-dir DIR      # on MNIST itself
+
+Training is what passes between the beginning and the end of an epoch, validation included. Everything else is outside:
+importing TensorFlow, reading the data, asking, building, tracing, storing, saving, testing, the report. One worker, so
+that wall time can be divided. The commands are timed in turns with the imports they are held against.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from study import storage as storage_room
+from study.config import StudyConfig
+from study.records import RECORD, TrialRecord
+
+EPOCHS_FILE = "BENCHMARK_EPOCHS"
+HELP = ["-m", "study", "--help"]
+STATUS = ["-m", "study", "status"]
+
+
+def study_outside(folder: Path, trials: int, manual_dir: Path | None) -> dict[str, Any]:
+    """A study's wall time, and the part of it that was no training."""
+    if manual_dir is None:
+        rng, file = np.random.default_rng(0), folder / "images.npz"
+        parts = {f"x_{part}": rng.integers(0, 256, (n, 28, 28)).astype(np.uint8) for part, n in SIZES.items()}
+        np.savez(file, **parts, **{f"y_{part}": rng.integers(0, 10, n) for part, n in SIZES.items()})
+        data = ["--dataset", f"npz:{file}"]
+    else:
+        data = ["--dataset", "mnist", "--manual-dir", str(manual_dir)]
+    words = ["run", "a", *data, "--space", "timed_space:Dense", "--trials", str(trials), "--workers", "1"]
+    epochs = folder / "epochs"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), EPOCHS_FILE: str(epochs)}
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "study", *words, "--quiet"], cwd=folder, check=True, env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wall = time.perf_counter() - began
+    training = [float(line.split()[1]) - float(line.split()[0]) for line in epochs.read_text().splitlines()]
+    return {
+        "trials": trials, "epochs": len(training), "wall_seconds": wall, "training_seconds": sum(training),
+        "outside": 1 - sum(training) / wall,
+    }  # fmt: skip
+
+
+SIZES = {"train": 60_000, "test": 10_000}
+
+
+def thousand_trials(home: Path) -> None:
+    """A study of 1,000 finished trials."""
+    home.mkdir()
+    config = StudyConfig(name="a", spaces=("dense",), trials=1000)
+    storage = storage_room.open_storage(storage_room.storage_url(home, None), create=True)
+    assert storage is not None
+    storage_room.create_study(storage, config, {"fingerprint": {}, "environment": {}})
+    study = storage_room.load(storage, config.study_name("dense"))
+    distribution = optuna.distributions.FloatDistribution(0, 1)
+    curve = [0.9 + 0.01 * epoch for epoch in range(8)]
+    for number in range(1000):
+        record = TrialRecord(
+            values={"x": 0.5}, epochs=8, best_epoch=8, parameters=1000, seconds=8.0,
+            history={"val_accuracy": list(curve), "loss": list(curve)}, seed=number, worker="a:1",
+        )  # fmt: skip
+        study.add_trial(optuna.trial.create_trial(
+            params={"x": 0.5}, distributions={"x": distribution}, value=curve[-1],
+            user_attrs={RECORD: record.to_json()}, intermediate_values=dict(enumerate(curve, 1)),
+        ))  # fmt: skip
+
+
+def command_seconds(folder: Path, rounds: int) -> dict[str, Any]:
+    """Wall time of commands and of bare imports, the medians of as many turns."""
+    thousand_trials(folder / "runs")
+    commands = {
+        "study --help": HELP,
+        "import typer, rich": ["-c", "import typer, rich"],
+        "study status, 1,000 trials": STATUS,
+        "import optuna, sqlalchemy": ["-c", "import optuna, sqlalchemy"],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, words in commands.items():
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            seconds[name].append(time.perf_counter() - began)
+    return {name: round(statistics.median(times), 3) for name, times in seconds.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--manual-dir", type=Path, help="MNIST's original files.")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        commands = command_seconds(Path(folder), arguments.rounds)
+    for name, seconds in commands.items():
+        print(f"{name:30} {seconds:8.3f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        result = study_outside(Path(folder), arguments.trials, arguments.manual_dir and arguments.manual_dir.absolute())
+    print(
+        f"{result['trials']} trials and finals: {result['wall_seconds']:.1f} s, {result['epochs']} epochs; "
+        f"outside training {result['outside']:.1%}"
+    )
+    print(json.dumps({**result, **commands}))
+
+
+if __name__ == "__main__":
+    main()
