@@ -16,8 +16,8 @@ import optuna
 import psutil
 from optuna.trial import FrozenTrial, TrialState
 
-OWNER = "owner"
-"""The user attribute of a trial that names who trains it and how its earlier owners died."""
+from study.records import OWNER
+
 LEASE_SECONDS = 600.0
 """How long an owner on another host is believed to be alive without a word from it."""
 LEASE_EPOCHS = 3
@@ -160,7 +160,11 @@ class Claims:
 
 def owner_of(trial: FrozenTrial) -> Owner | None:
     """Who trains a trial; None where nobody has claimed it or its owner was found dead."""
-    values = trial.user_attrs.get(OWNER, {})
+    return owner_in(trial.user_attrs.get(OWNER, {}))
+
+
+def owner_in(values: dict[str, Any]) -> Owner | None:
+    """The same from the trial's attribute."""
     return Owner.from_json(values) if "process" in values else None
 
 

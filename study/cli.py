@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from search_spaces import SpaceError
 from study.config import StudyConfig, check_choice, parse_duration, parse_size, parse_workers
@@ -358,6 +356,8 @@ def _report(config: StudyConfig, storage: Any, home: Path, output: Path | None) 
 
 
 def _show_verdict(config: StudyConfig, storage: Any, file: Path, display: "Display") -> None:
+    from rich.table import Table
+
     from reports import collect
     from reports.panels import verdict
 
@@ -427,6 +427,8 @@ def _options_of_run() -> set[str]:
 
 
 def _complain(message: str, exit_code: int) -> int:
+    from rich.console import Console
+
     Console(stderr=True).print(f"study: {message}", markup=False, highlight=False, soft_wrap=True)
     return exit_code
 

@@ -1,7 +1,6 @@
 """What a study is: one frozen, validated dataclass, stored as JSON beside the trials."""
 
 import dataclasses
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -127,6 +126,8 @@ class StudyConfig:
 
     def seed_for(self, *key: str | int) -> int:
         """A 32-bit seed that depends on `seed` and the key alone, so that no order of events can change it."""
+        import hashlib
+
         text = json.dumps([self.seed, *key])
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 

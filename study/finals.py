@@ -98,6 +98,7 @@ class _Finals:
 
     def run(self) -> None:
         session = self.session
+        session.growth.forget()
         session.display.phase("finals", *self._counts())
         while True:
             session.between_trials()

@@ -12,6 +12,8 @@ History = dict[str, list[float | None]]
 
 RECORD = "record"
 """The user attribute of a trial that holds its record."""
+OWNER = "owner"
+"""The user attribute of a trial that names who trains it and how its earlier owners died."""
 FINAL, ERROR = "final", "error"
 """User attributes of a final: whose it is, from before it is made; why it failed."""
 

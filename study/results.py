@@ -180,13 +180,12 @@ def export(storage: BaseStorage, config: StudyConfig, file: Path) -> int:
 
 
 def _of_space(storage: BaseStorage, config: StudyConfig, space: str) -> dict[str, Any]:
-    searched = trials(storage, config, space)
-    counts = {word: sum(trial.state == state for trial in searched) for word, state in STATES.items()}
-    owners = [claims.owner_of(trial) for trial in searched if trial.state == TrialState.RUNNING]
+    overview = storage_room.overview(storage, config.study_name(space), config.direction)
+    counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
+    owners = list(map(claims.owner_in, overview.owners))
     trained = sum(owner is not None and not owner.is_dead() for owner in owners)
-    finished = sum(trial.state in FINISHED for trial in searched)
-    winner = best_trial(searched, config)
-    errors = [kept.error for trial in searched if (kept := record(trial)) and kept.error]
+    finished = sum(counts.values())
+    number, value = overview.best or (None, None)
     return {
         "name": space,
         "trials": config.trials,
@@ -195,7 +194,7 @@ def _of_space(storage: BaseStorage, config: StudyConfig, space: str) -> dict[str
         "running": trained,
         "interrupted": len(owners) - trained,
         "left": max(config.trials - finished, 0),
-        "best": winner.value if winner else None,
-        "best_trial": winner.number if winner else None,
-        "last_error": errors[-1] if errors else None,
+        "best": value,
+        "best_trial": number,
+        "last_error": (overview.last_failure or {}).get("error"),
     }

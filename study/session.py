@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 RECYCLE_GROWTH = 512 * 2**20
-"""Bytes by which a worker may grow before a fresh one takes its place: TensorFlow keeps what each model cost it."""
+"""Bytes by which a worker may grow after its first trial before a fresh one, which takes seconds to start, takes its
+place: TensorFlow keeps a little of each model."""
 
 LIMIT_PARTS = 8
 """A worker may grow by this part of a memory limit: what a trial may need shall not depend on those before it."""
@@ -57,6 +58,23 @@ class Task:
     """When this session's first process began to search, seconds since 1970; None for itself."""
 
 
+class Growth:
+    """How many bytes this process has grown since its first trial, or since the first after `forget`: a first trial
+    brings what stays, the arrays of the data and TensorFlow's own."""
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+
+    def forget(self) -> None:
+        """What comes next needs data of its own."""
+        self._sizes.clear()
+
+    def look(self) -> int:
+        """Called before each trial."""
+        self._sizes.append(int(psutil.Process().memory_info().rss))
+        return self._sizes[-1] - self._sizes[:2][-1]
+
+
 @dataclass(frozen=True)
 class Session:
     """One process at work on a study."""
@@ -69,8 +87,7 @@ class Session:
     display: Display
     interruption: Interruption
     began: float
-    first_size: int
-    """Resident bytes when it began."""
+    growth: "Growth"
 
     @property
     def config(self) -> StudyConfig:
@@ -126,7 +143,7 @@ class Session:
         self.interruption.check()
         limit = self.config.memory_limit
         most = RECYCLE_GROWTH if limit is None else min(RECYCLE_GROWTH, limit // LIMIT_PARTS)
-        if self.task.supervisor is not None and _resident() - self.first_size > most:
+        if self.growth.look() > most and self.task.supervisor is not None:
             raise Recycled
 
     def wait(self) -> None:
@@ -173,7 +190,7 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         display=display,
         interruption=interruption,
         began=task.began or time.time(),
-        first_size=_resident(),
+        growth=Growth(),
     )
     if task.first and task.began is None:
         _begin(session)
@@ -203,7 +220,3 @@ def _begin(session: Session) -> None:
 def checkpoint_path(what: str, number: int) -> str:
     """A trial's checkpoint, relative to the study's folder."""
     return f"checkpoints/{file_name(what)}-{number}.npz"
-
-
-def _resident() -> int:
-    return int(psutil.Process().memory_info().rss)

@@ -1,23 +1,26 @@
 """Opening a storage URL. The only file that knows SQLAlchemy."""
 
+import json
 import os
 import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, RDBStorage
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from study.config import Direction, StudyConfig
 from study.errors import StudyError, StudyFailure, one_line
+from study.records import OWNER, RECORD
 
 CONFIG = "config"
 BUSY_SECONDS = 60
@@ -177,6 +180,50 @@ def update_config(storage: BaseStorage, config: StudyConfig) -> None:
 def load(storage: BaseStorage, study_name: str, **options: Any) -> optuna.Study:
     """An Optuna study of the storage; `options` are its sampler and pruner."""
     return optuna.load_study(study_name=study_name, storage=storage, **options)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """An Optuna study in numbers."""
+
+    counts: dict[str, int]
+    """Trials by the name of their state."""
+    best: tuple[int, float] | None
+    """Number and value of the best complete trial that has a record, the earliest of equals."""
+    owners: list[dict[str, Any]]
+    """The owner attribute of each running trial; empty where it has none."""
+    last_failure: dict[str, Any] | None
+    """The record of the last failed trial."""
+
+
+def overview(storage: BaseStorage, study_name: str, direction: Direction) -> Overview:
+    """A study in numbers, asked of the database: reading 1,000 trials as objects takes Optuna a third of a second."""
+    trials = "FROM trials JOIN studies USING (study_id)"
+    attribute = "LEFT JOIN trial_user_attributes a ON a.trial_id = trials.trial_id AND a.key = "
+    where = "WHERE study_name = :name AND state ="
+    order = "DESC" if direction == "maximize" else "ASC"
+    asked = {
+        "counts": f"SELECT state, COUNT(*) {trials} WHERE study_name = :name GROUP BY state",
+        "best": f"SELECT number, value {trials} JOIN trial_values v ON v.trial_id = trials.trial_id {attribute} "
+        f":record {where} 'COMPLETE' AND value_type = 'FINITE' AND a.key IS NOT NULL "
+        f"ORDER BY value {order}, number LIMIT 1",
+        "owners": f"SELECT value_json {trials} {attribute} :owner {where} 'RUNNING'",
+        "failures": f"SELECT value_json {trials} {attribute} :record {where} 'FAIL' ORDER BY number DESC LIMIT 1",
+    }
+    database: Any = getattr(storage, "_backend", storage)  # behind Optuna's cache
+    with database.engine.connect() as connection:
+        given = {"name": study_name, "record": RECORD, "owner": OWNER}
+        rows = {
+            what: connection.execute(text(sql), {key: given[key] for key in given if f":{key}" in sql}).all()
+            for what, sql in asked.items()
+        }
+    (failure,) = rows["failures"] or [(None,)]
+    return Overview(
+        counts=dict(row._tuple() for row in rows["counts"]),
+        best=next((row._tuple() for row in rows["best"]), None),
+        owners=[json.loads(value or "{}") for (value,) in rows["owners"]],
+        last_failure=json.loads(failure[0]) if failure[0] else None,
+    )
 
 
 @contextmanager
