@@ -164,7 +164,6 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
     from study import datasets, environment, fingerprints
 
     config = task.config
-    keras.config.set_dtype_policy(config.precision)
     dataset = datasets.load(config)
     hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
     fingerprint = fingerprints.of_study(config, dataset, hypermodels)
@@ -182,6 +181,7 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         fingerprints.check(stored["fingerprint"], fingerprint)
         if task.first:
             environment.check(config.name, stored["environment"], task.allow_drift, display.warn)
+    keras.config.set_dtype_policy(config.precision)
     session = Session(
         task=replace(task, create=False),
         storage=storage,

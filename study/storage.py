@@ -219,8 +219,8 @@ def overview(storage: BaseStorage, study_name: str, direction: Direction) -> Ove
         }
     (failure,) = rows["failures"] or [(None,)]
     return Overview(
-        counts=dict(row._tuple() for row in rows["counts"]),
-        best=next((row._tuple() for row in rows["best"]), None),
+        counts=dict(map(tuple, rows["counts"])),
+        best=next(((number, value) for number, value in rows["best"]), None),
         owners=[json.loads(value or "{}") for (value,) in rows["owners"]],
         last_failure=json.loads(failure[0]) if failure[0] else None,
     )

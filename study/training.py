@@ -195,7 +195,9 @@ def _fit(
     log: EpochLog,
     on_built: OnBuilt,
 ) -> keras.Model:
+    policy = keras.config.dtype_policy()
     keras.backend.clear_session()
+    keras.config.set_dtype_policy(policy)  # which the session was
     keras.utils.set_random_seed(seed)
     hypermodel.declare_hyperparameters(hp)
     model = hypermodel.build(hp)

@@ -102,7 +102,8 @@ def test_a_terminal_that_is_closed_ends_the_epoch_and_loses_nothing(home: Path, 
     import subprocess
     import sys
 
-    words = ["run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Tiny", "--trials", "50", "--epochs", "20"]
+    words = ["run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Tiny", "--trials", "50", "--epochs", "20",
+             "--workers", "1"]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent)}
     child, terminal = pty.fork()
     if child == 0:

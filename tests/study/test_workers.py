@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import made
+import psutil
 import pytest
 from rich.console import Console
 
 from study import claims, results, workers
 from study import storage as storage_room
 from study.claims import Process
+from study.config import parse_workers
+from study.errors import StudyError
 from study.progress import Display
 from study.session import Task
 
@@ -87,7 +90,7 @@ def test_how_a_worker_ended(exit_code: int, said: str) -> None:
 
 
 def test_each_worker_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     with workers._share_of_cores(1):
@@ -96,3 +99,21 @@ def test_each_worker_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch)
         assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
         assert os.environ["OMP_NUM_THREADS"] == "2"
     assert "TF_NUM_INTRAOP_THREADS" not in os.environ
+
+
+def test_workers_that_suit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda only_physical_cores: 8)
+    memory = psutil.virtual_memory()
+    plenty = memory._replace(available=100 * 2**30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: plenty)
+    monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: iter(()))
+    assert workers.fitting() == parse_workers("auto") == 8
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=5 * 2**30))
+    assert workers.fitting() == 2
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=0))
+    assert workers.fitting() == 1
+    monkeypatch.setattr("psutil.virtual_memory", lambda: plenty)
+    monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: iter([self / "nvidia0"]))
+    assert workers.fitting() == 1
+    with pytest.raises(StudyError, match="--workers is a number or auto; it was given 'many'"):
+        parse_workers("many")
