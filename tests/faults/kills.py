@@ -30,8 +30,10 @@ from study import results
 from study import storage as storage_room
 
 NAME = "killed"
+VARIANTS = (("sha", "1"), ("median", "2"), ("median", "1"), ("sha", "2"))
+"""Pruner and number of workers."""
 DEFINITION = (
-    "--space", "fault_space:Dense", "--space", "fault_space:Conv", "--trials", "6", "--epochs", "4", "--seeds", "2",
+    "--space", "fault_space:Dense", "--space", "fault_space:Conv", "--trials", "8", "--epochs", "4", "--seeds", "2",
 )  # fmt: skip
 LONGEST = 9.0
 """Seconds after which a timed kill comes at the latest."""
@@ -42,6 +44,7 @@ class Outcome:
     """What a study has come to."""
 
     home: Path
+    workers: str = "1"
     kills: dict[str, int] = field(default_factory=dict)
     epochs: int = 0
     """Epochs trained, those that were trained again included."""
@@ -71,17 +74,17 @@ def words_to_go_on(home: Path, name: str = NAME) -> tuple[str, ...]:
     return ("resume", name) if name in storage_room.read_configs(storage) else ("run", name, *DEFINITION)
 
 
-def uninterrupted(home: Path, pruner: str = "median") -> Outcome:
+def uninterrupted(home: Path, pruner: str, workers: str) -> Outcome:
     """The study that nobody kills."""
-    process = command(home, "run", NAME, *DEFINITION, "--pruner", pruner)
+    process = command(home, "run", NAME, *DEFINITION, "--pruner", pruner, "--workers", workers)
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    return Outcome(home, epochs=_epochs(home))
+    return Outcome(home, workers, epochs=_epochs(home))
 
 
-def killed(home: Path, rng: random.Random, most: int, workers: str = "1", pruner: str = "median") -> Outcome:
+def killed(home: Path, rng: random.Random, most: int, pruner: str, workers: str) -> Outcome:
     """A study that is killed until it is done, or `most` times."""
-    outcome = Outcome(home)
+    outcome = Outcome(home, workers)
     finished: dict[str, list[Any]] = {}
     while True:
         began, output = time.monotonic(), ""
@@ -124,7 +127,8 @@ def compare(whole: Outcome, broken: Outcome) -> None:
         assert finals[1][key][0] == numbers, key
         for name, array in predictions.items():
             assert np.array_equal(finals[1][key][1][name], array), (key, name)
-    assert broken.epochs <= whole.epochs + broken.total, (broken.epochs, whole.epochs, broken.total)
+    lost = broken.total * max(1, int(broken.workers))  # an epoch of each worker's trial
+    assert broken.epochs <= whole.epochs + lost, (broken.epochs, whole.epochs, lost)
     checkpoints = broken.home / NAME / "checkpoints"
     assert not list(checkpoints.glob("*")), list(checkpoints.glob("*"))
     assert (broken.home / NAME / "report.html").is_file()
@@ -178,6 +182,10 @@ def _finals(home: Path) -> dict[Any, Any]:
     return found
 
 
+def _named(variant: tuple[str, str]) -> str:
+    return "{}, workers {}".format(*variant)
+
+
 def main() -> None:
     """Kill until there were enough kills; print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -186,20 +194,23 @@ def main() -> None:
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
-        wholes = {pruner: uninterrupted(Path(folder) / f"whole-{pruner}", pruner) for pruner in ("sha", "median")}
-        for pruner, whole in wholes.items():
-            print(f"uninterrupted, {pruner}: {whole.epochs} epochs", flush=True)
+        wholes = {}
+        for variant in VARIANTS:
+            wholes[variant] = uninterrupted(Path(folder) / "whole-{}-{}".format(*variant), *variant)
+            print(f"uninterrupted, {_named(variant)}: {wholes[variant].epochs} epochs", flush=True)
         moments: dict[str, int] = {}
         studies = 0
         while (done := sum(moments.values())) < arguments.kills:
+            variant = VARIANTS[studies % len(VARIANTS)]
             studies += 1
-            pruner = ("sha", "median")[studies % 2]
-            whole = wholes[pruner]
             home = Path(folder) / f"killed{studies}"
-            broken = killed(home, rng, min(25, arguments.kills - done), pruner=pruner)
-            compare(whole, broken)
-            again = broken.epochs - whole.epochs
-            print(f"study {studies}, {pruner}: {broken.total} kills, equal; {again} epochs trained again", flush=True)
+            broken = killed(home, rng, min(25, arguments.kills - done), *variant)
+            compare(wholes[variant], broken)
+            again = broken.epochs - wholes[variant].epochs
+            print(
+                f"study {studies}, {_named(variant)}: {broken.total} kills, equal; {again} epochs trained again",
+                flush=True,
+            )
             for moment, count in broken.kills.items():
                 moments[moment] = moments.get(moment, 0) + count
     print(f"{sum(moments.values())} kills in {studies} studies; every table, final and prediction equal")

@@ -1,0 +1,66 @@
+"""Trials an hour: one worker with every core against `--workers auto`, in turns.
+
+    python tests/benchmarks/workers.py                                             # the `dense` space
+    python tests/benchmarks/workers.py --space cnn --images 6000 --epochs 1
+
+The same random configurations, without pruning, on arrays of MNIST's shape. The clock runs from the beginning of the
+first trial to the end of the last: what a study costs once does not count, the last trial of the slower worker does.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study import results
+from study import storage as storage_room
+
+
+def trials_an_hour(folder: Path, data: Path, workers: str, options: Any, turn: int) -> tuple[float, int]:
+    """Of one study, and how many workers it had."""
+    name = f"{workers}-{turn}"
+    words = ["run", name, "--space", options.space, "--dataset", f"npz:{data}", "--trials", str(options.trials),
+             "--epochs", str(options.epochs), "--seeds", "1", "--sampler", "random", "--pruner", "none",
+             "--workers", workers, "--quiet"]  # fmt: skip
+    subprocess.run([sys.executable, "-m", "study", *words], cwd=folder, check=True, capture_output=True)
+    storage, config = storage_room.open_study(storage_room.storage_url(folder / "runs", None), name)
+    trials = results.trials(storage, config, options.space)
+    began = min(trial.datetime_start for trial in trials if trial.datetime_start)
+    ended = max(trial.datetime_complete for trial in trials if trial.datetime_complete)
+    return 3600 * len(trials) / (ended - began).total_seconds(), config.workers
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--space", default="dense")
+    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    rng, sizes = np.random.default_rng(0), {"train": options.images, "test": 1000}
+    rates: dict[str, list[float]] = {"1": [], "auto": []}
+    chosen = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder, data = Path(name), Path(name) / "images.npz"
+        parts = {f"x_{part}": rng.integers(0, 256, (n, 28, 28)).astype(np.uint8) for part, n in sizes.items()}
+        np.savez(data, **parts, **{f"y_{part}": rng.integers(0, 10, n) for part, n in sizes.items()})
+        for turn in range(options.rounds):
+            for workers in ("1", "auto") if turn % 2 == 0 else ("auto", "1"):
+                rate, chosen = trials_an_hour(folder, data, workers, options, turn)
+                rates[workers].append(rate)
+                print(f"round {turn}  --workers {workers:5} {rate:8.0f} trials an hour", file=sys.stderr, flush=True)
+    one, auto = (statistics.median(rates[workers]) for workers in ("1", "auto"))
+    print(f"{options.space}: 1 worker {one:.0f}, auto ({chosen}) {auto:.0f} trials an hour: {auto / one:.2f}")
+    print(json.dumps({"space": options.space, "auto": chosen, "ratio": auto / one, "trials_an_hour": rates}))
+
+
+if __name__ == "__main__":
+    main()
