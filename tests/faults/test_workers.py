@@ -55,7 +55,7 @@ def test_four_workers_and_many_trivial_trials(home: Path) -> None:
 def test_workers_that_are_killed_again_and_again(home: Path) -> None:
     """For a quarter of a minute; `FAULTS_SECONDS=60` for the whole one."""
     rng, seconds = random.Random(0), float(os.environ.get("FAULTS_SECONDS", "15"))
-    long = ("--epochs", str(round(4 * seconds)), "--pruner", "none")
+    long = ("--epochs", str(round(seconds)), "--pruner", "none")
     process = start(home, "run", "a", *TRIVIAL, "--trials", "24", *long, "--workers", "2")
     wait_for_line(process, "fault_space:Trivial  trial", 1)
     killed, end = 0, time.monotonic() + seconds
