@@ -54,8 +54,9 @@ def main() -> None:
         np.savez(data, **parts, **{f"y_{part}": rng.integers(0, 10, n) for part, n in sizes.items()})
         for turn in range(options.rounds):
             for workers in ("1", "auto") if turn % 2 == 0 else ("auto", "1"):
-                rate, chosen = trials_an_hour(folder, data, workers, options, turn)
+                rate, count = trials_an_hour(folder, data, workers, options, turn)
                 rates[workers].append(rate)
+                chosen = max(chosen, count)
                 print(f"round {turn}  --workers {workers:5} {rate:8.0f} trials an hour", file=sys.stderr, flush=True)
     one, auto = (statistics.median(rates[workers]) for workers in ("1", "auto"))
     print(f"{options.space}: 1 worker {one:.0f}, auto ({chosen}) {auto:.0f} trials an hour: {auto / one:.2f}")
