@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_spaces import SpaceError
-from study.config import StudyConfig, check_choice, parse_duration, parse_size, parse_workers
+from study.config import StudyConfig, check_choice, parse_duration, parse_size
 from study.errors import Interrupted, StudyError, StudyFailure
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def run(
     from study import results
     from study import storage as storage_room
     from study.session import Task
+    from study.workers import parse as parse_workers
 
     config = StudyConfig(
         name=name,
@@ -100,7 +101,7 @@ def run(
         sampler=sampler,
         pruner=pruner,
         objective=objective,
-        workers=parse_workers(workers or "auto"),
+        workers=_parsed(workers, parse_workers),
         memory_limit=_parsed(memory_limit, parse_size),
         precision=precision,
     )
@@ -126,6 +127,9 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on where a study stopped: search, then finals, then report."""
+    from study.session import Task
+    from study.workers import parse as parse_workers
+
     stored, url = _stored(name, home, storage)
     changes = _given(
         trials=trials,
@@ -143,8 +147,6 @@ def resume(
             raise StudyError(
                 f"--{option} counts from the start and may grow only; {name} has {had}, it was given {wanted}"
             )
-    from study.session import Task
-
     _work(Task(config, home, url, allow_drift=allow_drift), quiet)
 
 

@@ -170,22 +170,6 @@ def parse_duration(text: str) -> float:
     return float(seconds)
 
 
-def parse_workers(text: str) -> int:
-    """A number, or as many as `auto` finds fit.
-
-    Raises:
-        StudyError: anything else.
-    """
-    if text == "auto":
-        from study.workers import fitting
-
-        return fitting()
-    try:
-        return int(text)
-    except ValueError:
-        raise StudyError(f"--workers is a number or auto; it was given {text!r}") from None
-
-
 def parse_size(text: str) -> int:
     """Bytes of `4GB`, `800MB` or `2GiB`.
 

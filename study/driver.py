@@ -9,7 +9,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study import storage as storage_room
 from study import training
-from study.claims import Claims
 from study.errors import StudyError, StudyFailure, one_line, traceback_end
 from study.hyperparameters import TrialHyperParameters
 from study.records import RECORD, TrialRecord, plain
@@ -166,7 +165,7 @@ class _Search:
                 epochs=config.epochs,
                 seed=seed,
                 log=log,
-                on_epoch=_Reporter(session, self.space, self.claims, trial, log),
+                on_epoch=_Reporter(self, trial, log),
                 on_built=on_built,
                 checkpoint=checkpoint,
             )
@@ -216,12 +215,9 @@ class _Search:
 class _Reporter:
     """Reports each epoch of a trial to the study, prunes it, and listens for the end."""
 
-    def __init__(
-        self, session: Session, space: str, claims: Claims, trial: optuna.Trial, log: training.EpochLog
-    ) -> None:
-        self._session = session
-        self._space = space
-        self._claims = claims
+    def __init__(self, search: _Search, trial: optuna.Trial, log: training.EpochLog) -> None:
+        self._search = search
+        self._session = search.session
         self._trial = trial
         self._log = log
         stored = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
@@ -243,11 +239,11 @@ class _Reporter:
             self._reported = epoch
         if epoch >= self._session.config.epochs:
             return  # there is nothing left to save or to lose
-        self._claims.renew(self._trial)
+        self._search.claims.renew(self._trial)
         if judged and self._trial.should_prune():
             raise optuna.TrialPruned
         self._session.interruption.check()
-        if self._session.out_of_time(self._space) and self._log.saved == epoch:
+        if self._session.out_of_time(self._search.space) and self._log.saved == epoch:
             raise _OutOfTime
 
 

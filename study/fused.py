@@ -24,9 +24,9 @@ def fuse(model: keras.Model) -> None:
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of a loss that is scaled
     update = getattr(type(optimizer), "update_step", None)
     if update is keras.optimizers.Adam.update_step and not optimizer.amsgrad:
-        optimizer.update_step = partial(_adam_step, optimizer)
+        optimizer.update_step = partial(_step, optimizer, _adam_step)
     elif update is keras.optimizers.SGD.update_step and optimizer.momentum:
-        optimizer.update_step = partial(_momentum_step, optimizer)
+        optimizer.update_step = partial(_step, optimizer, _momentum_step)
 
 
 def _layers(model: Any) -> Iterator[keras.layers.Layer]:
@@ -36,11 +36,16 @@ def _layers(model: Any) -> Iterator[keras.layers.Layer]:
             yield from _layers(layer)
 
 
-def _adam_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-    """Adam (Kingma and Ba 2015, algorithm 1, with the order of its last remark in section 2)."""
+def _step(optimizer: Any, fused: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    """An optimiser's `update_step`: fused where the gradient is dense."""
     if isinstance(gradient, tf.IndexedSlices):
         type(optimizer).update_step(optimizer, gradient, variable, learning_rate)
-        return
+    else:
+        fused(optimizer, gradient, variable, learning_rate)
+
+
+def _adam_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    """Adam (Kingma and Ba 2015, algorithm 1, with the order of its last remark in section 2)."""
     index = optimizer._get_variable_index(variable)
     dtype = variable.dtype
     step = tf.cast(optimizer.iterations.value + 1, dtype)
@@ -60,9 +65,6 @@ def _adam_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any)
 
 def _momentum_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
     """Stochastic gradient descent with momentum, Nesterov's where asked for (Sutskever et al. 2013, equations 1-4)."""
-    if isinstance(gradient, tf.IndexedSlices):
-        type(optimizer).update_step(optimizer, gradient, variable, learning_rate)
-        return
     dtype = variable.dtype
     tf.raw_ops.ResourceApplyKerasMomentum(
         var=variable.handle,

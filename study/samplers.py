@@ -54,6 +54,7 @@ def _known(study: optuna.Study, number: int, back: int) -> optuna.Study:
         trials = study._get_trials(deepcopy, states, use_cache)
         return [trial for trial in trials if trial.number <= number - back]
 
+    # Samplers and pruners read a study by these two alone; Optuna has no view of its own for this.
     view.get_trials = view._get_trials = get_trials  # type: ignore[method-assign]
     return view
 

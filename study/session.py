@@ -63,16 +63,18 @@ class Growth:
     brings what stays, the arrays of the data and TensorFlow's own."""
 
     def __init__(self) -> None:
-        self._sizes: list[int] = []
+        self._first: list[int] = []
 
     def forget(self) -> None:
         """What comes next needs data of its own."""
-        self._sizes.clear()
+        self._first.clear()
 
     def look(self) -> int:
         """Called before each trial."""
-        self._sizes.append(int(psutil.Process().memory_info().rss))
-        return self._sizes[-1] - self._sizes[:2][-1]
+        size = int(psutil.Process().memory_info().rss)
+        if len(self._first) < 2:  # before the first trial and after it
+            self._first.append(size)
+        return size - self._first[-1]
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Session:
     display: Display
     interruption: Interruption
     began: float
-    growth: "Growth"
+    growth: Growth
 
     @property
     def config(self) -> StudyConfig:

@@ -213,10 +213,7 @@ def overview(storage: BaseStorage, study_name: str, direction: Direction) -> Ove
     database: Any = getattr(storage, "_backend", storage)  # behind Optuna's cache
     with database.engine.connect() as connection:
         given = {"name": study_name, "record": RECORD, "owner": OWNER}
-        rows = {
-            what: connection.execute(text(sql), {key: given[key] for key in given if f":{key}" in sql}).all()
-            for what, sql in asked.items()
-        }
+        rows = {what: connection.execute(text(sql), given).all() for what, sql in asked.items()}
     (failure,) = rows["failures"] or [(None,)]
     return Overview(
         counts=dict(map(tuple, rows["counts"])),

@@ -59,6 +59,20 @@ def fitting() -> int:
     return max(1, min(cores, in_memory, MOST_FITTING))
 
 
+def parse(text: str) -> int:
+    """A number of workers, or as many as are `fitting` for `auto`.
+
+    Raises:
+        StudyError: anything else.
+    """
+    if text == "auto":
+        return fitting()
+    try:
+        return int(text)
+    except ValueError:
+        raise StudyError(f"--workers is a number or auto; it was given {text!r}") from None
+
+
 def run(task: Task, display: Display) -> None:
     """Search and finals of a study, by as many worker processes as its definition says, or by this process for 0.
 

@@ -24,6 +24,7 @@ from study import environment
 environment.import_tensorflow()
 
 import numpy as np
+from arrays import arrays
 
 from search_spaces import load
 from study import training
@@ -62,7 +63,7 @@ def measure_saving() -> list[float]:
         plain(*arguments)
         waited.append(time.perf_counter() - began)
 
-    training._EpochCallback._save = save  # type: ignore[method-assign]
+    training._EpochCallback._save = save
     return waited
 
 
@@ -98,7 +99,7 @@ def main() -> None:
     waited = measure_saving()
     for name in arguments.case or CASES:
         space, values, count, epochs = CASES[name]
-        images = Images(rng.integers(0, 256, (count, 28, 28, 1)).astype(np.uint8), rng.integers(0, 10, count))
+        images = Images(*arrays(count, rng))
         size = 0
         seconds: dict[bool, list[float]] = {False: [], True: []}
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:

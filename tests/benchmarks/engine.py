@@ -25,6 +25,7 @@ environment.import_tensorflow()
 import keras
 import numpy as np
 import tensorflow as tf
+from arrays import arrays
 from keras import layers
 
 from study import datasets, pipeline
@@ -172,7 +173,7 @@ def main() -> None:
     print(f"{'':20} {'images':>7} {'plain':>8} {'ours':>8} {'ratio':>6} {'bound':>8} {'n':>3}")
     for name in arguments.case or CASES:
         plain_model, our_model, batch_size, count, epochs = CASES[name]
-        images = Images(rng.integers(0, 256, (count, 28, 28, 1)).astype(np.uint8), rng.integers(0, 10, count))
+        images = Images(*arrays(count, rng))
         seconds: dict[bool, list[float]] = {False: [], True: []}
         for turn in range(arguments.rounds):
             for ours in (turn % 2 == 0, turn % 2 == 1):

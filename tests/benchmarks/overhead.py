@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
+from arrays import write_archive
 
 from study import storage as storage_room
 from study.config import StudyConfig
@@ -34,10 +34,7 @@ STATUS = ["-m", "study", "status"]
 def study_outside(folder: Path, trials: int, manual_dir: Path | None) -> dict[str, Any]:
     """A study's wall time, and the part of it that was no training."""
     if manual_dir is None:
-        rng, file = np.random.default_rng(0), folder / "images.npz"
-        parts = {f"x_{part}": rng.integers(0, 256, (n, 28, 28)).astype(np.uint8) for part, n in SIZES.items()}
-        np.savez(file, **parts, **{f"y_{part}": rng.integers(0, 10, n) for part, n in SIZES.items()})
-        data = ["--dataset", f"npz:{file}"]
+        data = ["--dataset", write_archive(folder / "images.npz", 60_000, 10_000)]
     else:
         data = ["--dataset", "mnist", "--manual-dir", str(manual_dir)]
     words = ["run", "a", *data, "--space", "timed_space:Dense", "--trials", str(trials), "--workers", "1"]
@@ -54,9 +51,6 @@ def study_outside(folder: Path, trials: int, manual_dir: Path | None) -> dict[st
         "trials": trials, "epochs": len(training), "wall_seconds": wall, "training_seconds": sum(training),
         "outside": 1 - sum(training) / wall,
     }  # fmt: skip
-
-
-SIZES = {"train": 60_000, "test": 10_000}
 
 
 def thousand_trials(home: Path) -> None:

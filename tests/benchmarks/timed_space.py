@@ -5,11 +5,10 @@ import time
 from typing import Any
 
 import keras
+from overhead import EPOCHS_FILE
 
 from search_spaces.cnn import CNNHyperModel
 from search_spaces.dense import DenseHyperModel
-
-EPOCHS_FILE = "BENCHMARK_EPOCHS"
 
 
 class WriteDown(keras.callbacks.Callback):
@@ -23,15 +22,16 @@ class WriteDown(keras.callbacks.Callback):
             file.write(f"{self._began} {time.time()} {(logs or {}).get('val_accuracy', 'nan')}\n")
 
 
-class Dense(DenseHyperModel):
+class Timed:
+    """A space that does so."""
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
+        return super().fit(hp, model, *args, callbacks=[WriteDown(), *callbacks], **kwargs)
+
+
+class Dense(Timed, DenseHyperModel):
     """The `dense` space."""
 
-    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
-        return super().fit(hp, model, *args, callbacks=[WriteDown(), *callbacks], **kwargs)
 
-
-class CNN(CNNHyperModel):
+class CNN(Timed, CNNHyperModel):
     """The `cnn` space."""
-
-    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
-        return super().fit(hp, model, *args, callbacks=[WriteDown(), *callbacks], **kwargs)

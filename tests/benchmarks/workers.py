@@ -16,16 +16,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from arrays import write_archive
 
 from study import results
 from study import storage as storage_room
 
 
-def trials_an_hour(folder: Path, data: Path, workers: str, options: Any, turn: int) -> tuple[float, int]:
+def trials_an_hour(folder: Path, data: str, workers: str, options: Any, turn: int) -> tuple[float, int]:
     """Of one study, and how many workers it had."""
     name = f"{workers}-{turn}"
-    words = ["run", name, "--space", options.space, "--dataset", f"npz:{data}", "--trials", str(options.trials),
+    words = ["run", name, "--space", options.space, "--dataset", data, "--trials", str(options.trials),
              "--epochs", str(options.epochs), "--seeds", "1", "--sampler", "random", "--pruner", "none",
              "--workers", workers, "--quiet"]  # fmt: skip
     subprocess.run([sys.executable, "-m", "study", *words], cwd=folder, check=True, capture_output=True)
@@ -45,13 +45,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    rng, sizes = np.random.default_rng(0), {"train": options.images, "test": 1000}
     rates: dict[str, list[float]] = {"1": [], "auto": []}
     chosen = 0
     with tempfile.TemporaryDirectory() as name:
-        folder, data = Path(name), Path(name) / "images.npz"
-        parts = {f"x_{part}": rng.integers(0, 256, (n, 28, 28)).astype(np.uint8) for part, n in sizes.items()}
-        np.savez(data, **parts, **{f"y_{part}": rng.integers(0, 10, n) for part, n in sizes.items()})
+        folder = Path(name)
+        data = write_archive(folder / "images.npz", options.images, 1000)
         for turn in range(options.rounds):
             for workers in ("1", "auto") if turn % 2 == 0 else ("auto", "1"):
                 rate, count = trials_an_hour(folder, data, workers, options, turn)

@@ -194,7 +194,7 @@ def test_what_is_written_is_read(file: CheckpointFile) -> None:
         assert np.array_equal(one, two)
         assert one.dtype == two.dtype
     assert found.state["best"] == float("-inf")
-    assert np.array_equal(found.state["weights"][0], STATE["weights"][0])  # type: ignore[index]
+    assert np.array_equal(found.state["weights"][0], STATE["weights"][0])
     assert found.state["name"] == "é"
 
 
@@ -222,7 +222,7 @@ def test_a_damaged_checkpoint_is_never_taken_for_a_whole_one(
         assert "starts again from epoch 0" in said[0]
     else:  # the damage is where nothing is read: a time, an attribute
         assert all(map(np.array_equal, found.variables, variables))
-        assert np.array_equal(found.state["weights"][0], STATE["weights"][0])  # type: ignore[index]
+        assert np.array_equal(found.state["weights"][0], STATE["weights"][0])
 
 
 def test_a_checkpoint_that_lost_its_end_costs_epochs_and_nothing_else(

@@ -19,7 +19,7 @@ def test_json_both_ways() -> None:
 
 def test_a_definition_does_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        StudyConfig().trials = 3  # type: ignore[misc]
+        StudyConfig().trials = 3
 
 
 @pytest.mark.parametrize(

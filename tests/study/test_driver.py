@@ -316,7 +316,7 @@ def test_a_trial_that_ends_while_the_budget_is_counted_is_counted(
     seen = []
 
     def get_trials(self: optuna.Study, *args: object, **kwargs: object) -> object:
-        found = look(self, *args, **kwargs)  # type: ignore[arg-type]
+        found = look(self, *args, **kwargs)
         seen.append(self.study_name)
         if others and len(seen) >= looks:
             study.tell(others.pop(), 0.5)

@@ -16,7 +16,6 @@ from rich.console import Console
 from study import claims, results, workers
 from study import storage as storage_room
 from study.claims import Process
-from study.config import parse_workers
 from study.errors import StudyError
 from study.progress import Display
 from study.session import Task
@@ -107,7 +106,7 @@ def test_workers_that_suit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     plenty = memory._replace(available=100 * 2**30)
     monkeypatch.setattr("psutil.virtual_memory", lambda: plenty)
     monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: iter(()))
-    assert workers.fitting() == parse_workers("auto") == 8
+    assert workers.fitting() == workers.parse("auto") == 8
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=5 * 2**30))
     assert workers.fitting() == 2
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=0))
@@ -116,4 +115,4 @@ def test_workers_that_suit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: iter([self / "nvidia0"]))
     assert workers.fitting() == 1
     with pytest.raises(StudyError, match="--workers is a number or auto; it was given 'many'"):
-        parse_workers("many")
+        workers.parse("many")
