@@ -68,7 +68,8 @@ class StudyConfig:
     """Where TensorFlow Datasets prepares data sets and decoded arrays are cached."""
 
     def __post_init__(self) -> None:
-        from study.samplers import PRUNERS, SAMPLERS
+        from study.pruners import PRUNERS
+        from study.samplers import SAMPLERS
 
         check_name(self.name)
         if not self.spaces:

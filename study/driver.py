@@ -11,9 +11,10 @@ from study import storage as storage_room
 from study import training
 from study.errors import StudyError, StudyFailure, one_line, traceback_end
 from study.hyperparameters import TrialHyperParameters
+from study.pruners import LOOK, LOOK_STEP, PRUNERS
 from study.records import RECORD, TrialRecord, plain
 from study.results import FINISHED
-from study.samplers import BASELINE_NUMBER, PRUNERS, SAMPLERS, KeyedPruner, KeyedSampler, known_from
+from study.samplers import BASELINE_NUMBER, SAMPLERS, KeyedSampler, known_from
 from study.session import Session
 
 FAILURES_IN_A_ROW = 10
@@ -39,8 +40,9 @@ def search(session: Session) -> None:
         session.wait()
 
 
-class _OutOfTime(Exception):
-    """The study's time is used up; the trial under way is saved."""
+class _Left(Exception):
+    """The trial under way is left for whoever claims it next: the study's time is used up, or a trial that it waits
+    for is nobody's."""
 
 
 class _Search:
@@ -56,8 +58,8 @@ class _Search:
         sampler = KeyedSampler(
             SAMPLERS[config.sampler], lambda *key: config.seed_for(space, "sampler", *key), self.baseline, self.back
         )
-        pruner = KeyedPruner(PRUNERS[config.pruner](), self.back)
-        self.study = storage_room.load(session.storage, config.study_name(space), sampler=sampler, pruner=pruner)
+        self.pruner = PRUNERS[config.pruner](self.back)
+        self.study = storage_room.load(session.storage, config.study_name(space), sampler=sampler, pruner=self.pruner)
         self.claims = session.claims(self.study)
         self._said = False
 
@@ -131,6 +133,7 @@ class _Search:
         seed = config.seed_for(self.space, "trial", trial.number)
         hp = TrialHyperParameters(trial, self.baseline if trial.number == BASELINE_NUMBER else None)
         log, began = training.EpochLog(), time.monotonic()
+        reporter = _Reporter(self, trial, log)
         checkpoint = session.checkpoint(self.space, trial, seed)
         error = traceback = None
         session.display.item(f"{self.space} trial {trial.number}", config.epochs)
@@ -165,14 +168,16 @@ class _Search:
                 epochs=config.epochs,
                 seed=seed,
                 log=log,
-                on_epoch=_Reporter(self, trial, log),
+                on_epoch=reporter,
+                on_look=reporter.look if self.pruner.looks else None,
                 on_built=on_built,
                 checkpoint=checkpoint,
             )
         except optuna.TrialPruned:
             state = TrialState.PRUNED
-        except _OutOfTime:
-            session.display.say(f"{self.space}  trial {trial.number} is left at epoch {log.epochs} for a resume")
+        except _Left:
+            if session.out_of_time(self.space):
+                session.display.say(f"{self.space}  trial {trial.number} is left at epoch {log.saved} for a resume")
             self.claims.hand_back(trial)
             return
         except storage_room.FAILURES:
@@ -213,15 +218,23 @@ class _Search:
 
 
 class _Reporter:
-    """Reports each epoch of a trial to the study, prunes it, and listens for the end."""
+    """Reports each epoch of a trial to the study, has it judged, and listens for the end."""
 
     def __init__(self, search: _Search, trial: optuna.Trial, log: training.EpochLog) -> None:
         self._search = search
         self._session = search.session
         self._trial = trial
         self._log = log
-        stored = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        self._reported = max(stored, default=0)
+        self._reported = max(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values, default=0)
+
+    def look(self, logs: dict[str, float]) -> None:
+        """Called once within the first epoch with the training metrics so far: the objective's is judged."""
+        value = logs.get(self._session.config.objective.removeprefix("val_"))
+        if value is None or self._reported:
+            return
+        if LOOK not in self._trial.user_attrs:
+            self._trial.set_user_attr(LOOK, value)
+        self._judge(LOOK_STEP)
 
     def __call__(self, epoch: int, logs: dict[str, float]) -> None:
         objective = self._session.config.objective
@@ -240,11 +253,22 @@ class _Reporter:
         if epoch >= self._session.config.epochs:
             return  # there is nothing left to save or to lose
         self._search.claims.renew(self._trial)
-        if judged and self._trial.should_prune():
-            raise optuna.TrialPruned
+        if judged:
+            self._judge(epoch)
         self._session.interruption.check()
         if self._session.out_of_time(self._search.space) and self._log.saved == epoch:
-            raise _OutOfTime
+            raise _Left
+
+    def _judge(self, step: int) -> None:
+        """Prune the trial, or let it go on; before that, wait for those that it is judged by."""
+        search = self._search
+        while awaited := search.pruner.awaited(search.study, self._trial.number, step):
+            if any(map(search.claims.is_free, awaited)) or self._session.out_of_time(search.space):
+                raise _Left
+            self._session.wait()
+            search.claims.renew(self._trial)
+        if self._trial.should_prune():
+            raise optuna.TrialPruned
 
 
 def _missing(objective: str, reported: Iterable[str]) -> StudyError:

@@ -21,11 +21,16 @@ from study.fused import fuse
 
 STEPS_PER_EXECUTION = 64
 """Batches a call into TensorFlow; more gain nothing, and a signal waits for the call to end."""
+LOOK_SHARE = 1 / 8
+"""Of the first epoch, after which it is looked at."""
+LEAST_STEPS = 64
+"""Batches of an epoch that is looked into; a shorter one says little before its end, and ends soon."""
 EVALUATION_BYTES = 64 * 2**20
 """Of float32 pixels in a batch of validation or test images."""
 PLAIN = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
 """Arguments of `fit` that leave it to Keras how the model is fed."""
 
+OnLook = Callable[[dict[str, float]], None]
 FirstEpoch = Callable[[list[keras.callbacks.Callback], int], int | None]
 
 
@@ -36,6 +41,7 @@ def feed(
     seed: int,
     last: keras.callbacks.Callback,
     first_epoch: FirstEpoch,
+    on_look: OnLook | None = None,
 ) -> None:
     """Let `model.fit` recognise the arrays of `train` and `validation` and read them from memory.
 
@@ -49,6 +55,8 @@ def feed(
         last: The callback that comes after all others, where `fit` is given it.
         first_epoch: Called with the other callbacks and the number of epochs before the fit; the epoch to begin
             with, counted from 0, or None.
+        on_look: Called `LOOK_SHARE` into the first epoch with the training metrics so far, if that epoch has at least
+            `LEAST_STEPS` batches and is trained by many steps a call; what it raises ends the fit.
     """
     plain_fit = model.fit
     signature = inspect.signature(plain_fit)
@@ -79,8 +87,9 @@ def feed(
         _create_variables(model, batches)
         fuse(model)
         if _takes_many_steps(model):
-            many = not any(map(_acts_on_batches, others))
-            given["callbacks"].insert(0, _ManySteps(model, batches, STEPS_PER_EXECUTION if many else 1))
+            steps = 1 if any(map(_acts_on_batches, others)) else STEPS_PER_EXECUTION
+            look = on_look if batches.count >= LEAST_STEPS else None
+            given["callbacks"].insert(0, _ManySteps(model, batches, steps, look))
         return plain_fit(**given, shuffle=False)
 
     model.fit = fit_from_memory
@@ -134,8 +143,12 @@ class _ManySteps(keras.callbacks.Callback):
     Keras's own way, an iterator over a tf.data pipeline, costs as much as a small dense model's step.
     """
 
-    def __init__(self, model: keras.Model, batches: _Batches, steps: int) -> None:
+    def __init__(self, model: keras.Model, batches: _Batches, steps: int, on_look: OnLook | None) -> None:
         super().__init__()
+        self._look_at = math.ceil(batches.count * LOOK_SHARE)
+        self._steps = steps = min(steps, self._look_at)
+        self._on_look = on_look
+        self._done = 0
         self._next = tf.Variable(0, dtype=tf.int64, trainable=False)
         train_step = tf.function(model.train_step, jit_compile=model.jit_compile or None, autograph=False)
 
@@ -148,10 +161,19 @@ class _ManySteps(keras.callbacks.Callback):
             self._next.assign(end)
             return tf.while_loop(lambda step, _: step < end, one_more, one_more(first, None))[1]
 
-        train_function = tf.function(train, autograph=False)
+        self._train = tf.function(train, autograph=False)
         self._own_steps = model.steps_per_execution
         model.steps_per_execution = steps
-        model.train_function = lambda iterator: train_function()
+        model.train_function = self._train_and_look
+
+    def _train_and_look(self, iterator: Any) -> Any:
+        """A call; the iterator is Keras's."""
+        logs = self._train()
+        self._done += self._steps
+        if self._on_look is not None and self._done >= self._look_at:
+            on_look, self._on_look = self._on_look, None
+            on_look({name: float(value) for name, value in logs.items() if np.ndim(value) == 0})
+        return logs
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         # Validation goes its own way, in batches that are large by themselves.
@@ -159,6 +181,9 @@ class _ManySteps(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._next.assign(0)
+        self._done = 0
+        if epoch:
+            self._on_look = None
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.model.train_function = None

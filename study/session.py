@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from study.datasets import Dataset
 
 POLL_SECONDS = 0.5
+WAIT_SECONDS = 0.05
 RECYCLE_GROWTH = 512 * 2**20
 """Bytes by which a worker may grow after its first trial before a fresh one, which takes seconds to start, takes its
 place: TensorFlow keeps a little of each model."""
@@ -151,7 +152,7 @@ class Session:
     def wait(self) -> None:
         """For other processes, a moment."""
         self.interruption.check()
-        time.sleep(POLL_SECONDS)
+        time.sleep(WAIT_SECONDS)
 
 
 def prepare(task: Task, display: Display, interruption: Interruption) -> Session:

@@ -21,7 +21,7 @@ from study import model_state
 from study.checkpoints import Checkpoint, CheckpointFile
 from study.datasets import Images
 from study.errors import StudyError
-from study.pipeline import evaluation_batch, feed
+from study.pipeline import OnLook, evaluation_batch, feed
 from study.records import History, finite
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -104,7 +104,7 @@ class _EpochCallback(keras.callbacks.Callback):
         model_state.put_back_callbacks(self._others, state["callbacks"])
         self.model.stop_training = state["stopped"]
         self._log.history, self._log.epochs, self._log.seconds = state["history"], state["epochs"], state["seconds"]
-        self._log.parameters = self.model.count_params()
+        self._log.saved, self._log.parameters = self._log.epochs, self.model.count_params()
         # It may have been killed before this epoch's end was told.
         self._on_epoch(self._log.epochs, state["scalars"])
 
@@ -145,6 +145,7 @@ def fit(
     seed: int,
     log: EpochLog,
     on_epoch: OnEpoch = lambda epoch, logs: None,
+    on_look: OnLook | None = None,
     on_built: OnBuilt = lambda parameters: None,
     checkpoint: CheckpointFile | None = None,
 ) -> keras.Model:
@@ -160,6 +161,7 @@ def fit(
         log: Filled in epoch by epoch, so that it is there when the fit ends by an exception.
         on_epoch: Called after each epoch with its number, from 1, and its logs; what it raises ends the fit. A fit
             that goes on from a checkpoint calls it again for the checkpoint's epoch.
+        on_look: As `pipeline.feed`'s.
         on_built: Called with the model's parameters before it is trained.
         checkpoint: Where each epoch is saved, and from where the fit goes on.
 
@@ -172,13 +174,13 @@ def fit(
     """
     callback = _EpochCallback(log, on_epoch, checkpoint)
     try:
-        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
+        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_look, on_built)
     except model_state.OtherModel as error:
         assert checkpoint is not None
         checkpoint.refuse(str(error))
         checkpoint.remove()
         callback = _EpochCallback(log, on_epoch, checkpoint)
-        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
+        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_look, on_built)
     finally:
         if checkpoint is not None:
             checkpoint.wait()
@@ -193,6 +195,7 @@ def _fit(
     seed: int,
     callback: _EpochCallback,
     log: EpochLog,
+    on_look: OnLook | None,
     on_built: OnBuilt,
 ) -> keras.Model:
     policy = keras.config.dtype_policy()
@@ -210,7 +213,7 @@ def _fit(
     options: dict[str, Any] = {"epochs": epochs, "callbacks": [callback]}
     if validation is not None:
         options["validation_data"] = validation.scaled, _targets(model, validation.y, classes)
-    feed(model, train, validation, seed, last=callback, first_epoch=callback.first_epoch)
+    feed(model, train, validation, seed, last=callback, first_epoch=callback.first_epoch, on_look=on_look)
     result = hypermodel.fit(hp, model, x, y, **options)
     if not log.epochs:
         _log_result(log, result)

@@ -1,6 +1,7 @@
 """Two small search spaces with dropout and augmentation, which write down each epoch that they train."""
 
 import os
+import time
 from typing import Any
 
 import keras
@@ -68,6 +69,29 @@ class Conv(Dense):
             keras.layers.ReLU(),
             keras.layers.Flatten(),
         ]
+
+
+class Looked(Dense):
+    """Trained in the graph, in epochs long enough to be looked into."""
+
+    def build(self, hp: Any) -> keras.Model:
+        model = super().build(hp)
+        model.run_eagerly = False
+        return model
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
+        return model.fit(
+            *args, batch_size=hp.Choice("batch_size", [8, 16]), callbacks=[WriteDown(), *callbacks], **kwargs
+        )
+
+
+class LongWay(Looked):
+    """The baseline takes a while to begin, so that others wait for it at their look."""
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        if not hp.Float("speed", 0.0, 1.0, default=0.0):
+            time.sleep(8)
+        return super().fit(hp, model, *args, **kwargs)
 
 
 class Trivial(keras_tuner.HyperModel):

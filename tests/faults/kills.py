@@ -33,7 +33,7 @@ NAME = "killed"
 VARIANTS = (("sha", "1"), ("median", "2"), ("median", "1"), ("sha", "2"))
 """Pruner and number of workers."""
 DEFINITION = (
-    "--space", "fault_space:Dense", "--space", "fault_space:Conv", "--trials", "8", "--epochs", "4", "--seeds", "2",
+    "--space", "fault_space:Looked", "--space", "fault_space:Conv", "--trials", "8", "--epochs", "4", "--seeds", "2",
 )  # fmt: skip
 LONGEST = 9.0
 """Seconds after which a timed kill comes at the latest."""

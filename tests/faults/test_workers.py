@@ -13,6 +13,7 @@ from helpers import start, study_table, wait_for_line
 from study import claims, results
 from study import storage as storage_room
 from study.config import StudyConfig
+from study.pruners import LOOK
 
 TRIVIAL = ("--space", "fault_space:Trivial", "--epochs", "1", "--seeds", "1", "--sampler", "random")
 
@@ -85,6 +86,27 @@ def test_a_trial_in_which_three_workers_died_is_given_up(home: Path) -> None:
     assert kept is not None
     assert kept.error == reason
     assert "Traceback" not in output
+
+
+def test_a_trial_waits_for_one_whose_worker_dies(home: Path) -> None:
+    """Whoever waits leaves its own trial and takes up the other, unless the one in the place of the dead is faster."""
+    words = ("--space", "fault_space:LongWay", "--trials", "4", "--epochs", "2", "--seeds", "1", "--workers", "2")
+    process = start(home, "run", "a", *words)
+    storage_url = storage_room.storage_url(home, None)
+    while "a" not in storage_room.read_configs(storage_room.open_storage(storage_url)):
+        time.sleep(0.2)
+    storage, config = opened(home, "a")
+    while len(trials := results.trials(storage, config, "fault_space:LongWay")) < 2 or LOOK not in trials[1].user_attrs:
+        assert process.poll() is None
+        time.sleep(0.1)
+    assert [trial.state.name for trial in trials] == ["RUNNING", "RUNNING"]
+    owner = claims.owner_of(trials[0])
+    assert owner is not None
+    psutil.Process(owner.process.pid).kill()
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert output.count("a worker was killed by SIGKILL; another takes its place") == 1
+    assert "FAIL" not in exact(home, "a", "fault_space:LongWay", 4)
 
 
 def test_a_model_that_needs_more_memory_than_allowed_fails_by_itself(home: Path) -> None:

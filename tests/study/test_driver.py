@@ -18,6 +18,7 @@ from study import driver, results
 from study import storage as storage_room
 from study.claims import Claims
 from study.progress import Display
+from study.pruners import LOOK
 from study.session import Session, Task
 from study.signals import Interruption
 
@@ -64,6 +65,29 @@ def test_the_record_of_a_trial(command: Command, home: Path, archive: Path) -> N
     table = results.table(storage, config)
     assert len(table) == 5
     assert {"space", "number", "state", "value", "hp.rate", "hp.units"} <= set(table.columns)
+
+
+def test_half_of_the_trials_end_within_their_first_epoch(command: Command, home: Path, tmp_path: Path) -> None:
+    """Judged by all before them, whoever trained those: the table is the same for one worker and for two."""
+    archive = tiny.write_archive(tmp_path / "many.npz", images=330)
+    words = ("--dataset", f"npz:{archive}", "--space", "tiny:Looked", "--trials", "10", "--epochs", "4", "--seeds", "1")
+    for name, workers in (("one", "1"), ("two", "2")):
+        assert command("run", name, *words, "--sampler", "random", "--workers", workers)[0] == 0
+    assert study_table(home, "one") == study_table(home, "two")
+    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "two")
+    trials = results.trials(storage, config, "tiny:Looked")
+    looks = [trial.user_attrs[LOOK] for trial in trials]
+    ended = [trial for trial in trials if not trial.intermediate_values]
+    assert ended
+    for trial in trials:
+        better = sum(look > looks[trial.number] for look in looks[: trial.number])
+        assert (trial in ended) == (2 * better >= trial.number + 1)
+    for trial in ended:
+        kept = results.record(trial)
+        assert kept is not None
+        assert (trial.state, kept.epochs, kept.best_epoch, kept.history) == (TrialState.PRUNED, 0, None, {})
+    assert (home / "two" / "report.html").exists()
+    assert command("export", "two", "-o", str(tmp_path / "two.csv"))[0] == 0
 
 
 def test_the_test_images_influence_nothing_before_the_finals(command: Command, home: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How the images reach the model."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -66,6 +67,46 @@ def test_how_many_steps_a_call_takes_changes_nothing(
     assert looped.history == log.history
     for one, two in zip(model.get_weights(), same.get_weights(), strict=True):
         assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize(("images", "looks"), [(110, 0), (1400, 1)])
+def test_the_first_epoch_is_looked_at_once_after_an_eighth(images: int, looks: int, tmp_path: Path) -> None:
+    data = tiny.small_images(tmp_path, images)
+    seen: list[tuple[int, dict[str, float]]] = []
+    log = training.EpochLog()
+
+    def look(logs: dict[str, float]) -> None:
+        seen.append((log.epochs, logs))
+
+    def fit(**options: Any) -> training.EpochLog:
+        training.fit(
+            Graph(), TrialHyperParameters(), data.train, data.validation, epochs=2, seed=1, log=log, **options
+        )  # fmt: skip
+        return log
+
+    looked = fit(on_look=look).history
+    assert len(seen) == looks
+    for epochs, logs in seen:
+        assert epochs == 0
+        assert 0 < logs["accuracy"] < looked["accuracy"][0] + 0.2
+        assert logs["loss"] > 0
+    log = training.EpochLog()
+    assert fit().history == looked
+
+
+def test_a_look_may_end_the_fit(tmp_path: Path) -> None:
+    class Ended(Exception):
+        pass
+
+    def look(logs: dict[str, float]) -> None:
+        raise Ended
+
+    data, log = tiny.small_images(tmp_path, 1400), training.EpochLog()
+    with pytest.raises(Ended):
+        training.fit(
+            Graph(), TrialHyperParameters(), data.train, data.validation, epochs=2, seed=1, log=log, on_look=look
+        )  # fmt: skip
+    assert log.epochs == 0
 
 
 def test_a_step_is_traced_once_for_all_epochs_and_the_remainder(data: Dataset) -> None:

@@ -10,14 +10,15 @@ from typing import Any
 from study import results
 from study import storage as storage_room
 from study.config import StudyConfig
+from study.pruners import LOOK
 
 Command = Callable[..., tuple[int, str, str]]
 """Runs a command: exit code, standard output, standard error."""
 
 
 def study_table(home: Path, name: str) -> dict[str, list[Any]]:
-    """What must be the same for the same study: numbers, parameters, states, values, intermediate values and real
-    values of every trial of each space."""
+    """What must be the same for the same study: numbers, parameters, states, values, intermediate values, real
+    values and looks of every trial of each space."""
     storage, config = storage_room.open_study(storage_room.storage_url(home, None), name)
     return {
         space: [
@@ -28,6 +29,7 @@ def study_table(home: Path, name: str) -> dict[str, list[Any]]:
                 trial.params,
                 trial.intermediate_values,
                 kept.values if (kept := results.record(trial)) else None,
+                trial.user_attrs.get(LOOK),
             )
             for trial in results.trials(storage, config, space)
         ]

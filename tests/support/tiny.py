@@ -65,6 +65,16 @@ class Tiny(keras_tuner.HyperModel):
         return model.fit(*args, batch_size=hp.Choice("batch_size", [32, 64]), **kwargs)
 
 
+class Looked(Tiny):
+    """Trained in the graph, in epochs long enough to be looked into."""
+
+    def build(self, hp: Any) -> keras.Model:
+        return compiled(learning_rate=hp.Float("rate", 1e-5, 0.1, sampling="log", default=1e-3), eagerly=False)
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=4, **kwargs)
+
+
 class TinyOther(Tiny):
     """A second space."""
 

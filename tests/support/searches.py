@@ -1,0 +1,31 @@
+"""Optuna studies that train nothing."""
+
+from typing import Any
+
+import optuna
+
+from study.config import StudyConfig
+from study.samplers import SAMPLERS, KeyedSampler
+
+config = StudyConfig()
+
+
+def sampler(name: str, baseline: dict[str, Any] | None = None, back: int = 1) -> KeyedSampler:
+    """A keyed sampler by name."""
+    return KeyedSampler(SAMPLERS[name], lambda *key: config.seed_for("space", *key), baseline or {}, back)
+
+
+def objective(trial: optuna.Trial) -> float:
+    """Conditional parameters and pruning."""
+    x = trial.suggest_float("x", 1e-3, 1e3, log=True)
+    y = trial.suggest_int("y", 0, 9) if trial.suggest_categorical("kind", ["a", "b"]) == "a" else 0
+    for step in range(1, 4):
+        trial.report((x + y) / step, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return x + y
+
+
+def table(study: optuna.Study) -> list[Any]:
+    """What must be the same."""
+    return [(trial.number, trial.state, trial.params, trial.value, trial.intermediate_values) for trial in study.trials]
