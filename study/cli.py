@@ -196,7 +196,7 @@ def status(
     from study import results
     from study import storage as storage_room
 
-    opened = storage_room.open_storage(storage_room.storage_url(home, storage))
+    opened = storage_room.open_database(storage_room.storage_url(home, storage))
     configs = storage_room.read_configs(opened)
     chosen = [storage_room.read_config(opened, name)] if name else list(configs.values())
     states = [results.progress(opened, config) for config in chosen if opened is not None]

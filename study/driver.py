@@ -11,13 +11,17 @@ from study import storage as storage_room
 from study import training
 from study.errors import StudyError, StudyFailure, one_line, traceback_end
 from study.hyperparameters import TrialHyperParameters
-from study.pruners import LOOK, LOOK_STEP, PRUNERS
-from study.records import RECORD, TrialRecord, plain
+from study.pruners import LOOK_STEP, PRUNERS
+from study.records import LOOK, RECORD, TrialRecord, plain
 from study.results import FINISHED
 from study.samplers import BASELINE_NUMBER, SAMPLERS, KeyedSampler, known_from
 from study.session import Session
 
 FAILURES_IN_A_ROW = 10
+JUDGE_SECONDS = 0.05
+"""Between two looks whether the trials that one is judged by have got as far."""
+PATIENCE_SECONDS = 30.0
+"""How long a worker waits for somebody else to take up a trial that nobody trains, before it leaves its own for it."""
 
 
 def search(session: Session) -> None:
@@ -261,12 +265,20 @@ class _Reporter:
 
     def _judge(self, step: int) -> None:
         """Prune the trial, or let it go on; before that, wait for those that it is judged by."""
-        search = self._search
+        search, session = self._search, self._session
+        began = time.monotonic()
+        patient_until = began + PATIENCE_SECONDS
         while awaited := search.pruner.awaited(search.study, self._trial.number, step):
-            if any(map(search.claims.is_free, awaited)) or self._session.out_of_time(search.space):
+            free = any(map(search.claims.is_free, awaited))
+            if not free:
+                patient_until = time.monotonic() + PATIENCE_SECONDS
+            if session.out_of_time(search.space) and (free or self._log.saved == step):
                 raise _Left
-            self._session.wait()
+            if time.monotonic() > patient_until:
+                raise _Left
+            session.wait(JUDGE_SECONDS)
             search.claims.renew(self._trial)
+        self._log.seconds -= time.monotonic() - began  # training it took no longer
         if self._trial.should_prune():
             raise optuna.TrialPruned
 

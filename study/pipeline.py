@@ -55,8 +55,8 @@ def feed(
         last: The callback that comes after all others, where `fit` is given it.
         first_epoch: Called with the other callbacks and the number of epochs before the fit; the epoch to begin
             with, counted from 0, or None.
-        on_look: Called `LOOK_SHARE` into the first epoch with the training metrics so far, if that epoch has at least
-            `LEAST_STEPS` batches and is trained by many steps a call; what it raises ends the fit.
+        on_look: Called `LOOK_SHARE` into the first epoch with the training metrics so far, where `fit` is given `last`
+            and that epoch has at least `LEAST_STEPS` batches; what it raises ends the fit.
     """
     plain_fit = model.fit
     signature = inspect.signature(plain_fit)
@@ -88,7 +88,7 @@ def feed(
         fuse(model)
         if _takes_many_steps(model):
             steps = 1 if any(map(_acts_on_batches, others)) else STEPS_PER_EXECUTION
-            look = on_look if batches.count >= LEAST_STEPS else None
+            look = on_look if last in callbacks and batches.count >= LEAST_STEPS else None
             given["callbacks"].insert(0, _ManySteps(model, batches, steps, look))
         return plain_fit(**given, shuffle=False)
 
@@ -145,10 +145,11 @@ class _ManySteps(keras.callbacks.Callback):
 
     def __init__(self, model: keras.Model, batches: _Batches, steps: int, on_look: OnLook | None) -> None:
         super().__init__()
-        self._look_at = math.ceil(batches.count * LOOK_SHARE)
-        self._steps = steps = min(steps, self._look_at)
         self._on_look = on_look
-        self._done = 0
+        self._look_at = math.ceil(batches.count * LOOK_SHARE)
+        if on_look is not None:  # a call ends there
+            steps = math.ceil(self._look_at / math.ceil(self._look_at / steps))
+        self._steps, self._done = steps, 0
         self._next = tf.Variable(0, dtype=tf.int64, trainable=False)
         train_step = tf.function(model.train_step, jit_compile=model.jit_compile or None, autograph=False)
 

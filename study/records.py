@@ -12,6 +12,8 @@ History = dict[str, list[float | None]]
 
 RECORD = "record"
 """The user attribute of a trial that holds its record."""
+LOOK = "look"
+"""User attribute of a trial: the objective's training metric at the look into its first epoch (`pipeline.feed`)."""
 OWNER = "owner"
 """The user attribute of a trial that names who trains it and how its earlier owners died."""
 FINAL, ERROR = "final", "error"

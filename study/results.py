@@ -11,6 +11,7 @@ from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import StudyError
 from study.records import ERROR, RECORD, TUNED, FinalRecord, TrialRecord, model_file
+from study.storage import Source
 
 if TYPE_CHECKING:
     import pandas
@@ -87,14 +88,14 @@ def best_trial(searched: list[FrozenTrial], config: StudyConfig) -> FrozenTrial 
     return min(complete, default=(0, 0, None))[2]
 
 
-def progress(storage: BaseStorage, config: StudyConfig) -> dict[str, Any]:
+def progress(source: Source, config: StudyConfig) -> dict[str, Any]:
     """How far a study is: JSON with counts of each space's trials, the best so far, the finals done."""
     return {
         "name": config.name,
         "dataset": config.dataset,
         "objective": config.objective,
-        "spaces": [_of_space(storage, config, space) for space in config.spaces],
-        "finals": len(finals(storage, config)),
+        "spaces": [_of_space(source, config, space) for space in config.spaces],
+        "finals": storage_room.overview(source, config.finals_name, "maximize").counts.get("COMPLETE", 0),
         "seeds": config.seeds,
     }
 
@@ -179,8 +180,8 @@ def export(storage: BaseStorage, config: StudyConfig, file: Path) -> int:
     return len(frame)
 
 
-def _of_space(storage: BaseStorage, config: StudyConfig, space: str) -> dict[str, Any]:
-    overview = storage_room.overview(storage, config.study_name(space), config.direction)
+def _of_space(source: Source, config: StudyConfig, space: str) -> dict[str, Any]:
+    overview = storage_room.overview(source, config.study_name(space), config.direction)
     counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
     owners = list(map(claims.owner_in, overview.owners))
     trained = sum(owner is not None and not owner.is_dead() for owner in owners)

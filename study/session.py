@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from study.datasets import Dataset
 
 POLL_SECONDS = 0.5
-WAIT_SECONDS = 0.05
+WAIT_SECONDS = 0.2
+"""For another process, before one looks again."""
 RECYCLE_GROWTH = 512 * 2**20
 """Bytes by which a worker may grow after its first trial before a fresh one, which takes seconds to start, takes its
 place: TensorFlow keeps a little of each model."""
@@ -149,10 +150,14 @@ class Session:
         if self.growth.look() > most and self.task.supervisor is not None:
             raise Recycled
 
-    def wait(self) -> None:
-        """For other processes, a moment."""
+    def wait(self, seconds: float = WAIT_SECONDS) -> None:
+        """For other processes, a moment.
+
+        Raises:
+            Interrupted: by a signal.
+        """
         self.interruption.check()
-        time.sleep(WAIT_SECONDS)
+        time.sleep(seconds)
 
 
 def prepare(task: Task, display: Display, interruption: Interruption) -> Session:

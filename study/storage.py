@@ -14,8 +14,8 @@ from typing import Any
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, RDBStorage
-from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from study.config import Direction, StudyConfig
@@ -23,6 +23,8 @@ from study.errors import StudyError, StudyFailure, one_line
 from study.records import OWNER, RECORD
 
 CONFIG = "config"
+SCHEMA = "v3.2.0.a"
+"""Optuna 5.0's version of its tables."""
 BUSY_SECONDS = 60
 """After which a wait for another process is put into words."""
 
@@ -30,6 +32,8 @@ FAILURES = (DBAPIError, optuna.exceptions.StorageInternalError)
 """What a full disk or a lost database raises in the middle of a study."""
 
 Say = Callable[[str], None]
+Source = BaseStorage | Engine
+"""Optuna's storage, or its database alone (`open_database`)."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -81,27 +85,63 @@ def open_storage(
             cannot be opened.
     """
     parsed = _parse(url)
-    engine_options: dict[str, Any] = {}
     file = _sqlite_file(parsed)
-    if file is not None:
-        if not _has_optuna_tables(file, thoroughly=create or writing) and not create:
-            return None
-        engine_options["connect_args"] = {"timeout": BUSY_SECONDS}
-        if _is_unchangeable(file):
-            engine_options = {"creator": lambda: _connect(file)}
-    shown = parsed.render_as_string(hide_password=True)
-    try:
+    if file is not None and not _has_optuna_tables(file, thoroughly=create or writing) and not create:
+        return None
+    with _opening(parsed):
         with warnings.catch_warnings():
             # Optuna recommends other databases for many processes; ours are few, and wait for each other.
             warnings.simplefilter("ignore", UserWarning)
             storage = RDBStorage(
                 parsed.render_as_string(hide_password=False),
-                engine_kwargs=engine_options,
+                engine_kwargs=_engine_options(file),
                 skip_table_creation=not create,
             )
         if file is not None:
             _set_pragmas(storage, create)
-            _wait_while_busy(storage, shown, waiting or (lambda line: None))
+            _wait_while_busy(storage.engine, parsed, waiting or (lambda line: None))
+    return optuna.storages.get_storage(storage)
+
+
+def open_database(url: str) -> Engine | None:
+    """The database behind `url`, to be read in SQL; None for an SQLite file that holds no storage yet.
+
+    Optuna's storage takes as long to open as Optuna to import; `study status` does without it.
+
+    Raises:
+        StudyError: as `open_storage`.
+    """
+    parsed = _parse(url)
+    file = _sqlite_file(parsed)
+    if file is not None and not _has_optuna_tables(file, thoroughly=False):
+        return None
+    with _opening(parsed):
+        engine = create_engine(parsed, **_engine_options(file))
+        if file is not None:
+            _wait_while_busy(engine, parsed, lambda line: None)
+        with engine.connect() as connection:
+            schema = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if schema == SCHEMA:
+        return engine
+    engine.dispose()
+    storage = open_storage(url)  # Optuna says whether it can be read
+    return None if storage is None else _engine(storage)
+
+
+def _engine_options(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    if _is_unchangeable(file):
+        return {"creator": lambda: _connect(file)}
+    return {"connect_args": {"timeout": BUSY_SECONDS}}
+
+
+@contextmanager
+def _opening(url: URL) -> Iterator[None]:
+    """What opening a database raises, in a line."""
+    shown = url.render_as_string(hide_password=True)
+    try:
+        yield
     except RuntimeError as error:  # Optuna's word for a schema of another version
         raise StudyError(
             f"the storage {shown} was written by another version of Optuna than {optuna.__version__}; nothing was "
@@ -112,31 +152,43 @@ def open_storage(
         raise StudyError(f"the storage {shown} cannot be opened: {one_line(cause)}; name another one") from None
     except (ImportError, NoSuchModuleError) as error:
         raise StudyError(f"the storage {shown} needs a driver: {one_line(error)}; install it") from None
-    return optuna.storages.get_storage(storage)
 
 
-def read_configs(storage: BaseStorage | None) -> dict[str, StudyConfig]:
+def _engine(source: Source) -> Engine:
+    """The database of a storage."""
+    if isinstance(source, Engine):
+        return source
+    database: Any = getattr(source, "_backend", source)  # behind Optuna's cache
+    engine: Engine = database.engine
+    return engine
+
+
+def read_configs(source: Source | None) -> dict[str, StudyConfig]:
     """The studies of a storage by name. Other people's Optuna studies beside them are passed over."""
-    if storage is None:
+    if source is None:
         return {}
-    finals = (study for study in storage.get_all_studies() if study.study_name.endswith("/finals"))
     # The finals' definition is written last: a study without one was interrupted while it was created.
-    stored = [study.user_attrs.get(CONFIG) for study in finals]
+    definitions = text(
+        "SELECT a.value_json FROM study_user_attributes a JOIN studies USING (study_id) "
+        "WHERE a.key = :key AND study_name LIKE '%/finals' ORDER BY study_id"
+    )
+    with _engine(source).connect() as connection:
+        stored = connection.execute(definitions, {"key": CONFIG}).scalars().all()
     configs = {}
     for values in stored:
-        with suppress(KeyError, TypeError, StudyError):  # somebody else's attribute of that name
-            config = StudyConfig.from_json(values or {})
+        with suppress(KeyError, TypeError, AttributeError, StudyError):  # somebody else's attribute of that name
+            config = StudyConfig.from_json(json.loads(values))
             configs[config.name] = config
     return configs
 
 
-def read_config(storage: BaseStorage | None, name: str) -> StudyConfig:
+def read_config(source: Source | None, name: str) -> StudyConfig:
     """The definition of a study.
 
     Raises:
         StudyError: there is none of that name; the ones that exist are named.
     """
-    configs = read_configs(storage)
+    configs = read_configs(source)
     if name not in configs:
         known = f"it has {', '.join(sorted(configs))}" if configs else "it has none; 'study run' begins one"
         raise StudyError(f"the storage has no study named {name!r}: {known}")
@@ -196,7 +248,7 @@ class Overview:
     """The record of the last failed trial."""
 
 
-def overview(storage: BaseStorage, study_name: str, direction: Direction) -> Overview:
+def overview(source: Source, study_name: str, direction: Direction) -> Overview:
     """A study in numbers, asked of the database: reading 1,000 trials as objects takes Optuna a third of a second."""
     trials = "FROM trials JOIN studies USING (study_id)"
     attribute = "LEFT JOIN trial_user_attributes a ON a.trial_id = trials.trial_id AND a.key = "
@@ -210,16 +262,15 @@ def overview(storage: BaseStorage, study_name: str, direction: Direction) -> Ove
         "owners": f"SELECT value_json {trials} {attribute} :owner {where} 'RUNNING'",
         "failures": f"SELECT value_json {trials} {attribute} :record {where} 'FAIL' ORDER BY number DESC LIMIT 1",
     }
-    database: Any = getattr(storage, "_backend", storage)  # behind Optuna's cache
-    with database.engine.connect() as connection:
+    with _engine(source).connect() as connection:
         given = {"name": study_name, "record": RECORD, "owner": OWNER}
         rows = {what: connection.execute(text(sql), given).all() for what, sql in asked.items()}
-    (failure,) = rows["failures"] or [(None,)]
+    failure = next((value for (value,) in rows["failures"]), None)
     return Overview(
         counts=dict(map(tuple, rows["counts"])),
         best=next(((number, value) for number, value in rows["best"]), None),
         owners=[json.loads(value or "{}") for (value,) in rows["owners"]],
-        last_failure=json.loads(failure[0]) if failure[0] else None,
+        last_failure=json.loads(failure) if failure else None,
     )
 
 
@@ -331,10 +382,11 @@ def _set_pragmas(storage: RDBStorage, create: bool) -> None:
     storage.engine.dispose()  # the pool holds a connection from before the listener
 
 
-def _wait_while_busy(storage: RDBStorage, shown: str, say: Say) -> None:
+def _wait_while_busy(engine: Engine, url: URL, say: Say) -> None:
     """Let a statement wait for another process beyond SQLite's own timeout, saying so."""
+    shown = url.render_as_string(hide_password=True)
 
-    @event.listens_for(storage.engine, "do_execute")
+    @event.listens_for(engine, "do_execute")
     def execute(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
         began = time.monotonic()
         while True:

@@ -41,7 +41,7 @@ class EpochLog:
     parameters: int | None = None
     """Weights and biases of the model, once it is built."""
     seconds: float = 0
-    """Spent on these epochs by processes that were interrupted."""
+    """Spent on these epochs by processes that were interrupted, less what this one has waited for others."""
     saved: int = 0
     """The last epoch that a checkpoint holds."""
 
@@ -68,10 +68,11 @@ class _EpochCallback(keras.callbacks.Callback):
     """Logs each epoch, refuses a diverged one, saves a checkpoint, then tells `on_epoch`, which may end the fit by
     raising. It is the last of the callbacks, so that it sees what the others made of the epoch."""
 
-    def __init__(self, log: EpochLog, on_epoch: OnEpoch, file: CheckpointFile | None) -> None:
+    def __init__(self, log: EpochLog, on_epoch: OnEpoch, on_look: OnLook | None, file: CheckpointFile | None) -> None:
         super().__init__()
         self._log = log
         self._on_epoch = on_epoch
+        self._on_look = on_look
         self._file = file
         self._checkpoint = file.read() if file is not None else None
         self._began = time.monotonic()
@@ -112,13 +113,24 @@ class _EpochCallback(keras.callbacks.Callback):
         scalars = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
         self._log.add(scalars)
         self._log.parameters = self.model.count_params()
-        diverged = [name for name in ("loss", "val_loss") if not math.isfinite(scalars.get(name, 0.0))]
-        if diverged:
-            raise Diverged(f"{diverged[0]} is {scalars[diverged[0]]} after epoch {self._log.epochs}")
+        _refuse_diverged(scalars, f"after epoch {self._log.epochs}")
         if self._file is not None and self._resumable and epoch + 1 < self.params["epochs"]:
             self._save(self._file, epoch, scalars)
         # Counted here: a `fit` that trains in two stages lets Keras count from 0 twice.
         self._on_epoch(self._log.epochs, scalars)
+
+    @property
+    def on_look(self) -> OnLook | None:
+        """What the pipeline tells of the first epoch before its end."""
+        on_look = self._on_look
+        if on_look is None:
+            return None
+
+        def look(logs: dict[str, float]) -> None:
+            _refuse_diverged(logs, "within epoch 1")
+            on_look(logs)
+
+        return look
 
     def _save(self, file: CheckpointFile, epoch: int, scalars: dict[str, float]) -> None:
         log = self._log
@@ -133,6 +145,12 @@ class _EpochCallback(keras.callbacks.Callback):
         }
         file.write(Checkpoint(model_state.copy_variables(self.model), state))
         log.saved = log.epochs
+
+
+def _refuse_diverged(logs: dict[str, float], when: str) -> None:
+    for name in ("loss", "val_loss"):
+        if not math.isfinite(logs.get(name, 0.0)):
+            raise Diverged(f"{name} is {logs[name]} {when}")
 
 
 def fit(
@@ -172,15 +190,15 @@ def fit(
         Diverged: the loss is not a number.
         StudyError: `fit` of the HyperModel neither trained with the callbacks nor returned a result.
     """
-    callback = _EpochCallback(log, on_epoch, checkpoint)
+    callback = _EpochCallback(log, on_epoch, on_look, checkpoint)
     try:
-        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_look, on_built)
+        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
     except model_state.OtherModel as error:
         assert checkpoint is not None
         checkpoint.refuse(str(error))
         checkpoint.remove()
-        callback = _EpochCallback(log, on_epoch, checkpoint)
-        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_look, on_built)
+        callback = _EpochCallback(log, on_epoch, on_look, checkpoint)
+        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
     finally:
         if checkpoint is not None:
             checkpoint.wait()
@@ -195,7 +213,6 @@ def _fit(
     seed: int,
     callback: _EpochCallback,
     log: EpochLog,
-    on_look: OnLook | None,
     on_built: OnBuilt,
 ) -> keras.Model:
     policy = keras.config.dtype_policy()
@@ -213,7 +230,7 @@ def _fit(
     options: dict[str, Any] = {"epochs": epochs, "callbacks": [callback]}
     if validation is not None:
         options["validation_data"] = validation.scaled, _targets(model, validation.y, classes)
-    feed(model, train, validation, seed, last=callback, first_epoch=callback.first_epoch, on_look=on_look)
+    feed(model, train, validation, seed, last=callback, first_epoch=callback.first_epoch, on_look=callback.on_look)
     result = hypermodel.fit(hp, model, x, y, **options)
     if not log.epochs:
         _log_result(log, result)

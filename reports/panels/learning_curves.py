@@ -23,15 +23,18 @@ class Curve(NamedTuple):
 
 
 def info(space: SpaceResults, objective: str) -> list[Curve]:
-    """A curve for each complete or pruned trial, the best one last, so that it is drawn on top."""
+    """A curve for each complete or pruned trial that has finished an epoch, the best one last, to be drawn on top."""
     curves = []
     for trial in space.trials:
         record = space.record(trial)
         if record is None or trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
             continue
+        values = record.history.get(objective, [])
+        if not values:  # pruned within its first epoch
+            continue
         best = space.best is not None and trial.number == space.best.number
         kind = "best" if best else trial.state.name.lower()
-        curves.append(Curve(trial.number, kind, record.history.get(objective, [])))
+        curves.append(Curve(trial.number, kind, values))
     return sorted(curves, key=lambda curve: (curve.kind == "best", curve.trial))
 
 
@@ -43,7 +46,7 @@ def cards(results: StudyResults) -> list[Card]:
 def _card(space: SpaceResults, objective: str) -> Card:
     title, curves = f"{space.name}: learning curves", info(space, objective)
     if not curves:
-        return Card(title, "There will be curves once a trial is finished.")
+        return Card(title, "There will be curves once a trial has finished an epoch.")
     figure = go.Figure()
     named: set[str] = set()
     for curve in curves:
@@ -62,6 +65,6 @@ def _card(space: SpaceResults, objective: str) -> Card:
     figure.update_xaxes(title="epoch").update_yaxes(title=objective)
     return Card(
         title,
-        f"{objective} after each epoch; a complete trial's value is its best epoch's, a pruned one's its last.",
+        f"{objective} after each epoch, of trials that finished one. A complete trial's value is its best epoch's.",
         figure=figure,
     )

@@ -13,7 +13,7 @@ from helpers import start, study_table, wait_for_line
 from study import claims, results
 from study import storage as storage_room
 from study.config import StudyConfig
-from study.pruners import LOOK
+from study.records import LOOK
 
 TRIVIAL = ("--space", "fault_space:Trivial", "--epochs", "1", "--seeds", "1", "--sampler", "random")
 

@@ -94,6 +94,30 @@ def test_the_first_epoch_is_looked_at_once_after_an_eighth(images: int, looks: i
     assert fit().history == looked
 
 
+def test_a_fit_without_the_callbacks_is_not_looked_at(tmp_path: Path) -> None:
+    class WithoutCallbacks(Graph):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, **kwargs: Any) -> Any:
+            return super().fit(hp, model, *args, callbacks=[], **kwargs)
+
+    data, seen = tiny.small_images(tmp_path, 1400), []
+    options: dict[str, Any] = {"epochs": 1, "seed": 1, "log": training.EpochLog(), "on_look": seen.append}
+    with pytest.warns(UserWarning, match="does not use its callbacks"):
+        training.fit(WithoutCallbacks(), TrialHyperParameters(), data.train, data.validation, **options)
+    assert seen == []
+
+
+def test_a_fit_that_has_diverged_at_the_look_has_failed(tmp_path: Path) -> None:
+    class Diverging(Graph):
+        def build(self, hp: Any) -> keras.Model:
+            return tiny.compiled(keras.layers.Dense(8, "relu"), learning_rate=1e30, eagerly=False)
+
+    data, seen = tiny.small_images(tmp_path, 1400), []
+    options: dict[str, Any] = {"epochs": 1, "seed": 1, "log": training.EpochLog(), "on_look": seen.append}
+    with pytest.raises(training.Diverged, match="loss is nan within epoch 1"):
+        training.fit(Diverging(), TrialHyperParameters(), data.train, data.validation, **options)
+    assert seen == []
+
+
 def test_a_look_may_end_the_fit(tmp_path: Path) -> None:
     class Ended(Exception):
         pass

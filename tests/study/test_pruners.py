@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 from searches import objective, sampler, table
 
-from study.pruners import LOOK, LOOK_STEP, PRUNERS, HalvingPruner
+from study.pruners import LOOK_STEP, PRUNERS, HalvingPruner
+from study.records import LOOK
 from study.samplers import SAMPLERS, known_from
 
 VALUES = st.floats(0, 1, width=16)

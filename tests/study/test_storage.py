@@ -10,6 +10,7 @@ import pytest
 from creation import CONFIG, create
 from optuna.testing.pytest_storages import StorageTestCase
 
+from study import results
 from study import storage as storage_room
 from study.errors import StudyError
 
@@ -27,6 +28,32 @@ def test_reading_a_storage_that_is_not_there_creates_nothing(tmp_path: Path) -> 
     assert storage_room.open_storage(f"sqlite:///{tmp_path}/study.db") is None
     assert storage_room.read_configs(None) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("schema", [storage_room.SCHEMA, "v3.0.0.d"])
+def test_the_database_alone_says_what_the_storage_says(
+    schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where Optuna has another version of its tables than this was written for."""
+    url = storage_room.storage_url(tmp_path, None)
+    assert storage_room.open_database(url) is None
+    storage = storage_room.open_storage(url, create=True)
+    assert storage is not None
+    storage_room.create_study(storage, CONFIG, {})
+    optuna.create_study(study_name="somebody/finals", storage=storage).set_user_attr(storage_room.CONFIG, [1])
+    study = storage_room.load(storage, "a/dense")
+    study.tell(study.ask(), 0.5)
+    study.ask()
+    monkeypatch.setattr(storage_room, "SCHEMA", schema)
+    database = storage_room.open_database(url)
+    assert storage_room.read_configs(database) == storage_room.read_configs(storage) == {"a": CONFIG}
+    assert results.progress(database, CONFIG) == results.progress(storage, CONFIG)
+    assert results.progress(database, CONFIG)["spaces"][0]["interrupted"] == 1
+
+
+def test_the_schema_is_optunas() -> None:
+    url = "sqlite:///:memory:"
+    assert optuna.storages.RDBStorage(url).get_current_version() == storage_room.SCHEMA
 
 
 class Tired(Exception):

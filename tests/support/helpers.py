@@ -10,7 +10,7 @@ from typing import Any
 from study import results
 from study import storage as storage_room
 from study.config import StudyConfig
-from study.pruners import LOOK
+from study.records import LOOK
 
 Command = Callable[..., tuple[int, str, str]]
 """Runs a command: exit code, standard output, standard error."""
