@@ -58,17 +58,16 @@ class CNNHyperModel(keras_tuner.HyperModel):
 
     def build(self, hp: Any) -> keras.Model:
         """A compiled model: images (n, height, width, channels), 0 to 1, to logits (n, classes)."""
-        model = keras.Sequential([keras.Input(self.input_shape), *_augmentation(hp)], name="cnn")
+        stack = _augmentation(hp)
         activation = hp.Choice("activation", ["relu", "elu", "silu"])
         normalization = hp.Boolean("batch_normalization")
         downsampling = hp.Choice("downsampling", ["max", "average", "stride"])
         filters = hp.Int("filters", 8, 32, step=8, default=32)
         kernel_size = hp.Choice("kernel_size", [3, 5])
         for index in range(hp.Int("blocks", 1, DEEPEST, default=2)):
-            for layer in _block(filters * 2**index, kernel_size, downsampling, normalization, activation):
-                model.add(layer)
-        for layer in _classifier(hp, activation, self.num_classes):
-            model.add(layer)
+            stack += _block(filters * 2**index, kernel_size, downsampling, normalization, activation)
+        stack += _classifier(hp, activation, self.num_classes)
+        model = keras.Sequential([keras.Input(self.input_shape), *stack], name="cnn")
         model.compile(
             optimizer=_optimizer(hp),
             loss=SmoothedCrossentropy(hp.Choice("label_smoothing", [0.0, 0.05, 0.1])),

@@ -33,20 +33,21 @@ class DenseHyperModel(keras_tuner.HyperModel):
         activation = hp.Choice("activation", ["relu", "elu", "silu", "tanh"])
         batch_normalization = hp.Boolean("batch_normalization")
         dropout = hp.Float("dropout", 0.0, 0.5, step=0.1)
-        model = keras.Sequential([keras.Input(self.input_shape), layers.Flatten()], name="dense")
+        stack: list[keras.Layer] = [layers.Flatten()]
         for index in range(depth):
             if index == 0:
                 units = hp.Int("units_0", 32, 512, step=32, default=128)
             else:
                 with hp.conditional_scope("layers", list(range(index + 1, DEEPEST + 1))):
                     units = hp.Int(f"units_{index}", 32, 512, step=32, default=128)
-            model.add(layers.Dense(units, use_bias=not batch_normalization))
+            stack.append(layers.Dense(units, use_bias=not batch_normalization))
             if batch_normalization:
-                model.add(layers.BatchNormalization())
-            model.add(layers.Activation(activation))
+                stack.append(layers.BatchNormalization())
+            stack.append(layers.Activation(activation))
             if dropout:
-                model.add(layers.Dropout(dropout))
-        model.add(layers.Dense(self.num_classes, dtype="float32"))
+                stack.append(layers.Dropout(dropout))
+        stack.append(layers.Dense(self.num_classes, dtype="float32"))
+        model = keras.Sequential([keras.Input(self.input_shape), *stack], name="dense")
         model.compile(
             optimizer=keras.optimizers.Adam(
                 hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3),

@@ -38,16 +38,16 @@ class PaperHyperModel(keras_tuner.HyperModel):
         kernel_size = hp.Choice("kernel_size", [3, 5])
         batch_normalization = hp.Boolean("batch_normalization")
         activation = hp.Choice("activation", ["relu", "elu", "tanh", "sigmoid"])
-        model = keras.Sequential([keras.Input(self.input_shape)], name="paper")
+        stack: list[keras.Layer] = []
         for index, filters in enumerate(FILTERS):
             strides = 1 if index == 0 else 2
-            model.add(layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=not batch_normalization))
+            stack.append(layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=not batch_normalization))
             if batch_normalization:
-                model.add(layers.BatchNormalization())
-            model.add(layers.Activation(activation))
-        model.add(layers.Flatten())
-        model.add(layers.Dense(DENSE_UNITS, activation=activation))
-        model.add(layers.Dense(self.num_classes, dtype="float32"))
+                stack.append(layers.BatchNormalization())
+            stack.append(layers.Activation(activation))
+        stack += [layers.Flatten(), layers.Dense(DENSE_UNITS, activation=activation)]
+        stack.append(layers.Dense(self.num_classes, dtype="float32"))
+        model = keras.Sequential([keras.Input(self.input_shape), *stack], name="paper")
         model.compile(
             optimizer=keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3)),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -97,8 +97,8 @@ def _value(trial: FrozenTrial, step: int) -> float | None:
 
 
 PRUNERS: dict[str, Callable[[int], Pruner]] = {
-    "sha": lambda back: HalvingPruner(),
     "median": lambda back: KeyedPruner(MedianPruner(n_startup_trials=5), back),
+    "sha": lambda back: HalvingPruner(),
     "none": lambda back: KeyedPruner(NopPruner(), back),
 }
 """Each is made with how far back the trials lie that it may know of."""
