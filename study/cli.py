@@ -197,8 +197,7 @@ def status(
     from study import storage as storage_room
 
     opened = storage_room.open_database(storage_room.storage_url(home, storage))
-    configs = storage_room.read_configs(opened)
-    chosen = [storage_room.read_config(opened, name)] if name else list(configs.values())
+    chosen = [storage_room.read_config(opened, name)] if name else [*storage_room.read_configs(opened).values()]
     states = [results.progress(opened, config) for config in chosen if opened is not None]
     if as_json:
         typer.echo(json.dumps(states if name is None else states[0], indent=2))

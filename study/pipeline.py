@@ -8,7 +8,7 @@ at once. The arithmetic is that of plain `fit` for the same order of batches, to
 import inspect
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -173,7 +173,7 @@ class _ManySteps(keras.callbacks.Callback):
         self._done += self._steps
         if self._on_look is not None and self._done >= self._look_at:
             on_look, self._on_look = self._on_look, None
-            on_look({name: float(value) for name, value in logs.items() if np.ndim(value) == 0})
+            on_look(scalars(logs))
         return logs
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -223,6 +223,11 @@ def _validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Datas
 
 def _scale(x: Any) -> Any:
     return tf.cast(x, tf.float32) / 255.0
+
+
+def scalars(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """The logs that are single numbers; Keras may log arrays too."""
+    return {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
 
 
 def evaluation_batch(images: Images) -> int:

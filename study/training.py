@@ -21,7 +21,7 @@ from study import model_state
 from study.checkpoints import Checkpoint, CheckpointFile
 from study.datasets import Images
 from study.errors import StudyError
-from study.pipeline import OnLook, evaluation_batch, feed
+from study.pipeline import OnLook, evaluation_batch, feed, scalars
 from study.records import History, finite
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -110,14 +110,14 @@ class _EpochCallback(keras.callbacks.Callback):
         self._on_epoch(self._log.epochs, state["scalars"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        scalars = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
-        self._log.add(scalars)
+        values = scalars(logs)
+        self._log.add(values)
         self._log.parameters = self.model.count_params()
-        _refuse_diverged(scalars, f"after epoch {self._log.epochs}")
+        _refuse_diverged(values, f"after epoch {self._log.epochs}")
         if self._file is not None and self._resumable and epoch + 1 < self.params["epochs"]:
-            self._save(self._file, epoch, scalars)
+            self._save(self._file, epoch, values)
         # Counted here: a `fit` that trains in two stages lets Keras count from 0 twice.
-        self._on_epoch(self._log.epochs, scalars)
+        self._on_epoch(self._log.epochs, values)
 
     @property
     def on_look(self) -> OnLook | None:
@@ -132,12 +132,12 @@ class _EpochCallback(keras.callbacks.Callback):
 
         return look
 
-    def _save(self, file: CheckpointFile, epoch: int, scalars: dict[str, float]) -> None:
+    def _save(self, file: CheckpointFile, epoch: int, values: dict[str, float]) -> None:
         log = self._log
         state = {
             "epoch": epoch,
             "stopped": bool(self.model.stop_training),
-            "scalars": scalars,
+            "scalars": values,
             "history": {name: list(values) for name, values in log.history.items()},
             "epochs": log.epochs,
             "seconds": log.seconds + time.monotonic() - self._began,

@@ -142,7 +142,7 @@ def test_the_table_does_not_depend_on_how_fast_each_worker_is(name: str, pruner:
                 trial.set_user_attr(LOOK, x + 1)
             else:
                 trial.report(x / step, step)
-            while judge.awaited(study, trial.number, step):  # type: ignore[attr-defined]
+            while judge.awaited(study, trial.number, step):
                 yield "waits"
             if trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
