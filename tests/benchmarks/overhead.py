@@ -2,8 +2,10 @@
 
     python tests/benchmarks/overhead.py                       # 30 trials of `dense` on arrays of MNIST's shape
     python tests/benchmarks/overhead.py --manual-dir DIR      # on MNIST itself
+    python tests/benchmarks/overhead.py --manual-dir DIR --study-options --pruner none
 
-Training is what passes between the beginning and the end of an epoch, validation included. Everything else is outside:
+Training is what passes between the beginning and the end of an epoch, or of what a trial trained of it, validation
+included. Everything else is outside:
 importing TensorFlow, reading the data, asking, building, tracing, storing, saving, testing, the report. One worker, so
 that wall time can be divided. The commands are timed in turns with the imports they are held against.
 """
@@ -31,13 +33,14 @@ HELP = ["-m", "study", "--help"]
 STATUS = ["-m", "study", "status"]
 
 
-def study_outside(folder: Path, trials: int, manual_dir: Path | None) -> dict[str, Any]:
+def study_outside(folder: Path, trials: int, manual_dir: Path | None, study_options: list[str]) -> dict[str, Any]:
     """A study's wall time, and the part of it that was no training."""
     if manual_dir is None:
         data = ["--dataset", write_archive(folder / "images.npz", 60_000, 10_000)]
     else:
         data = ["--dataset", "mnist", "--manual-dir", str(manual_dir)]
     words = ["run", "a", *data, "--space", "timed_space:Dense", "--trials", str(trials), "--workers", "1"]
+    words += study_options
     epochs = folder / "epochs"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), EPOCHS_FILE: str(epochs)}
     began = time.perf_counter()
@@ -98,13 +101,15 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--manual-dir", type=Path, help="MNIST's original files.")
+    parser.add_argument("--study-options", nargs=argparse.REMAINDER, default=[], help="Others than the defaults.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         commands = command_seconds(Path(folder), arguments.rounds)
     for name, seconds in commands.items():
         print(f"{name:30} {seconds:8.3f} s")
     with tempfile.TemporaryDirectory() as folder:
-        result = study_outside(Path(folder), arguments.trials, arguments.manual_dir and arguments.manual_dir.absolute())
+        manual_dir = arguments.manual_dir and arguments.manual_dir.absolute()
+        result = study_outside(Path(folder), arguments.trials, manual_dir, arguments.study_options)
     print(
         f"{result['trials']} trials and finals: {result['wall_seconds']:.1f} s, {result['epochs']} epochs; "
         f"outside training {result['outside']:.1%}"

@@ -8,7 +8,7 @@ a pruning callback, `model.fit`); KerasTuner's Hyperband, BayesianOptimization a
 same HyperModel, batch size tuned, at most 8 epochs a trial; each is given its own pruning and nobody is told anything
 about the space. The clock begins when the process is started: importing TensorFlow counts, preparing the data does
 not. Prints, as medians over the seeds, the seconds until the targets are first reached, the best value at the end and
-how many epochs were trained; then a JSON line with every run.
+how many epochs were begun; then a JSON line with every run.
 """
 
 import argparse

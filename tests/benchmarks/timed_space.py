@@ -1,5 +1,6 @@
 """Search spaces that write down each epoch: when it began and ended, and what it came to."""
 
+import math
 import os
 import time
 from typing import Any
@@ -12,21 +13,34 @@ from search_spaces.dense import DenseHyperModel
 
 
 class WriteDown(keras.callbacks.Callback):
-    """Appends a line an epoch: begin and end in seconds since 1970, validation accuracy."""
+    """Appends a line an epoch: begin and end in seconds since 1970, validation accuracy; nan for one that was ended
+    before its end."""
+
+    _began: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._began = time.time()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        with open(os.environ[EPOCHS_FILE], "a") as file:
-            file.write(f"{self._began} {time.time()} {(logs or {}).get('val_accuracy', 'nan')}\n")
+        self.write((logs or {}).get("val_accuracy", math.nan))
+
+    def write(self, value: float = math.nan) -> None:
+        """Write down the epoch that has begun, if any."""
+        if self._began is not None:
+            with open(os.environ[EPOCHS_FILE], "a") as file:
+                file.write(f"{self._began} {time.time()} {value}\n")
+        self._began = None
 
 
 class Timed:
     """A space that does so."""
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
-        return super().fit(hp, model, *args, callbacks=[WriteDown(), *callbacks], **kwargs)
+        written = WriteDown()
+        try:
+            return super().fit(hp, model, *args, callbacks=[written, *callbacks], **kwargs)
+        finally:
+            written.write()
 
 
 class Dense(Timed, DenseHyperModel):
