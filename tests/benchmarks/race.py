@@ -148,7 +148,7 @@ def summary(curve: list[tuple[float, float]], targets: list[float]) -> dict[str,
     """Seconds to each target (infinite where it was not reached), best value, epochs."""
     return {
         **{f"to {target}": min((at for at, value in curve if value >= target), default=math.inf) for target in targets},
-        "best": max((value for _, value in curve), default=math.nan),
+        "best": max((value for _, value in curve if not math.isnan(value)), default=math.nan),
         "epochs": len(curve),
     }
 
