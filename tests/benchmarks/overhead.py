@@ -5,9 +5,9 @@
     python tests/benchmarks/overhead.py --manual-dir DIR --study-options --pruner none
 
 Training is what passes between the beginning and the end of an epoch, or of what a trial trained of it, validation
-included. Everything else is outside: importing TensorFlow, reading the data, asking, building, storing, saving, testing,
-the report. One worker, so that wall time can be divided. The commands are timed in turns with the imports they are held
-against.
+included. Everything else is outside: importing TensorFlow, reading the data, asking, building, storing, saving,
+testing, the report. One worker, so that wall time can be divided. The commands are timed in turns with the imports
+they are held against.
 """
 
 import argparse
