@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,13 @@ AllowDrift = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path("runs")
+
+
+class Assets(StrEnum):
+    """Where a report has plotly.js."""
+
+    embed = "embed"
+    directory = "directory"
 
 
 @app.command()
@@ -169,19 +177,52 @@ def evaluate(
 
 
 @app.command()
+def train(
+    space: Annotated[str, typer.Option(help="Search space: dense, paper, cnn or package.module:object.")],
+    values: Annotated[str, typer.Option(help="The hyperparameters, a JSON object; those left out are the defaults.")],
+    epochs: Annotated[int, typer.Option(help="How many to train.")],
+    dataset: Annotated[str, typer.Option(help="As of 'study run'.")] = StudyConfig.dataset,
+    seed: Annotated[int, typer.Option(help="Of the weights, the order of images, dropout and augmentation.")] = 0,
+    split_seed: Annotated[int, typer.Option(help="As of 'study run'.")] = StudyConfig.split_seed,
+    precision: Annotated[str, typer.Option(help="As of 'study run'.")] = StudyConfig.precision,
+    manual_dir: ManualDir = None,
+    data_dir: DataDir = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file.")] = Path("model.keras"),
+) -> None:
+    """Train one configuration on training + validation images and save the model; a report says the words."""
+    from search_spaces.loading import check_name
+    from study import retraining
+
+    config = StudyConfig(
+        spaces=(space,), dataset=_absolute_npz(dataset), epochs=epochs, seed=seed, split_seed=split_seed,
+        precision=precision, manual_dir=_absolute(manual_dir), data_dir=_absolute(data_dir),
+    )  # fmt: skip
+    check_name(space)
+    parameters = retraining.retrain(config, retraining.parse(values), output)
+    typer.echo(f"model: {output} ({parameters:,} parameters)")
+
+
+@app.command()
 def report(
-    name: Name,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The study, or several to compare.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The HTML file; the JSON file is written beside it.")
     ] = None,
+    assets: Annotated[
+        Assets, typer.Option(help="embed: one file; directory: plotly.js beside it, shared between reports.")
+    ] = Assets.embed,
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
-    """Write the HTML report of a study, from the storage alone."""
+    """Write the HTML report of a study, or one that compares several, from what is stored."""
     from study import storage as storage_room
 
-    opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
-    file = _report(config, opened, home, output)
+    if len(set(names)) < len(names):
+        raise StudyError(f"each study is compared once; it was given {', '.join(names)}")
+    url = storage_room.storage_url(home, storage)
+    opened, first = storage_room.open_study(url, names[0])
+    configs = [first, *(storage_room.read_config(opened, name) for name in names[1:])]
+    file = _report(configs, opened, home, output, assets)
     typer.echo(f"report: {file}")
 
 
@@ -331,7 +372,7 @@ def _work(task: "Task", quiet: bool) -> None:
                 display.warn("stopped before the study was created; start it again")
             raise
     storage, config = storage_room.open_study(url, config.name)
-    file = _report(config, storage, home, None)
+    file = _report([config], storage, home, None)
     _show_verdict(config, storage, file, display)
     if failed := results.failed_finals(storage, config, began):
         raise StudyFailure(
@@ -340,18 +381,22 @@ def _work(task: "Task", quiet: bool) -> None:
         )
 
 
-def _report(config: StudyConfig, storage: Any, home: Path, output: Path | None) -> Path:
+def _report(
+    configs: list[StudyConfig], storage: Any, home: Path, output: Path | None, assets: Assets = Assets.embed
+) -> Path:
     from reports import page
 
-    file = output or home / config.name / "report.html"
+    names = [config.name for config in configs]
+    own = home / names[0] / "report.html" if len(names) == 1 else home / f"{'-'.join(names)[:100]}.html"
+    file = output or own
     if file.suffix == ".json":
         raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")
     try:
-        page.write(storage, config, file)
+        page.write(storage, configs, home, file, assets=assets is Assets.directory)
     except OSError as error:
         raise StudyError(
-            f"the report {file} cannot be written: {error.strerror}; 'study report {config.name} -o FILE' writes it "
-            "elsewhere"
+            f"the report {file} cannot be written: {error.strerror}; 'study report {' '.join(names)} -o FILE' writes "
+            "it elsewhere"
         ) from None
     return file
 

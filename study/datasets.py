@@ -28,10 +28,12 @@ from study.errors import StudyError, one_line
 NAMES = {
     "digits": "1,797 real handwritten digits, 8x8, bundled with scikit-learn; no download",
     "mnist": "70,000 handwritten digits, 28x28, through TensorFlow Datasets",
-    "npz:FILE": "your own: a NumPy archive with x_train, y_train, x_test and y_test",
+    "npz:FILE": "your own: a NumPy archive with x_train, y_train, x_test, y_test and, if you like, class_names",
     "...": "any image classification set of TensorFlow Datasets by its name: fashion_mnist, cifar10, ...",
 }
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+CLASS_NAMES = "class_names"
+"""An array of texts that an archive may hold too."""
 CONNECT_SECONDS = 5
 VALIDATION_SHARE = 1 / 6
 TEST_SHARE = 1 / 5
@@ -70,6 +72,8 @@ class Dataset:
     train: Images
     validation: Images
     num_classes: int
+    class_names: tuple[str, ...]
+    """Empty where the classes have none but their numbers."""
     test_images: int
     parts: dict[str, str]
     """Shape, type and SHA-256 of every array, the test set's included, and of the cut."""
@@ -104,15 +108,16 @@ def load(config: StudyConfig) -> Dataset:
     Raises:
         StudyError: an unknown name, arrays that are no image classification set, files that are not at hand.
     """
-    return split(config.dataset, _read(config), config.split_seed)
+    return split(config.dataset, *_read(config), config.split_seed)
 
 
-def split(name: str, arrays: Arrays, split_seed: int) -> Dataset:
+def split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: int) -> Dataset:
     """Cut the validation set from the training images: stratified, 10,000 of MNIST's 60,000, 1/6 elsewhere.
 
     Args:
         name: What messages call the data set.
         arrays: The four arrays, uint8 images and int64 labels.
+        class_names: As many as there are classes, or none.
         split_seed: The cut follows from it and the labels.
 
     Raises:
@@ -136,6 +141,7 @@ def split(name: str, arrays: Arrays, split_seed: int) -> Dataset:
         train=everything.take(np.sort(train)),
         validation=everything.take(np.sort(validation)),
         num_classes=len(counts),
+        class_names=class_names,
         test_images=len(arrays["y_test"]),
         parts=_parts({**arrays, "validation": np.sort(validation)}),
         _test=lambda: Images(np.asarray(arrays["x_test"]), np.asarray(arrays["y_test"])),
@@ -195,9 +201,10 @@ def _as_labels(what: str, y: NDArray[Any]) -> Labels:
     return y.astype(np.int64)
 
 
-def _read(config: StudyConfig) -> Arrays:
+def _read(config: StudyConfig) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays and the names of the classes."""
     if config.dataset == "digits":
-        return _read_digits()
+        return _read_digits(), ()
     if config.dataset.startswith("npz:"):
         return _read_npz(config)
     return _read_tfds(config)
@@ -216,7 +223,7 @@ def _read_digits() -> Arrays:
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
-def _read_npz(config: StudyConfig) -> Arrays:
+def _read_npz(config: StudyConfig) -> tuple[Arrays, tuple[str, ...]]:
     file = Path(config.dataset.removeprefix("npz:"))
     if not file.is_file() and config.data_dir is not None:
         file = Path(config.data_dir) / file.name  # it was moved since
@@ -236,13 +243,34 @@ def _read_npz(config: StudyConfig) -> Arrays:
         except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise StudyError(f"{file} is no NumPy archive of numbers ({one_line(error, 120)})") from None
         checked = validated(str(file), arrays)
-        split(str(file), checked, config.split_seed)  # an archive that cannot be split is not cached
+        split(str(file), checked, (), config.split_seed)  # an archive that cannot be split is not cached
         return checked
 
-    return _cached(_cache_folder(config) / key, decode)
+    arrays = _cached(_cache_folder(config) / key, decode)
+    return arrays, _class_names(file, int(arrays["y_train"].max()) + 1)
 
 
-def _read_tfds(config: StudyConfig) -> Arrays:
+def _class_names(file: Path, classes: int) -> tuple[str, ...]:
+    """What an archive calls its classes; empty where it does not say.
+
+    Raises:
+        StudyError: names that are no texts, or not one a class.
+    """
+    with np.load(file, allow_pickle=False) as archive:
+        if CLASS_NAMES not in archive:
+            return ()
+        try:
+            names = archive[CLASS_NAMES]
+        except ValueError:  # Python objects
+            names = np.empty(0)
+    if names.dtype.kind != "U" or names.shape != (classes,):
+        raise StudyError(
+            f"{file}: {CLASS_NAMES} must be one text a class, shape ({classes},); it is {names.dtype} {names.shape}"
+        )
+    return tuple(names.tolist())
+
+
+def _read_tfds(config: StudyConfig) -> tuple[Arrays, tuple[str, ...]]:
     import absl.logging
     import tensorflow_datasets as tfds
 
@@ -270,7 +298,9 @@ def _read_tfds(config: StudyConfig) -> Arrays:
             arrays[f"x_{part}"], arrays[f"y_{part}"] = examples[image], examples[label]
         return validated(config.dataset, arrays)
 
-    return _cached(_cache_folder(config) / key, decode)
+    arrays = _cached(_cache_folder(config) / key, decode)
+    names = tuple(getattr(builder.info.features[label], "names", None) or ())
+    return arrays, names if len(names) == int(arrays["y_train"].max()) + 1 else ()
 
 
 def _features(builder: Any, name: str) -> tuple[str, str]:

@@ -16,6 +16,8 @@ LOOK = "look"
 """User attribute of a trial: the objective's training metric at the look into its first epoch (`pipeline.feed`)."""
 OWNER = "owner"
 """The user attribute of a trial that names who trains it and how its earlier owners died."""
+CLASSES = "classes"
+"""User attribute of a study's finals: the names of the classes; empty where they have none but their numbers."""
 FINAL, ERROR = "final", "error"
 """User attributes of a final: whose it is, from before it is made; why it failed."""
 

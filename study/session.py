@@ -19,7 +19,7 @@ from study.claims import Claims, Process
 from study.config import StudyConfig
 from study.files import sweep_drafts
 from study.progress import Display
-from study.records import file_name
+from study.records import CLASSES, file_name
 from study.signals import Interruption
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
     fingerprint = fingerprints.of_study(config, dataset, hypermodels)
     interruption.check()
     if task.create:
-        attributes = {"fingerprint": fingerprint, "environment": environment.describe()}
+        attributes = {
+            "fingerprint": fingerprint, "environment": environment.describe(), CLASSES: list(dataset.class_names),
+        }  # fmt: skip
         with storage_room.creation_lock(task.home, task.url):
             storage = storage_room.open_storage(task.url, create=True, waiting=display.warn)
             assert storage is not None

@@ -80,7 +80,7 @@ def test_every_direct_import_is_a_declared_dependency() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {"sklearn": "scikit-learn", "absl": "absl-py"}
+    names = {"sklearn": "scikit-learn", "absl": "absl-py", "PIL": "pillow"}
     declared = {re.split(r"[^A-Za-z0-9_-]", each)[0].lower().replace("_", "-") for each in project["dependencies"]}
     ours = {"study", "search_spaces", "reports"}
     for package in ours:

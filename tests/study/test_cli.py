@@ -264,6 +264,16 @@ def test_the_commands_after_a_run(command: Command, home: Path, archive: Path) -
     assert Path("elsewhere/page.html").is_file()
     assert json.loads(Path("elsewhere/page.json").read_text())["study"] == "a"
 
+    assert "each study is compared once; it was given a, a" in refused(command, "report", "a", "a")
+    assert "no study named 'b'" in refused(command, "report", "a", "b")
+    assert command("run", "b", "--dataset", f"npz:{archive}", *RUN, "--quiet")[0] == 0
+    assert command("report", "a", "b") == (0, f"report: {Path('runs')}/a-b.html\n", "")
+    assert json.loads((home / "a-b.json").read_text())["studies"] == ["a", "b"]
+    assert command("report", "a", "--assets", "directory")[0] == 0
+    assert (home / "a" / "report.html").stat().st_size < 1_000_000
+    assert list((home / "a").glob("plotly-*.min.js"))
+    assert "Invalid value for '--assets'" in refused(command, "report", "a", "--assets", "cdn")
+
 
 def test_optunas_own_command_line_lists_the_trials(command: Command, home: Path, archive: Path) -> None:
     command("run", "a", "--dataset", f"npz:{archive}", "--space", "dense", "--trials", "2", "--epochs", "1",
@@ -282,7 +292,7 @@ def test_the_database_is_run_as_it_should_be(command: Command, home: Path, archi
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         attributes = connection.execute("SELECT key, value_json FROM study_user_attributes").fetchall()
     connection.close()
-    assert {key for key, _ in attributes} == {"config", "fingerprint", "environment"}
+    assert {key for key, _ in attributes} == {"config", "fingerprint", "environment", "classes"}
     for _, text in attributes:
         json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
 

@@ -1,6 +1,5 @@
 """Data sets, on real archives and, where the files are found, the real MNIST."""
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -13,14 +12,6 @@ import tiny
 from study import datasets
 from study.config import StudyConfig
 from study.errors import StudyError
-
-
-def original_mnist() -> Path:
-    """The four original files: `STUDY_MNIST`, or shared/mnist beside the checkout."""
-    folder = Path(os.environ.get("STUDY_MNIST", Path(__file__).parents[3] / "shared" / "mnist"))
-    if not (folder / "train-images-idx3-ubyte.gz").is_file():
-        pytest.skip(f"the original MNIST files are not in {folder}; STUDY_MNIST names their folder")
-    return folder
 
 
 def load(file: Path, **options: Any) -> datasets.Dataset:
@@ -200,9 +191,25 @@ def test_a_manual_file_with_a_wrong_checksum(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "arrays").exists()
 
 
-def test_the_real_mnist(tmp_path: Path) -> None:
-    mnist = datasets.load(StudyConfig(dataset="mnist", manual_dir=str(original_mnist()), data_dir=str(tmp_path)))
+def test_the_real_mnist(tmp_path: Path, original_mnist: Path) -> None:
+    mnist = datasets.load(StudyConfig(dataset="mnist", manual_dir=str(original_mnist), data_dir=str(tmp_path)))
     assert mnist.input_shape == (28, 28, 1)
     assert (len(mnist.train), len(mnist.validation), mnist.test_images) == (50_000, 10_000, 10_000)
     assert isinstance(mnist.test().x, np.ndarray)
     assert np.bincount(mnist.test().y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def test_class_names_come_with_the_archive(tmp_path: Path) -> None:
+    named = tiny.write_archive(tmp_path / "named.npz", class_names=np.array(["cat", "<b>", "dog"]))
+    assert load(named).class_names == ("cat", "<b>", "dog")
+    assert load(named).class_names == ("cat", "<b>", "dog")  # from the cache too
+    assert load(tiny.write_archive(tmp_path / "bare.npz")).class_names == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [np.array(["a", "b"]), np.array([1, 2, 3]), np.array([["a", "b", "c"]]), np.array([1, "b", None], dtype=object)],
+)
+def test_class_names_that_do_not_fit_are_refused(tmp_path: Path, names: Any) -> None:
+    with pytest.raises(StudyError, match=r"class_names must be one text a class, shape \(3,\)"):
+        load(tiny.write_archive(tmp_path / "named.npz", class_names=names))
