@@ -1,116 +1,144 @@
-"""One self-contained HTML file, and its numbers as JSON beside it."""
+"""One HTML file, and its numbers as JSON beside it: of a study, or of several side by side."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import plotly.io
 from optuna.storages import BaseStorage
-from plotly.offline import get_plotlyjs
+from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
-from reports import collect
-from reports.collect import StudyResults
-from reports.panels import Card, confusion, learning_curves, provenance, search, trial_table, verdict
+from reports import collect, numbers
+from reports.collect import SpaceResults, StudyResults
+from reports.panels import (
+    Card,
+    best,
+    cards_or_error,
+    checks,
+    comparison,
+    confusion,
+    gallery,
+    history,
+    importances,
+    learning_curves,
+    pair,
+    parallel,
+    provenance,
+    slices,
+    timeline,
+    tradeoff,
+    trial_table,
+    verdict,
+)
 from study.config import StudyConfig
-from study.errors import one_line
 from study.files import write_whole
-from study.records import finite
 
 Panel = Callable[[StudyResults], list[Card]]
+SpacePanel = Callable[[StudyResults, SpaceResults], list[Card]]
 
-PANELS: dict[str, Panel] = {
-    "Verdict": verdict.cards,
-    "Search": search.cards,
+FIRST: dict[str, Panel] = {"Verdict": verdict.cards, "Health checks": checks.cards}
+OF_SPACE: dict[str, SpacePanel] = {
+    "History": history.cards,
+    "Importances": importances.cards,
+    "Slices": slices.cards,
+    "Parallel coordinates": parallel.cards,
+    "Pair": pair.cards,
     "Learning curves": learning_curves.cards,
-    "Confusion": confusion.cards,
+    "Timeline": timeline.cards,
+}
+LAST: dict[str, Panel] = {
+    "Cost": tradeoff.cards,
+    "Classes": confusion.cards,
+    "Misread images": gallery.cards,
+    "Best configuration": best.cards,
     "Trials": trial_table.cards,
     "Provenance": provenance.cards,
 }
 """The page from top to bottom."""
+UNBROKEN = 20
+"""Characters of a table's cell that stay on one line."""
+
+
+class Section(NamedTuple):
+    """A part of the page that can be jumped to."""
+
+    name: str
+    cards: list[Card]
+
 
 templates = jinja2.Environment(
     loader=jinja2.PackageLoader("reports"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
 )
+templates.filters["unbroken"] = lambda cell: cell.replace(" ", "\u00a0") if len(cell) <= UNBROKEN else cell
 
 
-def write(storage: BaseStorage, config: StudyConfig, file: Path) -> None:
-    """Write the report of a study to `file` and its numbers to the same name with .json.
+def write(
+    storage: BaseStorage, configs: Sequence[StudyConfig], home: Path, file: Path, *, assets: bool = False
+) -> None:
+    """Write the report of a study, or one that compares several, to `file`, and its numbers to the same name with
+    .json.
+
+    Args:
+        storage: Where the studies are.
+        configs: Theirs.
+        home: The folder of the studies' folders, which keep what the finals predicted.
+        file: The page.
+        assets: Put plotly.js beside the page, where other reports find it too, instead of into it.
 
     Raises:
         OSError: a file that cannot be written.
     """
-    results = collect.read(storage, config)
-    for path, make in ((file, html), (file.with_suffix(".json"), as_json)):
-        text = make(results)
-        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
+    found = [collect.read(storage, config, home / config.name) for config in configs]
+    library = None
+    if assets:
+        library = f"plotly-{get_plotlyjs_version()}.min.js"
+        _write_text(file.with_name(library), get_plotlyjs())
+    _write_text(file, html(found[0], library) if len(found) == 1 else html_of_several(found, library))
+    _write_text(file.with_suffix(".json"), numbers.of_study(found[0]) if len(found) == 1 else numbers.of_several(found))
 
 
-def html(results: StudyResults) -> str:
-    """The page: the same results give the same text."""
-    sections = {name: cards_or_error(name, panel, results) for name, panel in PANELS.items()}
-    page = templates.get_template("page.html.j2")
-    return page.render(name=results.config.name, sections=sections, plotly_js=get_plotlyjs(), figure_json=figure_json)
+def html(results: StudyResults, library: str | None = None) -> str:
+    """The page of a study: the same results give the same text.
+
+    Args:
+        results: Of the study.
+        library: The file of plotly.js beside the page; None puts it into the page.
+    """
+    return _page(f"Study {results.config.name}", sections(results), library)
 
 
-def cards_or_error(name: str, panel: Panel, results: StudyResults) -> list[Card]:
-    """A panel's cards; a card that says why where it fails, so that the page stays whole."""
-    try:
-        return panel(results)
-    except Exception as error:  # any failure of a panel is the panel's alone
-        return [Card(name, error=one_line(error))]
+def html_of_several(results: Sequence[StudyResults], library: str | None = None) -> str:
+    """The page that compares studies."""
+    names = ", ".join(each.config.name for each in results)
+    parts = [Section(name, cards_or_error(name, panel, results)) for name, panel in comparison.PANELS.items()]
+    return _page(f"Studies {names}", parts, library)
+
+
+def sections(results: StudyResults) -> list[Section]:
+    """The page from top to bottom."""
+    found = [Section(name, cards_or_error(name, panel, results)) for name, panel in FIRST.items()]
+    for space in results.spaces:
+        cards = [card for name, panel in OF_SPACE.items() for card in cards_or_error(name, panel, results, space)]
+        found.append(Section(f"Space {space.name}", cards))
+    return found + [Section(name, cards_or_error(name, panel, results)) for name, panel in LAST.items()]
 
 
 def figure_json(figure: Any) -> str:
     """A figure as JSON that may stand in a script element: plotly writes `<` so that it begins no tag there."""
-    figure.update_layout(template=None, margin={"t": 24, "l": 64, "r": 24, "b": 48})
+    figure.update_layout(
+        template=None, margin={"t": 24, "l": 64, "r": 24, "b": 48} | figure.layout.margin.to_plotly_json()
+    )
     return str(plotly.io.to_json(figure, validate=False))
 
 
-def as_json(results: StudyResults) -> str:
-    """The numbers of the page."""
-    found = verdict.info(results)
-    numbers = {
-        "study": results.config.name,
-        "verdict": {
-            "sentence": found.sentence,
-            "finalists": [{**row._asdict(), "interval": [row.interval.low, row.interval.high]} for row in found.rows],
-            "comparisons": [
-                {
-                    "first": each.first,
-                    "second": each.second,
-                    "seeds": each.seeds,
-                    "difference": each.difference.interval.estimate,
-                    "interval": [each.difference.interval.low, each.difference.interval.high],
-                    "p": each.difference.p,
-                    "adjusted_p": each.adjusted_p,
-                    "verdict": each.word,
-                }
-                for each in found.comparisons
-            ],
-            "test_evaluations": found.test_evaluations,
-        },
-        "spaces": {
-            space.name: {
-                "importances": search.info(space).shares,
-                "trials": [row._asdict() for row in trial_table.info(space)],
-                "learning_curves": [curve._asdict() for curve in learning_curves.info(space, results.config.objective)],
-            }
-            for space in results.spaces
-        },
-        "confusion": [each._asdict() | {"recalls": each.recalls} for each in confusion.info(results)],
-        "finals": [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
-        "provenance": provenance.info(results),
-    }
-    return json.dumps(_json_values(numbers), indent=1, allow_nan=False) + "\n"
+def _page(title: str, parts: Sequence[Section], library: str | None) -> str:
+    return templates.get_template("page.html.j2").render(
+        title=title, sections=parts, figure_json=figure_json, library=library,
+        plotly_js=get_plotlyjs() if library is None else "",
+    )  # fmt: skip
 
 
-def _json_values(value: Any) -> Any:
-    """The same with null for what JSON has no word for: a hyperparameter may be infinite."""
-    if isinstance(value, dict):
-        return {str(key): _json_values(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_json_values(each) for each in value]
-    return finite(value) if isinstance(value, float) else value
+def _write_text(path: Path, text: str) -> None:
+    write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))

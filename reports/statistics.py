@@ -1,14 +1,22 @@
 """Intervals and tests, with their sources. Accuracies and differences are shares, 0 to 1."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
+PERMUTATIONS = 2**16
 SIGNIFICANCE = 0.05
+FEWEST_PAIRS = 6
+"""Below which a sign-flip test cannot reach that: 2 / 2**5 is 0.0625."""
+
+BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
+"""What may be said of two finalists."""
 
 
 class Interval(NamedTuple):
@@ -62,7 +70,7 @@ def proportion_interval(successes: int, n: int) -> Interval:
 
 def paired_difference(first: Sequence[float], second: Sequence[float]) -> Difference | None:
     """Mean of first - second, paired by seed: bootstrap interval, and p of the sign-flip permutation test
-    (Fisher 1935, section 21; two-sided, exact up to 13 pairs).
+    (Fisher 1935, section 21; two-sided, exact up to 16 pairs).
 
     Args:
         first, second: (n,) accuracies of two finalists with the same seeds. Below 2 there is no difference to give.
@@ -78,10 +86,49 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
         lambda a, b, axis: np.mean(a - b, axis=axis),
         permutation_type="samples",
         vectorized=True,
-        n_resamples=RESAMPLES,
+        n_resamples=PERMUTATIONS,
         rng=np.random.default_rng(0),
     )
     return Difference(interval, float(test.pvalue))
+
+
+def seeds_needed(interval: Interval, n: int) -> int | None:
+    """About how many pairs would tell a true difference as large as the one measured, with 80 % power at p < 0.05: the
+    normal approximation (Cohen 1988, section 2.4) with the standard error that the interval of n pairs implies.
+    None where none was measured."""
+    if interval.estimate == 0 or n < 2:
+        return None
+    deviation = (interval.high - interval.low) / (2 * stats.norm.ppf(0.5 + CONFIDENCE / 2)) * n**0.5
+    needed = (stats.norm.ppf(1 - SIGNIFICANCE / 2) + stats.norm.ppf(0.8)) * deviation / interval.estimate
+    return max(FEWEST_PAIRS, math.ceil(float(needed) ** 2))
+
+
+class Disagreement(NamedTuple):
+    """Two models on the same test images: how many only one of them classifies correctly."""
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Disagreement:
+    """Exact McNemar test (McNemar 1947; the binomial form of Dietterich 1998, section 3.1; two-sided): of the images on
+    which two models disagree, each is right on half, if they are equally good.
+
+    Args:
+        first, second: (n,) whether each model classifies each image correctly.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    n = only_first + only_second
+    p = float(stats.binomtest(only_first, n).pvalue) if n else 1.0
+    return Disagreement(only_first, only_second, p)
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation (Spearman 1904); None below 3 pairs, or where one side is constant."""
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(stats.spearmanr(first, second).statistic)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -98,5 +145,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def verdict_word(interval: Interval, adjusted_p: float) -> str:
     """`better` or `worse` only where the interval excludes 0 and the adjusted p is below 0.05."""
     if interval.excludes_zero and adjusted_p < SIGNIFICANCE:
-        return "better" if interval.estimate > 0 else "worse"
-    return "not distinguishable"
+        return BETTER if interval.estimate > 0 else WORSE
+    return SAME

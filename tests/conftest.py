@@ -54,6 +54,15 @@ def archive(tmp_path: Path) -> Path:
     return tiny.write_archive(tmp_path / "tiny.npz")
 
 
+@pytest.fixture(scope="session")
+def original_mnist() -> Path:
+    """The folder of the four original files: `STUDY_MNIST`, or shared/mnist beside the checkout."""
+    folder = Path(os.environ.get("STUDY_MNIST", Path(__file__).parents[2] / "shared" / "mnist"))
+    if not (folder / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip(f"the original MNIST files are not in {folder}; STUDY_MNIST names their folder")
+    return folder
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own of 16 MB, which a test may fill up."""

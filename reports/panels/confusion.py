@@ -5,9 +5,16 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from reports import colors
 from reports.collect import StudyResults
-from reports.panels import Card
+from reports.panels import Card, plotly_text
 from study.records import TUNED
+
+MOST_PRINTED = 20
+"""Classes of a matrix whose numbers are printed."""
+MOST_DRAWN = 50
+"""Classes; a matrix of more has too many cells, and its worst confusions are listed instead."""
+WORST = 15
 
 
 class Confusion(NamedTuple):
@@ -15,12 +22,24 @@ class Confusion(NamedTuple):
 
     finalist: str
     seeds: int
+    classes: list[str]
     counts: list[list[int]]
 
     @property
     def recalls(self) -> list[float | None]:
         """Share of each true class that is classified correctly; None for a class without test images."""
         return [row[label] / sum(row) if sum(row) else None for label, row in enumerate(self.counts)]
+
+    @property
+    def worst(self) -> list[tuple[int, int, int]]:
+        """Images, true and predicted class of the most frequent confusions."""
+        cells = [
+            (count, true, predicted)
+            for true, row in enumerate(self.counts)
+            for predicted, count in enumerate(row)
+            if count and true != predicted
+        ]
+        return sorted(cells, key=lambda cell: (-cell[0], *cell[1:]))[:WORST]
 
 
 def info(results: StudyResults) -> list[Confusion]:
@@ -30,41 +49,67 @@ def info(results: StudyResults) -> list[Confusion]:
         finals = results.finals_of(space.name, TUNED)
         if finals:
             counts = np.sum([final.confusion for final in finals], axis=0)
-            found.append(Confusion(f"{space.name} tuned", len(finals), counts.tolist()))
+            classes = [results.class_name(label) for label in range(counts.shape[1])]
+            found.append(Confusion(f"{space.name} tuned", len(finals), classes, counts.tolist()))
     return found
 
 
 def cards(results: StudyResults) -> list[Card]:
-    """A figure for each winner."""
+    """A card for each winner."""
     found = info(results)
     if not found:
-        return [Card("Confusion matrix", "There will be one once the finals are done.")]
+        return [Card("Which classes are confused?", "There will be a matrix once the finals are done.")]
     return [_card(confusion) for confusion in found]
 
 
 def _card(confusion: Confusion) -> Card:
+    recalls = {label: recall for label, recall in enumerate(confusion.recalls) if recall is not None}
+    hardest = min(recalls, key=lambda label: recalls[label])
+    errors = sum(map(sum, confusion.counts)) - sum(row[label] for label, row in enumerate(confusion.counts))
+    pairs = "; ".join(
+        f"{confusion.classes[true]} as {confusion.classes[predicted]} {count}×"
+        for count, true, predicted in confusion.worst[:3]
+    )
+    caption = (
+        f"Test images by true and predicted class, summed over {confusion.seeds} seeds; coloured by errors. Hardest "
+    )
+    caption += f"class: {confusion.classes[hardest]}, {100 * recalls[hardest]:.1f} % recognised."
+    caption += f" Most often misread: {pairs}." if errors else ""
+    title = f"{confusion.finalist}: which classes are confused?"
+    if len(confusion.classes) > MOST_DRAWN:
+        columns = ("True", "Read as", "Times")
+        rows = [
+            (confusion.classes[true], confusion.classes[predicted], str(count))
+            for count, true, predicted in confusion.worst
+        ]
+        return Card(title, caption, columns, rows, figures=[_errors(confusion)], wide=True)
+    return Card(title, caption, figures=[_matrix(confusion), _errors(confusion)])
+
+
+def _matrix(confusion: Confusion) -> go.Figure:
     counts = np.asarray(confusion.counts)
     errors = np.where(np.equal.outer(*map(np.arange, counts.shape)), 0, counts)
-    labels = [str(label) for label in range(counts.shape[1])]
+    labels = [plotly_text(name) for name in confusion.classes]
     figure = go.Figure(
         go.Heatmap(
-            z=errors,
+            z=errors.tolist(),
             x=labels,
             y=labels[: counts.shape[0]],
-            text=counts,
-            texttemplate="%{text}" if len(labels) <= 20 else "",
+            text=counts.tolist(),
+            texttemplate="%{text}" if len(labels) <= MOST_PRINTED else "",
             colorscale="Blues",
             hovertemplate="true %{y}, predicted %{x}: %{text}<extra></extra>",
             colorbar={"title": "errors"},
         )
     )
     figure.update_xaxes(title="predicted", type="category")
-    figure.update_yaxes(title="true", type="category", autorange="reversed")
-    recalls = {label: recall for label, recall in enumerate(confusion.recalls) if recall is not None}
-    worst = min(recalls, key=lambda label: recalls[label])
-    return Card(
-        f"{confusion.finalist}: confusion matrix",
-        f"Test images by true and predicted class, summed over {confusion.seeds} seeds; coloured by errors. Hardest "
-        f"class: {worst}, {100 * recalls[worst]:.1f} % recognised.",
-        figure=figure,
+    return figure.update_yaxes(title="true", type="category", autorange="reversed", automargin=True)
+
+
+def _errors(confusion: Confusion) -> go.Figure:
+    shares = [None if recall is None else 100 * (1 - recall) for recall in confusion.recalls]
+    labels = [plotly_text(name) for name in confusion.classes[: len(shares)]]
+    figure = go.Figure(
+        go.Bar(x=labels, y=shares, marker={"color": colors.PRUNED}, hovertemplate="%{x}: %{y:.2f} %<extra></extra>")
     )
+    return figure.update_xaxes(title="true class", type="category").update_yaxes(title="misread, %")

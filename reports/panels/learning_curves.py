@@ -1,16 +1,22 @@
 """The epochs of the trials."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 from optuna.trial import TrialState
 
+from reports import colors, thinning
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card
 
-COLORS = {"best": "#0072B2", "complete": "#999999", "pruned": "#D55E00"}
-DASHES = {"best": "solid", "complete": "solid", "pruned": "dot"}
-WIDTHS = {"best": 3.0, "complete": 1.0, "pruned": 1.0}
+MOST = 300
+"""Curves in a picture."""
+STYLES = {
+    "complete": {"color": colors.COMPLETE, "width": 1.0, "dash": "solid"},
+    "pruned": {"color": colors.PRUNED, "width": 1.0, "dash": "dot"},
+    "best": {"color": colors.BEST, "width": 3.0, "dash": "solid"},
+}
 
 
 class Curve(NamedTuple):
@@ -38,33 +44,75 @@ def info(space: SpaceResults, objective: str) -> list[Curve]:
     return sorted(curves, key=lambda curve: (curve.kind == "best", curve.trial))
 
 
-def cards(results: StudyResults) -> list[Card]:
-    """A figure for each space."""
-    return [_card(space, results.config.objective) for space in results.spaces]
-
-
-def _card(space: SpaceResults, objective: str) -> Card:
-    title, curves = f"{space.name}: learning curves", info(space, objective)
+def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
+    """The objective of the trials, and what the winner logged while it was trained."""
+    title, objective = "How did the trials learn?", results.config.objective
+    curves = info(space, objective)
     if not curves:
-        return Card(title, "There will be curves once a trial has finished an epoch.")
+        return [Card(title, "There will be curves once a trial has finished an epoch.")]
+    shown = [curves[index] for index in _shown(curves, results.maximize)]
     figure = go.Figure()
-    named: set[str] = set()
+    for kind in STYLES:
+        _draw(figure, [curve for curve in shown if curve.kind == kind], kind)
+    epochs = max(len(curve.values) for curve in curves)
+    figure.update_xaxes(_axis(epochs)).update_yaxes(title=objective)
+    within = space.count(TrialState.PRUNED) - sum(curve.kind == "pruned" for curve in curves)
+    caption = f"{objective} after each epoch; a complete trial's value is its best epoch's."
+    caption += f" {within:,} trials were pruned within their first epoch." if within else ""
+    figures = [figure, *_of_winner(space)]
+    return [Card(title, caption + thinning.note(len(shown), len(curves), "curves"), figures=figures)]
+
+
+def _shown(curves: Sequence[Curve], maximize: bool) -> list[int]:
+    """The winner's is the last."""
+    ends = [_best(curve, maximize) for curve in curves[:-1]]
+    return [*thinning.kept(ends, maximize, MOST), len(curves) - 1]
+
+
+def _best(curve: Curve, maximize: bool) -> float:
+    known = [value for value in curve.values if value is not None]
+    worst = float("-inf") if maximize else float("inf")
+    return (max if maximize else min)(known, default=worst)
+
+
+def _axis(epochs: int) -> dict[str, Any]:
+    """Ticks at whole epochs."""
+    return {"title": "epoch", "dtick": max(1, round(epochs / 10)), "tick0": 1 if epochs <= 15 else 0}
+
+
+def _draw(figure: go.Figure, curves: list[Curve], kind: str) -> None:
+    """All curves of a kind as one trace with gaps: hundreds of traces would be slow."""
+    if not curves:
+        return
+    epochs: list[int | None] = []
+    values: list[float | None] = []
+    trials: list[int | None] = []
     for curve in curves:
-        figure.add_scatter(
-            x=list(range(1, len(curve.values) + 1)),
-            y=curve.values,
-            mode="lines+markers",
-            marker={"size": 4},
-            name=f"best (trial {curve.trial})" if curve.kind == "best" else curve.kind,
-            legendgroup=curve.kind,
-            showlegend=curve.kind not in named,
-            line={"color": COLORS[curve.kind], "dash": DASHES[curve.kind], "width": WIDTHS[curve.kind]},
-            hovertemplate=f"trial {curve.trial}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-        )
-        named.add(curve.kind)
-    figure.update_xaxes(title="epoch").update_yaxes(title=objective)
-    return Card(
-        title,
-        f"{objective} after each epoch, of trials that finished one. A complete trial's value is its best epoch's.",
-        figure=figure,
-    )
+        epochs += [*range(1, len(curve.values) + 1), None]
+        values += [*curve.values, None]
+        trials += [*[curve.trial] * len(curve.values), None]
+    figure.add_scatter(
+        x=epochs, y=values, customdata=trials, mode="lines+markers", marker={"size": 4}, line=STYLES[kind],
+        name=f"best (trial {curves[0].trial})" if kind == "best" else kind,
+        hovertemplate="trial %{customdata}, epoch %{x}: %{y:.4f}<extra></extra>",
+    )  # fmt: skip
+
+
+def _of_winner(space: SpaceResults) -> list[go.Figure]:
+    """Training against validation, for each measure that the winner logged of both."""
+    record = space.record(space.best) if space.best is not None else None
+    figures = []
+    for name in ("accuracy", "loss"):
+        history = record.history if record is not None else {}
+        if name not in history or f"val_{name}" not in history:
+            continue
+        figure = go.Figure()
+        for index, (label, values) in enumerate((("training", history[name]), ("validation", history[f"val_{name}"]))):
+            figure.add_scatter(
+                x=list(range(1, len(values) + 1)), y=values, mode="lines+markers", name=label,
+                line={"color": colors.of(index)}, marker={"symbol": colors.marker(index)},
+                hovertemplate="epoch %{x}: %{y:.4f}<extra></extra>",
+            )  # fmt: skip
+        figure.update_xaxes(_axis(len(history[name]))).update_yaxes(title=f"{name} of the winner")
+        figures.append(figure)
+    return figures

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from optuna.trial import FrozenTrial
 
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card
-from study.records import TrialRecord, Value
+from reports.panels import Card, Cell
+from study.records import TrialRecord, Value, finite
 
 
 class TrialRow(NamedTuple):
@@ -48,33 +48,34 @@ def _row(trial: FrozenTrial, record: TrialRecord | None) -> TrialRow:
 
 
 def _card(space: SpaceResults, objective: str) -> Card:
-    rows = info(space)
+    title, rows = f"{space.name}: every trial", info(space)
+    if not rows:
+        return Card(title, "There is none yet.")
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     columns = ("Trial", "State", objective, "Epochs", "Best epoch", "Parameters", "Seconds", *names, "Error")
     best = space.best.number if space.best is not None else None
-    return Card(
-        f"{space.name}: trials",
-        f"All {len(rows)} trials" + ("" if best is None else f"; the best is trial {best}") + ".",
-        columns,
-        [_cells(row, names) for row in rows],
-    )
+    caption = f"All {len(rows):,} trials" + ("" if best is None else f"; the best is trial {best}") + "."
+    return Card(title, caption, columns, [_cells(row, names) for row in rows], browsed=True)
 
 
-def _cells(row: TrialRow, names: list[str]) -> tuple[str, ...]:
+def _cells(row: TrialRow, names: list[str]) -> tuple[Cell, ...]:
     return (
-        str(row.number),
+        row.number,
         row.state,
-        "" if row.value is None else f"{row.value:.4f}",
-        "" if row.epochs is None else str(row.epochs),
-        "" if row.best_epoch is None else str(row.best_epoch),
-        "" if row.parameters is None else f"{row.parameters:,}",
-        "" if row.seconds is None else f"{row.seconds:.1f}",
-        *(_setting(row.values.get(name)) for name in names),
-        row.error or "",
+        _shown(row.value),
+        row.epochs,
+        row.best_epoch,
+        row.parameters,
+        None if row.seconds is None else round(row.seconds, 1),
+        *(_shown(row.values.get(name)) for name in names),
+        row.error,
     )
 
 
-def _setting(value: Value | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _shown(value: Value | None) -> Cell:
+    """As the table shows it: numbers rounded to four significant digits, so that they can be sorted and read."""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return None if finite(value) is None else float(f"{value:.4g}")
+    return value

@@ -1,10 +1,11 @@
 """Which finalist is how good on the test set, and which differences can be told from chance."""
 
+from functools import cache
 from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
 
-from reports import statistics
+from reports import predictions, statistics
 from reports.collect import StudyResults
 from reports.panels import Card, percent, points
 from study.records import BASELINE, TUNED, FinalRecord
@@ -24,6 +25,7 @@ COLUMNS = (
 SHORT_COLUMNS = ("Finalist", "Test accuracy", "95 % interval", "Seeds", "Parameters")
 """What a terminal has room for."""
 COMPARISON_COLUMNS = ("Comparison", "Seeds", "Difference (points)", "95 % interval", "p", "Adjusted p", "Verdict")
+MEDIAN_COLUMNS = ("Comparison", "Only the first is right", "Only the second is right", "p")
 
 
 class Row(NamedTuple):
@@ -41,6 +43,8 @@ class Row(NamedTuple):
     seconds: float
     trials: int
     """Finished trials that the space's search spent."""
+    models: int = 0
+    """How many models classify together; 0 for a finalist, whose models are tested one by one."""
 
 
 class Comparison(NamedTuple):
@@ -52,6 +56,10 @@ class Comparison(NamedTuple):
     difference: statistics.Difference
     adjusted_p: float
     word: str
+    seeds_needed: int | None
+    """About how many seeds would tell such a difference; None where it is told, or there is none."""
+    medians: statistics.Disagreement | None
+    """The median models of both on the same images; None where their predictions are not at hand."""
 
 
 class Verdict(NamedTuple):
@@ -64,9 +72,10 @@ class Verdict(NamedTuple):
     """How often a model was tested, in all."""
 
 
+@cache
 def info(results: StudyResults) -> Verdict:
-    """Finalists by mean test accuracy, the best first; comparisons of each tuned winner with its baseline and
-    with the other winners, adjusted together (Holm)."""
+    """Finalists by mean test accuracy, the best first, then the ensembles of their models; comparisons of each tuned
+    winner with its baseline and with the other winners, adjusted together (Holm)."""
     finals = {
         (space.name, role): found
         for space in results.spaces
@@ -75,7 +84,8 @@ def info(results: StudyResults) -> Verdict:
     }
     rows = [_row(results, space, role, found) for (space, role), found in finals.items()]
     rows.sort(key=lambda row: -row.accuracy)
-    comparisons = _comparisons(finals)
+    comparisons = _comparisons(results, finals)
+    rows += sorted(_ensembles(results, finals), key=lambda row: -row.accuracy)
     return Verdict(_sentence(results, rows, comparisons), rows, comparisons, len(results.finals))
 
 
@@ -85,7 +95,7 @@ def cells(row: Row) -> tuple[str, ...]:
         row.finalist,
         percent(row.accuracy),
         f"{percent(row.interval.low)} to {percent(row.interval.high)}",
-        str(row.seeds),
+        f"{row.models} as one" if row.models else str(row.seeds),
         f"{row.errors_per_10000:.0f}",
         percent(row.validation),
         points(row.optimism),
@@ -99,25 +109,40 @@ def cards(results: StudyResults) -> list[Card]:
     """The verdict's table and the comparisons'."""
     found = info(results)
     if not found.rows:
-        return [Card("Verdict", found.sentence)]
+        return [Card("Who is best on the test set?", found.sentence)]
     table = Card(
-        "Verdict",
+        "Who is best on the test set?",
         f"{found.sentence} Each finalist is retrained on training + validation images and tested once a seed; the "
         f"test set was read {found.test_evaluations} times. Mean over seeds with its bootstrap interval (BCa); for one "
-        "seed, Wilson's interval of that model. Optimism is validation at selection minus test.",
+        "seed, and for an ensemble (the averaged probabilities of all seeds' models, which are one classifier at their "
+        "joint cost), Wilson's interval of that model on so many images. Optimism is validation at selection minus "
+        "test.",
         COLUMNS,
         [cells(row) for row in found.rows],
     )
     if not found.comparisons:
         return [table]
     comparisons = Card(
-        "Comparisons",
+        "Which differences can be told from chance?",
         "Differences paired by seed, in percentage points of test accuracy; sign-flip permutation p, Holm-adjusted. "
         "'Better' is said only where the interval excludes 0 and the adjusted p is below 0.05.",
         COMPARISON_COLUMNS,
         [_comparison_cells(comparison) for comparison in found.comparisons],
     )
-    return [table, comparisons]
+    medians = [(each, each.medians) for each in found.comparisons if each.medians is not None]
+    if not medians:
+        return [table, comparisons]
+    images = Card(
+        "Where do the median models differ?",
+        "Of each finalist the model of median accuracy: test images that only one of the two classifies correctly, and "
+        "the exact McNemar p (Dietterich 1998). It speaks of these two models, the comparison above of their training.",
+        MEDIAN_COLUMNS,
+        [
+            (f"{each.first} − {each.second}", str(told.only_first), str(told.only_second), f"{told.p:.3f}")
+            for each, told in medians
+        ],
+    )
+    return [table, comparisons, images]
 
 
 def _row(results: StudyResults, space: str, role: str, finals: list[FinalRecord]) -> Row:
@@ -141,7 +166,30 @@ def _row(results: StudyResults, space: str, role: str, finals: list[FinalRecord]
     )
 
 
-def _comparisons(finals: dict[tuple[str, str], list[FinalRecord]]) -> list[Comparison]:
+def _ensembles(results: StudyResults, finals: dict[tuple[str, str], list[FinalRecord]]) -> list[Row]:
+    rows = []
+    for (space, role), found in finals.items():
+        together = predictions.ensemble(results.predictions_of(found))
+        if together is not None:
+            right = together.test_images - together.errors
+            one = _row(results, space, role, found)
+            rows.append(
+                one._replace(
+                    finalist=f"{space} {role}, ensemble",
+                    accuracy=together.accuracy,
+                    interval=statistics.proportion_interval(right, together.test_images),
+                    errors_per_10000=10_000 * (1 - together.accuracy),
+                    validation=None,
+                    optimism=None,
+                    parameters=one.parameters * together.models,
+                    seconds=one.seconds * together.models,
+                    models=together.models,
+                )
+            )
+    return rows
+
+
+def _comparisons(results: StudyResults, finals: dict[tuple[str, str], list[FinalRecord]]) -> list[Comparison]:
     pairs = [((space, TUNED), (space, BASELINE)) for space, role in finals if role == TUNED]
     pairs += combinations([key for key in finals if key[1] == TUNED], 2)
     measured = []
@@ -149,12 +197,35 @@ def _comparisons(finals: dict[tuple[str, str], list[FinalRecord]]) -> list[Compa
         paired = _paired(finals.get(first, []), finals.get(second, []))
         difference = statistics.paired_difference(*paired)
         if difference is not None:
-            measured.append((" ".join(first), " ".join(second), len(paired[0]), difference))
+            measured.append((first, second, len(paired[0]), difference))
     adjusted = statistics.holm([difference.p for _, _, _, difference in measured])
-    return [
-        Comparison(*each, adjusted_p=p, word=statistics.verdict_word(each[3].interval, p))
-        for each, p in zip(measured, adjusted, strict=True)
-    ]
+    compared = []
+    for (first, second, seeds, difference), p in zip(measured, adjusted, strict=True):
+        word = statistics.verdict_word(difference.interval, p)
+        compared.append(
+            Comparison(
+                first=" ".join(first),
+                second=" ".join(second),
+                seeds=seeds,
+                difference=difference,
+                adjusted_p=p,
+                word=word,
+                seeds_needed=statistics.seeds_needed(difference.interval, seeds) if word == statistics.SAME else None,
+                medians=_medians(results, finals[first], finals[second]),
+            )
+        )
+    return compared
+
+
+def _medians(
+    results: StudyResults, first: list[FinalRecord], second: list[FinalRecord]
+) -> statistics.Disagreement | None:
+    """The model of median accuracy of each, of two the less accurate one, on the same images."""
+    ranked = [sorted(finals, key=lambda final: (final.errors, final.seed_index)) for finals in (first, second)]
+    models = results.predictions_of([finals[len(finals) // 2] for finals in ranked])
+    if len(models) < 2 or len(models[0].labels) != len(models[1].labels):
+        return None
+    return statistics.mcnemar(models[0].correct, models[1].correct)
 
 
 def _paired(first: list[FinalRecord], second: list[FinalRecord]) -> tuple[list[float], list[float]]:
@@ -173,8 +244,17 @@ def _comparison_cells(comparison: Comparison) -> tuple[str, ...]:
         f"{points(interval.low)} to {points(interval.high)}",
         f"{comparison.difference.p:.3f}",
         f"{comparison.adjusted_p:.3f}",
-        f"{comparison.first} is {comparison.word} {'from' if 'not' in comparison.word else 'than'} {comparison.second}",
+        _words(comparison),
     )
+
+
+def _words(comparison: Comparison) -> str:
+    first, second, word = comparison.first, comparison.second, comparison.word
+    if word != statistics.SAME:
+        return f"{first} is {word} than {second}"
+    needed = comparison.seeds_needed
+    hint = f"; some {needed:,} seeds would tell such a difference" if needed and needed > comparison.seeds else ""
+    return f"{first} is {word} from {second}{hint}"
 
 
 def _sentence(results: StudyResults, rows: list[Row], comparisons: list[Comparison]) -> str:
@@ -188,7 +268,7 @@ def _sentence(results: StudyResults, rows: list[Row], comparisons: list[Comparis
     )
     told = [each for each in comparisons if best.finalist in (each.first, each.second)]
     better = [_other(each, best) for each in told if each.word == _winning_word(each, best)]
-    same = [_other(each, best) for each in told if each.word == "not distinguishable"]
+    same = [_other(each, best) for each in told if each.word == statistics.SAME]
     if better:
         lead += f" It is better than {' and '.join(better)}."
     if same:

@@ -1,141 +1,175 @@
-"""The page: whole, escaped, offline, the same bytes; and in a real browser."""
+"""The page: whole, escaped, offline, the same bytes; its numbers are what their schema says."""
 
 import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import made
 import pytest
-from made import final_record, trial_record
+from made import HOSTILE, final_record, trial_record
 from optuna.trial import TrialState
 
-from reports import collect, page
+from reports import collect, numbers, page
+from reports.panels import Card
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 Make = Callable[..., Any]
-EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
-
-
-def full(make: Make, **options: Any) -> Any:
-    """A study with something in every panel, and markup in whatever a user can name."""
-    record = trial_record(values={"rate": 0.1, EVIL: EVIL}, worker=EVIL)
-    rows = [(COMPLETE, 0.5 + index / 100, record) for index in range(22)]
-    rows += [(PRUNED, 0.4, record), (FAIL, None, trial_record(error=EVIL, best_epoch=None))]
-    finals = [
-        final_record(role=role, trial=trial, seed_index=seed, errors=errors + seed, space=f"m:{EVIL}")
-        for role, trial, errors in (("tuned", 21, 3), ("baseline", 0, 9))
-        for seed in range(3)
-    ]
-    return make({f"m:{EVIL}": rows}, finals, dataset=f"npz:/data/{EVIL}", **options)
+FAILED = "This panel could not be made"
 
 
 def without_data(html: str) -> str:
-    """The page without the plotting library and the figures' data."""
+    """The page without the plotting library and its data."""
     html = html.replace(page.get_plotlyjs(), "")
     return re.sub(r'<script type="application/json".*?</script>', "", html, flags=re.DOTALL)
 
 
-def test_whatever_a_user_can_name_is_escaped(make: Make) -> None:
-    html = page.html(collect.read(*full(make)))
-    assert "<script>alert" not in html
-    assert "<img" not in html.replace(page.get_plotlyjs(), "")
-    assert "&lt;script&gt;alert" in html
-    assert "This panel could not be made" not in html
+def data_of(html: str) -> list[Any]:
+    """The figures' and tables' data."""
+    return [
+        json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
+    ]
 
 
-def test_the_page_loads_nothing_from_the_network(make: Make) -> None:
-    html = page.html(collect.read(*full(make)))
+def strings(value: Any) -> set[str]:
+    """Every string in JSON."""
+    if isinstance(value, str):
+        return {value}
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    return set().union(*map(strings, value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_whatever_a_user_can_name_is_text(tmp_path: Path, hostile: str) -> None:
+    results = made.full(tmp_path, hostile)
+    html = page.html(results)
+    bare = without_data(html)
+    assert FAILED not in bare
+    for tag in re.findall(r"<(?![!/])[^>]*>", bare):
+        assert re.match(r"<(\w|-)+[ >]", tag), tag
+        assert not re.search(r"\son\w+\s*=", re.sub(r'"[^"]*"', '""', tag)), tag
+    assert set(re.findall(r"<(script|img|iframe|svg|b|a)\b", bare)) <= {"script", "img", "a"}
+    assert bare.count("<script") == 2  # the library's, taken out, and the page's own
+    plotted = {text for figure in data_of(html) if "data" in figure for text in strings(figure)}
+    assert not any(re.search(r"<(script|img|svg|iframe|a)\b", text) for text in plotted)
+    assert not any(hostile in text for text in plotted if "%{" in hostile)
+    json.loads(numbers.of_study(results))
+
+
+def test_the_page_loads_nothing_from_the_network(tmp_path: Path) -> None:
+    html = page.html(made.full(tmp_path))
     assert html.count(page.get_plotlyjs()) == 1
-    assert not re.findall(r"(?:src|href)=[\"'](?!#)", without_data(html))
+    assert not re.findall(r"(?:src|href)=[\"'](?!#|data:)", without_data(html))
     assert "default-src 'none'" in html
     assert "@import" not in without_data(html)
 
 
 def test_the_same_storage_gives_the_same_bytes(make: Make, tmp_path: Path) -> None:
-    storage, config = full(make)
+    storage, config = made.full_storage(tmp_path)
     texts = []
     for name in ("one", "two"):
-        page.write(storage, config, tmp_path / name / "report.html")
+        page.write(storage, [config], tmp_path, tmp_path / name / "report.html")
         texts.append([(tmp_path / name / f"report.{kind}").read_bytes() for kind in ("html", "json")])
     assert texts[0] == texts[1]
     assert sorted(file.name for file in (tmp_path / "one").iterdir()) == ["report.html", "report.json"]
 
 
-def test_the_json_has_the_numbers(make: Make) -> None:
-    numbers = json.loads(page.as_json(collect.read(*full(make))))
-    finalists = numbers["verdict"]["finalists"]
-    assert [each["accuracy"] for each in finalists] == pytest.approx([0.96, 0.90])
-    assert finalists[0]["interval"][0] <= 0.96 <= finalists[0]["interval"][1]
-    assert numbers["verdict"]["test_evaluations"] == len(numbers["finals"]) == 6
-    (space,) = numbers["spaces"].values()
+def test_plotly_js_may_lie_beside_the_page(tmp_path: Path) -> None:
+    storage, config = made.full_storage(tmp_path)
+    page.write(storage, [config], tmp_path, tmp_path / "out" / "report.html", assets=True)
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert len(html) < 1_000_000
+    (source,) = re.findall(r'<script src="([^"]*)"', html)
+    assert (tmp_path / "out" / source).read_text() == page.get_plotlyjs()
+
+
+def schema() -> Any:
+    return json.loads(Path(page.__file__).with_name("report.schema.json").read_text())
+
+
+def test_the_json_is_what_its_schema_says(tmp_path: Path) -> None:
+    results = made.full(tmp_path)
+    for text in (numbers.of_study(results), numbers.of_several([results])):
+        jsonschema.validate(json.loads(text), schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads(text) | {"more": 1}, schema())
+
+
+def test_numbers_that_cannot_be_computed_are_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*results: Any) -> Any:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(numbers.confusion, "info", broken)
+    found = json.loads(numbers.of_study(made.full(tmp_path)))
+    assert found["confusion"] is None
+    assert found["errors"] == {"confusion": "ZeroDivisionError: oh"}
+    assert found["verdict"]["rows"]
+    jsonschema.validate(found, schema())
+
+
+def test_the_json_has_the_numbers(tmp_path: Path) -> None:
+    found = json.loads(numbers.of_study(made.full(tmp_path)))
+    rows = found["verdict"]["rows"]
+    assert [row["accuracy"] for row in rows[:2]] == pytest.approx([0.96, 0.90])
+    assert rows[0]["interval"]["low"] <= 0.96 <= rows[0]["interval"]["high"]
+    assert found["verdict"]["test_evaluations"] == len(found["finals"]) == 6
+    (space,) = found["spaces"].values()
     assert len(space["trials"]) == 24
-    assert numbers["provenance"]["config trials"] == 10
+    assert found["provenance"]["config trials"] == 10
+    assert found["misread"]["dense"]
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [],
-        [(FAIL, None, trial_record(error="no", best_epoch=None, history={}, epochs=0))],
-        [(PRUNED, 0.3, trial_record(epochs=1))],
-        [(COMPLETE, 0.3, trial_record())],
-        [(TrialState.RUNNING, None, None)],
+ROWS: dict[str, list[Any]] = {
+    "empty": [],
+    "all failed": [(FAIL, None, trial_record(error="no", best_epoch=None, history={}, epochs=0))] * 3,
+    "all pruned": [(PRUNED, 0.3, trial_record(epochs=1))] * 3,
+    "pruned within their first epoch": [(PRUNED, None, trial_record(epochs=0, best_epoch=None, history={}))] * 3,
+    "one trial": [(COMPLETE, 0.3, trial_record())],
+    "running": [(COMPLETE, 0.3, trial_record()), (TrialState.RUNNING, None, None)],
+    "a value that is no number": [(COMPLETE, 0.3, trial_record(values={"rate": float("inf"), "kind": "a"}))] * 2,
+    "conditional": [
+        (
+            COMPLETE,
+            0.3 + index / 100,
+            trial_record(values={"kind": "ab"[index % 2], "rate ab"[index % 2 :: 2]: 0.1 * index}),
+        )
+        for index in range(25)
     ],
-)
-def test_a_study_that_has_hardly_begun_gives_a_whole_page(make: Make, rows: list[Any]) -> None:
-    results = collect.read(*make({"dense": rows, "cnn": []}))
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_study_in_any_state_gives_a_whole_page(make: Make, case: str) -> None:
+    results = collect.read(*make({"dense": ROWS[case], "cnn": []}))
     html = page.html(results)
-    assert "This panel could not be made" not in html
+    assert FAILED not in html
     assert "No finalist has been tested yet" in html
-    json.loads(page.as_json(results))
+    jsonschema.validate(json.loads(numbers.of_study(results)), schema())
 
 
-def test_a_panel_that_fails_leaves_the_page_whole(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(results: Any) -> Any:
+@pytest.mark.parametrize("seeds", [(1, 0), (1, 1), (3, 1)])
+def test_a_study_killed_in_its_finals_gives_a_whole_page(make: Make, seeds: tuple[int, int]) -> None:
+    finals = [final_record(trial=0, seed_index=seed) for seed in range(seeds[0])]
+    finals += [final_record(role="baseline", trial=0, seed_index=seed) for seed in range(seeds[1])]
+    results = collect.read(*make({"dense": [(COMPLETE, 0.3, trial_record())]}, finals))
+    html = page.html(results)
+    assert FAILED not in html
+    told = json.loads(numbers.of_study(results))["verdict"]
+    assert told["comparisons"] == []  # one pair makes no interval
+    jsonschema.validate(json.loads(numbers.of_study(results)), schema())
+
+
+@pytest.mark.parametrize("panels", [page.FIRST, page.OF_SPACE, page.LAST])
+def test_a_panel_that_fails_leaves_the_page_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, panels: dict[str, Any]
+) -> None:
+    def broken(*results: Any) -> Sequence[Card]:
         raise ZeroDivisionError("in a <b>panel</b>")
 
-    monkeypatch.setitem(page.PANELS, "Search", broken)
-    html = page.html(collect.read(*full(make)))
-    assert "This panel could not be made: ZeroDivisionError: in a &lt;b&gt;panel&lt;/b&gt;" in html
-    assert "Provenance" in html
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium that reaches no network."""
-    from selenium import webdriver
-
-    if not shutil.which("chromium") or not shutil.which("chromedriver"):
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1200,900",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    options.binary_location = str(shutil.which("chromium"))
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
-
-
-def test_the_page_in_a_real_browser(browser: Any, make: Make, tmp_path: Path) -> None:
-    storage, config = full(make)
-    file = tmp_path / "report.html"
-    page.write(storage, config, file)
-    browser.get(file.as_uri())
-    figures = browser.find_elements("css selector", ".figure")
-    drawn = browser.find_elements("css selector", ".figure .main-svg")
-    assert len(figures) == 6
-    assert len(drawn) >= len(figures)
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert [name for name in requests if not name.startswith(("data:", "blob:"))] == []
-    first = browser.find_element("css selector", "article h2")
-    assert first.text == "Verdict"
-    headers = [cell.text for cell in browser.find_elements("css selector", "article:first-of-type thead th")]
-    assert headers[:4] == ["Finalist", "Test accuracy", "95 % interval", "Seeds"]
+    monkeypatch.setitem(panels, next(iter(panels)), broken)
+    html = page.html(made.full(tmp_path))
+    assert html.count("This panel could not be made: ZeroDivisionError: in a &lt;b&gt;panel&lt;/b&gt;") == 1
+    assert "Where do the numbers come from?" in html

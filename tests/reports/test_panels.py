@@ -1,14 +1,33 @@
 """The numbers of the panels, on studies made by hand."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from made import final_record, trial_record
-from optuna.trial import TrialState
+from made import final_record, keep_predictions, trial_record
+from optuna.trial import FrozenTrial, TrialState
 
 from reports import collect
-from reports.panels import confusion, learning_curves, provenance, search, trial_table, verdict
+from reports.collect import SpaceResults, StudyResults
+from reports.panels import (
+    best,
+    confusion,
+    gallery,
+    history,
+    importances,
+    learning_curves,
+    pair,
+    parallel,
+    provenance,
+    slices,
+    timeline,
+    tradeoff,
+    trial_table,
+    verdict,
+)
 
 COMPLETE, PRUNED, FAIL, RUNNING = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
 Make = Callable[..., Any]
@@ -16,54 +35,82 @@ Make = Callable[..., Any]
 TRIALS = [(COMPLETE, 0.8, trial_record()), (COMPLETE, 0.9, trial_record()), (PRUNED, 0.5, trial_record(epochs=1))]
 
 
+def read(make: Make, *arguments: Any, **options: Any) -> StudyResults:
+    return collect.read(*make(*arguments, **options))
+
+
+def space_of(make: Make, rows: list[Any], **options: Any) -> SpaceResults:
+    (space,) = read(make, {"dense": rows}, **options).spaces
+    return space
+
+
+def varied(n: int, **columns: Callable[[int], Any]) -> list[Any]:
+    """n complete trials whose values are functions of their number; the later the better."""
+    return [
+        (COMPLETE, 0.5 + index / 1000, trial_record(values={name: column(index) for name, column in columns.items()}))
+        for index in range(n)
+    ]
+
+
 def tuned_and_baseline(tuned: list[int], baseline: list[int]) -> list[Any]:
     """Finals with so many errors in 100, by seed."""
-    finals = [final_record(seed_index=seed, errors=errors) for seed, errors in enumerate(tuned)]
-    finals += [
-        final_record(role="baseline", trial=0, seed_index=seed, errors=errors, validation=0.8)
-        for seed, errors in enumerate(baseline)
+    finals = [
+        final_record(seed_index=seed, errors=errors, predictions=f"predictions/tuned{seed}.npz")
+        for seed, errors in enumerate(tuned)
     ]
+    finals += [
+        final_record(
+            role="baseline", trial=0, seed_index=seed, errors=errors, validation=0.8,
+            predictions=f"predictions/baseline{seed}.npz",
+        )
+        for seed, errors in enumerate(baseline)
+    ]  # fmt: skip
     return finals
 
 
 def test_the_verdict_by_hand(make: Make) -> None:
     finals = tuned_and_baseline([4, 5, 6, 4, 5, 6, 5, 5], [10, 11, 12, 9, 10, 13, 11, 12])
-    found = verdict.info(collect.read(*make({"dense": TRIALS}, finals)))
-    best, other = found.rows
-    assert (best.finalist, best.seeds, best.trials) == ("dense tuned", 8, 3)
-    assert best.accuracy == pytest.approx(0.95)
-    assert best.errors_per_10000 == pytest.approx(500)
-    assert best.optimism == pytest.approx(0.0)
+    found = verdict.info(read(make, {"dense": TRIALS}, finals))
+    best_row, other = found.rows
+    assert (best_row.finalist, best_row.seeds, best_row.trials) == ("dense tuned", 8, 3)
+    assert best_row.accuracy == pytest.approx(0.95)
+    assert best_row.errors_per_10000 == pytest.approx(500)
+    assert best_row.optimism == pytest.approx(0.0)
     assert other.optimism == pytest.approx(0.8 - 0.89)
     (comparison,) = found.comparisons
     assert comparison.difference.interval.estimate == pytest.approx(0.06)
     assert comparison.difference.p == pytest.approx(2 / 2**8)
     assert comparison.word == "better"
+    assert comparison.seeds_needed is None
+    assert comparison.medians is None
     assert "dense tuned has the highest mean test accuracy on digits: 95.00 %" in found.sentence
     assert "It is better than dense baseline." in found.sentence
     assert found.test_evaluations == 16
 
 
-def test_three_seeds_cannot_tell(make: Make) -> None:
-    found = verdict.info(collect.read(*make({"dense": TRIALS}, tuned_and_baseline([4, 5, 6], [10, 11, 12]))))
-    assert found.comparisons[0].difference.p == pytest.approx(2 / 8)
+def test_three_seeds_cannot_tell_and_it_says_how_many_would(make: Make) -> None:
+    found = verdict.info(read(make, {"dense": TRIALS}, tuned_and_baseline([4, 9, 8], [10, 11, 9])))
+    assert found.comparisons[0].difference.p >= 2 / 8
     assert "not distinguishable from dense baseline with so many seeds" in found.sentence
+    needed = found.comparisons[0].seeds_needed
+    assert needed is not None
+    assert needed >= 6
 
 
 def test_only_seeds_that_both_have_are_paired(make: Make) -> None:
-    found = verdict.info(collect.read(*make({"dense": TRIALS}, tuned_and_baseline([4, 5, 6], [10, 11]))))
+    found = verdict.info(read(make, {"dense": TRIALS}, tuned_and_baseline([4, 5, 6], [10, 11])))
     assert found.comparisons[0].seeds == 2
 
 
 def test_one_seed_has_the_interval_of_one_model(make: Make) -> None:
-    found = verdict.info(collect.read(*make({"dense": TRIALS}, tuned_and_baseline([10], []))))
+    found = verdict.info(read(make, {"dense": TRIALS}, tuned_and_baseline([10], [])))
     assert found.rows[0].interval.low == pytest.approx(0.8256, abs=1e-4)
     assert found.comparisons == []
 
 
 def test_finals_of_a_winner_that_was_replaced_count_as_tests_only(make: Make) -> None:
     finals = [*tuned_and_baseline([4], [10]), final_record(trial=2, errors=0)]
-    found = verdict.info(collect.read(*make({"dense": TRIALS}, finals)))
+    found = verdict.info(read(make, {"dense": TRIALS}, finals))
     assert found.rows[0].accuracy == pytest.approx(0.96)
     assert found.test_evaluations == 3
 
@@ -71,50 +118,226 @@ def test_finals_of_a_winner_that_was_replaced_count_as_tests_only(make: Make) ->
 def test_winners_of_spaces_are_compared_with_each_other(make: Make) -> None:
     finals = tuned_and_baseline([4, 5], [10, 11])
     finals += [final_record(space="cnn", errors=errors, seed_index=seed) for seed, errors in enumerate([1, 2])]
-    found = verdict.info(collect.read(*make({"dense": TRIALS, "cnn": TRIALS}, finals)))
+    found = verdict.info(read(make, {"dense": TRIALS, "cnn": TRIALS}, finals))
     pairs = [(each.first, each.second) for each in found.comparisons]
     assert pairs == [("dense tuned", "dense baseline"), ("dense tuned", "cnn tuned")]
     assert found.rows[0].finalist == "cnn tuned"
     assert all(each.adjusted_p >= each.difference.p for each in found.comparisons)
 
 
+def predicted(labels: Any, wrong: list[int], sure: float = 0.9) -> Any:
+    """Probabilities of two classes (n, 2) that misread the images `wrong`."""
+    right = np.eye(2)[labels] * (2 * sure - 1) + (1 - sure)
+    right[wrong] = right[wrong][:, ::-1]
+    return right
+
+
+def test_the_ensemble_averages_probabilities_and_the_medians_are_compared_on_the_same_images(
+    make: Make, tmp_path: Path
+) -> None:
+    """Three models that misread different images: together they misread none. One that errs surely wins the vote."""
+    labels = np.arange(100) % 2
+    finals = tuned_and_baseline([1, 2, 3], [5, 6, 7])
+    misread = {"tuned0": [0], "tuned1": [1, 2], "tuned2": [3, 4, 5]}
+    misread |= {f"baseline{seed}": list(range(10, 15 + seed)) for seed in range(3)}
+    storage, config = make({"dense": TRIALS}, finals)
+    for final in finals:
+        keep_predictions(tmp_path, final, predicted(labels, misread[Path(final.predictions).stem]), labels)
+    found = verdict.info(collect.read(storage, config, tmp_path))
+    ensembles = {row.finalist: row for row in found.rows if row.models}
+    assert [row.models for row in found.rows] == [0, 0, 3, 3]
+    assert ensembles["dense tuned, ensemble"].accuracy == 1.0
+    assert ensembles["dense baseline, ensemble"].accuracy == pytest.approx(0.94)
+    assert ensembles["dense baseline, ensemble"].interval.low == pytest.approx(0.8752, abs=1e-4)
+    assert ensembles["dense tuned, ensemble"].parameters == 333
+    assert "dense tuned has the highest mean test accuracy on digits: 98.00 %" in found.sentence
+    (comparison,) = found.comparisons
+    assert comparison.medians is not None
+    assert (comparison.medians.only_first, comparison.medians.only_second) == (6, 2)
+    assert comparison.medians.p == pytest.approx(2 * (1 + 8 + 28) / 2**8)
+
+
+def test_without_predictions_there_is_no_ensemble(make: Make, tmp_path: Path) -> None:
+    finals = tuned_and_baseline([1, 2], [5, 6])
+    storage, config = make({"dense": TRIALS}, finals)
+    labels = np.arange(100) % 2
+    keep_predictions(tmp_path, finals[0], predicted(labels, [0]), labels)
+    (tmp_path / finals[2].predictions).write_bytes(b"no archive")
+    results = collect.read(storage, config, tmp_path)
+    assert all(row.models == 0 for row in verdict.info(results).rows)
+    assert "not beside the database" in gallery.cards(results)[0].caption
+
+
+def test_the_gallery_shows_what_most_seeds_misread_first(make: Make, tmp_path: Path) -> None:
+    finals = tuned_and_baseline([1, 2], [])
+    labels = np.arange(100) % 2
+    storage, config = make({"dense": TRIALS}, finals, classes=("cat", "dog"))
+    keep_predictions(tmp_path, finals[0], predicted(labels, [7], sure=0.6), labels)
+    keep_predictions(tmp_path, finals[1], predicted(labels, [3, 7], sure=0.8), labels)
+    results = collect.read(storage, config, tmp_path)
+    found, images = gallery.info(results, "dense")
+    assert [(each.number, each.true, each.predicted, each.seeds) for each in found] == [(7, 1, 0, 2), (3, 1, 0, 1)]
+    assert found[0].confidence == pytest.approx((0.6 + 0.8) / 2)
+    assert set(images) == {3, 7}
+    (card,) = gallery.cards(results)
+    assert card.images[0].caption == "dog read as cat, 70 % sure, 2 of 2 seeds (no. 7)"
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_any_image_becomes_a_small_png(channels: int) -> None:
+    source = gallery.png(np.zeros((300, 200, channels), dtype=np.uint8))
+    assert source.startswith("data:image/png;base64,")
+    assert len(source) < 2_000
+
+
 def test_learning_curves_draw_the_best_last(make: Make) -> None:
-    (space,) = collect.read(*make({"dense": [*TRIALS, (FAIL, None, trial_record(error="no"))]})).spaces
+    space = space_of(make, [*TRIALS, (FAIL, None, trial_record(error="no"))])
     curves = learning_curves.info(space, "val_accuracy")
     assert [(curve.trial, curve.kind) for curve in curves] == [(0, "complete"), (2, "pruned"), (1, "best")]
     assert curves[-1].values == [0.5, 0.9]
 
 
+def test_of_many_learning_curves_the_best_are_drawn(make: Make) -> None:
+    rows = [
+        (COMPLETE, value, trial_record(history={"val_accuracy": [value]}, best_epoch=1, epochs=1))
+        for value in (0.9 - index / 1000 for index in range(400))
+    ]
+    results = read(make, {"dense": rows})
+    (card,) = learning_curves.cards(results, results.spaces[0])
+    drawn = {trial for trace in card.figures[0].data for trial in trace.customdata if trial is not None}
+    assert set(range(40)) <= drawn
+    assert len(drawn) < 400
+    assert f"Shown are {len(drawn)} of 400 curves" in card.caption
+
+
+def test_the_history_counts_every_trial_that_ended_and_all_training(make: Make) -> None:
+    rows = [(COMPLETE, 0.8, trial_record(seconds=2)), (FAIL, None, trial_record(seconds=1, error="no")),
+            (COMPLETE, 0.7, trial_record(seconds=3)), (RUNNING, None, None)]  # fmt: skip
+    space = space_of(make, rows)
+    points = [(point.trial, point.ended, point.seconds, point.best) for point in history.info(space, maximize=True)]
+    assert points == [(0, 1, 2, 0.8), (2, 3, 6, 0.8)]
+    assert history.info(space, maximize=False)[-1].best == 0.7
+
+
 def test_the_confusion_is_summed_over_seeds(make: Make) -> None:
-    (found,) = confusion.info(collect.read(*make({"dense": TRIALS}, tuned_and_baseline([10, 20], [30]))))
+    (found,) = confusion.info(read(make, {"dense": TRIALS}, tuned_and_baseline([10, 20], [30]), classes=("a", "b")))
     assert found.counts == [[100, 0], [30, 70]]
     assert found.recalls == pytest.approx([1.0, 0.7])
-    assert confusion.Confusion("it", 1, [[3, 1], [0, 0]]).recalls == [0.75, None]
+    assert found.worst == [(30, 1, 0)]
+    assert found.classes == ["a", "b"]
+    assert confusion.Confusion("it", 1, ["a", "b"], [[3, 1], [0, 0]]).recalls == [0.75, None]
     assert found.seeds == 2
 
 
 def test_importances_are_hidden_below_twenty_complete_trials(make: Make) -> None:
     rows = [(COMPLETE, 0.5 + index / 100, trial_record()) for index in range(19)]
-    results = collect.read(*make({"dense": rows, "cnn": [*rows, *rows]}))
-    assert [search.info(space).shares == {} for space in results.spaces] == [True, False]
-    cards = {card.title: card for card in search.cards(results)}
-    assert cards["dense: importances"].figure is None
-    assert "Shown from 20 complete trials on; there are 19" in cards["dense: importances"].caption
-    assert cards["cnn: importances"].figure is not None
+    results = read(make, {"dense": rows, "cnn": [*rows, *rows]})
+    assert [importances.info(space).shares == {} for space in results.spaces] == [True, False]
+    (few,), (many,) = (importances.cards(results, space) for space in results.spaces)
+    assert not few.figures
+    assert "from 20 complete trials on; there are 19" in few.caption
+    assert many.figures
+
+
+def test_importances_are_those_of_the_real_names(make: Make) -> None:
+    """`rate` is asked once for each condition and on another scale; its shares are added."""
+    rows = [(COMPLETE, 0.5 + (index % 7) / 10, trial_record()) for index in range(30)]
+    space = space_of(make, rows, asked={"rate": "rate[kind=plain|deep]~reflected"})
+    shares = importances.info(space).shares
+    assert set(shares) == {"rate", "kind"}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert list(shares) == ["rate", "kind"]
+
+
+def test_slices_have_real_values_and_the_bounds_of_the_search(make: Make) -> None:
+    declared = {
+        "rate if kind in ['a']": {"kind": "Float", "min_value": 1e-4, "max_value": 1e-2, "sampling": "log"},
+        "rate if kind in ['b']": {"kind": "Float", "min_value": 1e-3, "max_value": 1e-1, "sampling": "log"},
+        "size": {"kind": "Choice", "values": [32, 64, 128]},
+        "same": {"kind": "Fixed", "value": 1},
+    }
+    rows = varied(5, rate=lambda n: 0.001 * (n + 1), size=lambda n: [128, 32, 64][n % 3], same=lambda n: 1)
+    rate, size = slices.info(space_of(make, rows, declared=declared))
+    assert (rate.name, rate.numeric, rate.log, rate.low, rate.high) == ("rate", True, True, 1e-4, 1e-1)
+    assert rate.values == pytest.approx([0.001, 0.002, 0.003, 0.004, 0.005])
+    assert (size.name, size.numeric, size.choices) == ("size", False, [32, 64, 128])
+
+
+def test_parallel_coordinates_take_the_most_frequent_combination(make: Make) -> None:
+    rows = varied(6, rate=lambda n: n / 10) + varied(4, rate=lambda n: n / 10, units=lambda n: n)
+    found = parallel.info(space_of(make, rows))
+    assert found is not None
+    assert [parameter.name for parameter, _ in found.columns] == ["rate"]
+    assert (len(found.trials), found.left_out) == (6, 4)
+
+
+def test_the_pair_is_of_trials_that_have_both(make: Make) -> None:
+    rows = varied(40, rate=lambda n: n / 10, kind=lambda n: "ab"[n % 2]) + varied(5, rate=lambda n: n / 10)
+    found = pair.info(space_of(make, rows))
+    assert found is not None
+    assert {found.first.name, found.second.name} == {"rate", "kind"}
+    assert found.first.trials == found.second.trials == list(range(40))
+
+
+def test_the_timeline_has_a_bar_for_each_trial_that_ended(make: Make) -> None:
+    space = space_of(make, [*TRIALS, (RUNNING, None, None)])
+    moment = datetime(2026, 1, 1)
+    trials = [_ended(trial, moment, 10 * index) for index, trial in enumerate(space.trials[:3])]
+    bars = timeline.info(SpaceResults("dense", space.study, [*trials, space.trials[3]], space.best))
+    assert [(bar.trial, bar.state, bar.began, bar.seconds) for bar in bars] == [
+        (0, "complete", 0, 4), (1, "complete", 10, 4), (2, "pruned", 20, 4),
+    ]  # fmt: skip
+
+
+def _ended(trial: FrozenTrial, moment: datetime, after: int) -> FrozenTrial:
+    trial.datetime_start = moment + timedelta(seconds=after)
+    trial.datetime_complete = moment + timedelta(seconds=after + 4)
+    return trial
+
+
+def test_the_best_configuration_comes_with_the_command_that_trains_it(make: Make) -> None:
+    rows = [(COMPLETE, 0.8, trial_record(values={"kind": "it's", "rate": 0.5}, best_epoch=3, epochs=4))]
+    finals = [
+        final_record(trial=0, seed_index=0, seed=11, errors=9),
+        final_record(trial=0, seed_index=1, seed=12, errors=3),
+    ]
+    results = read(make, {"dense": rows, "cnn": []}, finals, dataset="mnist", split_seed=5)
+    found = best.info(results, results.spaces[0])
+    assert found is not None
+    values = """'{"kind": "it'"'"'s", "rate": 0.5}'"""
+    words = f"study train --space dense --dataset mnist --values {values} --epochs 3 --seed 12 --split-seed 5"
+    assert found.command == words
+    assert best.info(results, results.spaces[1]) is None
+
+
+def test_costs_are_those_of_the_finalists(make: Make) -> None:
+    (tuned, baseline) = tradeoff.info(read(make, {"dense": TRIALS}, tuned_and_baseline([10], [20])))
+    assert (tuned.error, baseline.error) == pytest.approx((0.1, 0.2))
+    assert tuned.low < tuned.error < tuned.high
+    assert (tuned.parameters, tuned.seconds) == (111, 2.0)
 
 
 def test_the_trial_table_has_every_trial(make: Make) -> None:
     rows = [*TRIALS, (FAIL, None, trial_record(error="no luck", best_epoch=None)), (RUNNING, None, None)]
-    (space,) = collect.read(*make({"dense": rows})).spaces
-    found = trial_table.info(space)
+    found = trial_table.info(space_of(make, rows))
     assert [row.state for row in found] == ["complete", "complete", "pruned", "fail", "running"]
     assert found[3].error == "no luck"
     assert found[4].epochs is None
 
 
 def test_provenance(make: Make) -> None:
-    found = provenance.info(collect.read(*make({"dense": TRIALS}, tuned_and_baseline([1], [2]), seed=7)))
+    results = read(make, {"dense": TRIALS}, tuned_and_baseline([1], [2]), seed=7, timeout=90.0, manual_dir="/x")
+    found = provenance.info(results)
     assert found["config seed"] == 7
     assert found["keras"] == "3"
     assert found["data fingerprint (SHA-256)"] == "abc"
     assert found["tests of a model on the test set"] == 2
+    assert found["command that runs it"] == "study run made --space dense --timeout 90 --seed 7"
+
+
+def test_every_panel_has_words_for_a_study_that_has_hardly_begun(make: Make) -> None:
+    results = read(make, {"dense": []})
+    for panel in (history, importances, slices, parallel, pair, learning_curves, timeline):
+        for card in panel.cards(results, results.spaces[0]):
+            assert card.caption
+            assert not card.figures

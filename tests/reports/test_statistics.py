@@ -1,9 +1,12 @@
 """Intervals and tests against hand computation, published numbers and their laws."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from reports import statistics
 from reports.statistics import Interval
@@ -17,6 +20,109 @@ def test_wilson_as_published() -> None:
     assert (round(interval.low, 4), round(interval.high, 4)) == (0.9879, 0.9918)
     interval = statistics.proportion_interval(9_840, 10_000)
     assert (round(interval.low, 4), round(interval.high, 4)) == (0.9813, 0.9863)
+
+
+@pytest.mark.parametrize(
+    "successes, n, low, high",
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_as_in_newcombe_1998_table_i(successes: int, n: int, low: float, high: float) -> None:
+    interval = statistics.proportion_interval(successes, n)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+
+
+DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+"""Heights of crossed less self-fertilised maize, eighths of an inch, 15 pairs."""
+
+
+def test_the_sign_flip_test_as_in_fisher_1935_section_21() -> None:
+    """Of the 2^15 sums of Darwin's differences 1,726 are as large in size: p = 0.0527."""
+    difference = statistics.paired_difference(DARWIN, [0.0] * 15)
+    assert difference is not None
+    assert difference.p == pytest.approx(1726 / 2**15)
+    assert difference.interval.estimate == pytest.approx(20.933, abs=5e-4)
+
+
+def test_bca_by_its_formulas() -> None:
+    """Efron 1987, equations 4.1 and 6.6, for the mean of Darwin's differences, with resamples of our own."""
+    sample = np.asarray(DARWIN, dtype=float)
+    means = np.random.default_rng(5).choice(sample, (200_000, 15)).mean(axis=1)
+    bias = stats.norm.ppf((means < sample.mean()).mean())
+    left_out = np.asarray([np.delete(sample, index).mean() for index in range(15)])
+    deviations = left_out.mean() - left_out
+    acceleration = (deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5)
+    bounds = [
+        np.quantile(means, stats.norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z))))
+        for z in stats.norm.ppf([0.025, 0.975])
+    ]
+    interval = statistics.mean_interval(DARWIN)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx(bounds, abs=1)  # both drawn; the width is 38
+
+
+@pytest.mark.parametrize(
+    "only_first, only_second, p",
+    [(30, 50, 0.033), (25, 45, 0.022), (40, 60, 0.057), (60, 80, 0.108), (10, 20, 0.099), (0, 0, 1.0), (0, 6, 0.031)],
+)
+def test_exact_mcnemar(only_first: int, only_second: int, p: float) -> None:
+    """Twice the tail of Binomial(n, 1/2)."""
+    first = np.asarray([True] * only_first + [False] * only_second + [True] * 7 + [False] * 3)
+    second = np.asarray([False] * only_first + [True] * only_second + [True] * 7 + [False] * 3)
+    found = statistics.mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (only_first, only_second)
+    assert found.p == pytest.approx(p, abs=6e-4)
+    n, fewer = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
+    assert found.p == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_holm_as_in_r_s_manual_pages() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_spearman_by_a_textbook_example() -> None:
+    """Intelligence against hours of television, 10 people: -29/165."""
+    hours = [7, 27, 2, 50, 28, 29, 20, 12, 6, 17]
+    intelligence = [106, 100, 86, 101, 99, 103, 97, 113, 112, 110]
+    assert statistics.rank_correlation(intelligence, hours) == pytest.approx(-29 / 165)
+    assert statistics.rank_correlation([1, 2], [1, 2]) is None
+    assert statistics.rank_correlation([1, 2, 3], [5, 5, 5]) is None
+
+
+def test_seeds_needed_as_in_cohen() -> None:
+    """Half a standard deviation asks for (1.96 + 0.84)^2 / 0.5^2 = 31.4 pairs."""
+    half = 1.959964 / math.sqrt(10)
+    assert statistics.seeds_needed(Interval(0.5, 0.5 - half, 0.5 + half), 10) == 32
+    assert statistics.seeds_needed(Interval(5.0, 5 - half, 5 + half), 10) == 6
+    assert statistics.seeds_needed(Interval(0.0, -half, half), 10) is None
+
+
+def said(difference: float, seeds: int, studies: int) -> float:
+    """The share of simulated studies in which `better` is said of two finalists that differ by so much, with the
+    spread between seeds of a small network on MNIST."""
+    rng, better = np.random.default_rng(seeds), 0
+    for _ in range(studies):
+        first, second = rng.normal(0.98, 0.0015, (2, seeds))
+        found = statistics.paired_difference((first + difference).tolist(), second.tolist())
+        assert found is not None
+        better += statistics.verdict_word(found.interval, found.p) == statistics.BETTER
+    return better / studies
+
+
+@pytest.mark.parametrize("seeds", [7, 10])
+def test_of_ties_better_is_said_in_at_most_a_twentieth(seeds: int) -> None:
+    assert said(0.0, seeds, 300) <= 0.05
+
+
+def test_of_a_difference_of_half_a_point_better_is_said_with_ten_seeds() -> None:
+    assert said(0.005, 10, 40) == 1.0
+
+
+def test_p_is_uniform_under_the_null() -> None:
+    rng = np.random.default_rng(3)
+    found = [statistics.paired_difference(*rng.normal(size=(2, 9)).tolist()) for _ in range(200)]
+    p_values = [each.p for each in found if each is not None]
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
 def test_no_interval_of_one_and_none_without_spread() -> None:

@@ -1,0 +1,63 @@
+"""The objective against each hyperparameter, with the bounds of the search and the winner marked."""
+
+import plotly.graph_objects as go
+
+from reports import colors, parameters, thinning
+from reports.collect import SpaceResults, StudyResults
+from reports.panels import Card, plotly_text
+from reports.parameters import Parameter
+
+
+def info(space: SpaceResults) -> list[Parameter]:
+    """The hyperparameters in which complete trials differ."""
+    return [parameter for parameter in parameters.of(space) if parameter.varies]
+
+
+def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
+    """A figure for each."""
+    title, found = "Where are the good values?", info(space)
+    if not found:
+        return [Card(title, "There will be slices once two complete trials differ.")]
+    best = space.best.number if space.best is not None else None
+    figures = [_figure(each, results.config.objective, results.maximize, best) for each in found]
+    most = max(len(each.values) for each in found)
+    caption = f"{results.config.objective} of the complete trials against each hyperparameter. The star is the winner; "
+    caption += "dotted lines are the bounds of the search: a winner at a bound asks for a wider one."
+    return [Card(title, caption + thinning.note(min(most, thinning.MOST), most), figures=figures)]
+
+
+def axis(parameter: Parameter) -> dict[str, object]:
+    """The axis of a hyperparameter."""
+    title = plotly_text(parameter.name)
+    if parameter.numeric:
+        return {"title": title, "type": "log" if parameter.log else "linear"}
+    order = [plotly_text(choice) for choice in parameter.choices]
+    return {"title": title, "type": "category", "categoryorder": "array", "categoryarray": order}
+
+
+def coordinate(parameter: Parameter, index: int) -> object:
+    """Where its index-th value lies on that axis."""
+    value = parameter.values[index]
+    return value if parameter.numeric else plotly_text(value)
+
+
+def _figure(each: Parameter, objective: str, maximize: bool, best: int | None) -> go.Figure:
+    shown = thinning.kept(each.results, maximize)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[coordinate(each, index) for index in shown], y=[each.results[index] for index in shown], mode="markers",
+        marker={"color": colors.COMPLETE, "size": 6}, customdata=[each.trials[index] for index in shown],
+        hovertemplate="trial %{customdata}: %{x}, %{y:.4f}<extra></extra>", showlegend=False,
+    )  # fmt: skip
+    if best in each.trials:
+        index = each.trials.index(best)
+        figure.add_scatter(
+            x=[coordinate(each, index)], y=[each.results[index]], mode="markers",
+            marker={"color": colors.BEST, "size": 13, "symbol": "star"}, hovertemplate="winner: %{x}<extra></extra>",
+            showlegend=False,
+        )  # fmt: skip
+    for bound in (each.low, each.high):
+        if bound is not None and (bound > 0 or not each.log):
+            figure.add_vline(x=bound, line={"dash": "dot", "color": colors.COMPLETE})
+    figure.update_xaxes(axis(each)).update_yaxes(title=objective)
+    return figure

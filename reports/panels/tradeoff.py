@@ -1,0 +1,94 @@
+"""What accuracy costs: parameters and training time, beside published results."""
+
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from reports import colors
+from reports.collect import StudyResults
+from reports.panels import Card, plotly_text, verdict
+
+
+class Anchor(NamedTuple):
+    """A published result on MNIST's test set."""
+
+    what: str
+    accuracy: float
+    parameters: int | None
+    seconds: float | None
+    """Of training, on the hardware that is named."""
+    n: str
+    """How many runs it stands for."""
+
+
+ANCHORS = (
+    Anchor("mnist-minimal-model, Keras separable CNN, 75 epochs", 0.9910, 1_936, None, "one run"),
+    Anchor("keras.io simple convnet, 15 epochs, CPU", 0.9922, 34_826, 225, "one run"),
+    Anchor("two convolutions, Keras (fashion-mnist README)", 0.993, 113_000, None, "10 runs"),
+    Anchor("SimpleNet, slim (Hasanpour et al. 2016)", 0.9972, 310_000, None, "best of several"),
+    Anchor("Keras example mnist_mlp, 20 epochs, GRID K520", 0.9840, 669_706, 40, "one run"),
+    Anchor("Keras example mnist_cnn, 12 epochs, GRID K520", 0.9925, 1_199_882, 192, "one run"),
+    Anchor("train_mnist_fast, 1 epoch, GTX 1660 Ti", 0.9904, None, 0.762, "30 runs"),
+)
+
+
+class Cost(NamedTuple):
+    """A finalist's price and what it buys."""
+
+    finalist: str
+    error: float
+    """Mean share of test images misread."""
+    low: float
+    high: float
+    """The interval of that share."""
+    parameters: int
+    seconds: float
+    """Mean of training, on this study's hardware."""
+
+
+def info(results: StudyResults) -> list[Cost]:
+    """The finalists, the best first."""
+    return [
+        Cost(row.finalist, 1 - row.accuracy, 1 - row.interval.high, 1 - row.interval.low, row.parameters, row.seconds)
+        for row in verdict.info(results).rows
+        if not row.models
+    ]
+
+
+def cards(results: StudyResults) -> list[Card]:
+    """One card with two figures."""
+    title, found = "What does accuracy cost?", info(results)
+    if not found:
+        return [Card(title, "There will be something to see once the finals are done.")]
+    anchors = ANCHORS if results.config.dataset == "mnist" else ()
+    figures = [_figure(found, anchors, "parameters"), _figure(found, anchors, "seconds")]
+    caption = "Test error of the finalists (mean over seeds and interval) against what they cost."
+    if anchors:
+        caption += (
+            " Crosses are published numbers, times on the hardware named; single runs were often chosen by their "
+        )
+        caption += "test accuracy, so they flatter."
+    return [Card(title, caption, figures=figures)]
+
+
+def _figure(found: list[Cost], anchors: tuple[Anchor, ...], cost: str) -> go.Figure:
+    figure = go.Figure()
+    for index, each in enumerate(found):
+        figure.add_scatter(
+            x=[getattr(each, cost)], y=[100 * each.error], name=plotly_text(each.finalist), mode="markers",
+            marker={"color": colors.of(index), "symbol": colors.marker(index), "size": 11},
+            error_y={"array": [100 * (each.high - each.error)], "arrayminus": [100 * (each.error - each.low)]},
+            hovertemplate="%{fullData.name}: %{y:.2f} %<extra></extra>",
+        )  # fmt: skip
+    known = [each for each in anchors if getattr(each, cost) is not None]
+    if known:
+        figure.add_scatter(
+            x=[getattr(each, cost) for each in known], y=[100 * (1 - each.accuracy) for each in known],
+            name="published", mode="markers",
+            marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": colors.COMPLETE}},
+            text=[f"{each.what}, {each.n}" for each in known], hovertemplate="%{text}: %{y:.2f} %<extra></extra>",
+        )  # fmt: skip
+    perfect = min(each.low for each in found) <= 0
+    title = {"parameters": "parameters", "seconds": "seconds to train"}[cost]
+    figure.update_xaxes(title=title, type="log")
+    return figure.update_yaxes(title="test error, %", type="linear" if perfect else "log")

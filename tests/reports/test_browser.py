@@ -1,0 +1,252 @@
+"""The page in a real headless Chromium that reaches no network."""
+
+import base64
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import made
+import pytest
+from axe_core_python.selenium import Axe
+from made import HOSTILE, final_record, trial_record
+from optuna.trial import TrialState
+
+from reports import collect, page
+
+SECONDS = 20
+"""Until what a test waits for must have happened."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+
+    if not shutil.which("chromium") or not shutil.which("chromedriver"):
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    for flag in (
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1200,900",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ):  # fmt: skip
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.binary_location = str(shutil.which("chromium"))
+    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with something in every panel."""
+    folder = tmp_path_factory.mktemp("report")
+    storage, config = made.full_storage(folder)
+    page.write(storage, [config], folder, folder / "report.html")
+    return folder / "report.html"
+
+
+def wait(what: Callable[[], Any]) -> Any:
+    """Until it is true."""
+    end = time.monotonic() + SECONDS
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+    return found
+
+
+def find(browser: Any, selector: str) -> list[Any]:
+    return list(browser.find_elements("css selector", selector))
+
+
+def scroll(browser: Any) -> None:
+    """Past every figure, so that each is drawn."""
+    for figure in find(browser, ".figure"):
+        browser.execute_script("arguments[0].scrollIntoView()", figure)
+        wait(lambda figure=figure: figure.find_elements("css selector", ".main-svg"))
+
+
+def complaints(browser: Any) -> list[str]:
+    """What the console says that is serious; parallel coordinates are drawn by WebGL, in software here."""
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def cells(browser: Any, column: int) -> list[str]:
+    return [cell.text for cell in find(browser, f".browsed tbody tr > :nth-child({column})")]
+
+
+def test_every_figure_is_drawn_without_a_complaint_or_a_request(browser: Any, report: Path) -> None:
+    browser.get_log("browser")
+    browser.get(report.as_uri())
+    scroll(browser)
+    figures = find(browser, ".figure")
+    assert len(figures) == 16
+    assert all(figure.get_attribute("aria-label") for figure in figures)
+    assert complaints(browser) == []
+    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name for name in requests if not name.startswith(("data:", "blob:"))] == []
+    sections = [heading.text for heading in find(browser, "section > h2")]
+    assert sections == [
+        "Verdict", "Health checks", "Space dense", "Cost", "Classes", "Misread images", "Best configuration", "Trials",
+        "Provenance",
+    ]  # fmt: skip
+    headers = [cell.text for cell in find(browser, "section:first-of-type article:first-of-type thead th")]
+    assert headers[:4] == ["Finalist", "Test accuracy", "95 % interval", "Seeds"]
+    assert len(find(browser, ".pictures img")) == 5
+    assert all(browser.execute_script("return arguments[0].naturalWidth", image) for image in find(browser, "img"))
+
+
+def test_no_serious_accessibility_violation_in_either_theme(browser: Any, report: Path) -> None:
+    browser.get(report.as_uri())
+    scroll(browser)
+    for _ in range(2):
+        found = Axe().run(browser)["violations"]
+        serious = [
+            (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+        find(browser, "#theme")[0].click()
+
+
+def test_the_theme_follows_the_preference_and_the_switch(browser: Any, report: Path) -> None:
+    def ink() -> str:
+        return str(browser.execute_script("return getComputedStyle(document.querySelector('.figure text')).fill"))
+
+    def paper() -> str:
+        return str(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+
+    feature = {"name": "prefers-color-scheme", "value": "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get(report.as_uri())
+    scroll(browser)
+    switch = find(browser, "#theme")[0]
+    light = paper(), ink()
+    assert switch.get_attribute("aria-pressed") == "false"
+    switch.click()
+    wait(lambda: ink() != light[1])
+    dark = paper(), ink()
+    assert dark[0] != light[0]
+    assert switch.get_attribute("aria-pressed") == "true"
+    switch.click()
+    wait(lambda: (paper(), ink()) == light)
+    feature["value"] = "dark"
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get(report.as_uri())
+    scroll(browser)
+    assert (paper(), ink()) == dark
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_the_trials_are_sorted_and_filtered(browser: Any, report: Path) -> None:
+    browser.get(report.as_uri())
+    assert cells(browser, 1) == [str(number) for number in range(24)]
+    head = next(head for head in find(browser, ".browsed thead th") if head.text == "val_accuracy")
+    button = head.find_element("css selector", "button")
+    for direction in ("ascending", "descending"):
+        browser.execute_script("arguments[0].click()", button)
+        assert head.get_attribute("aria-sort") == direction
+        values = [float(text) for text in cells(browser, 3) if text]
+        assert values == sorted(values, reverse=direction == "descending")
+        assert cells(browser, 3)[-1] == ""  # a failed trial has none
+    field = find(browser, ".browsed input")[0]
+    field.send_keys("pruned")
+    assert cells(browser, 1) == ["22"]
+    assert "1 of 24 rows" in find(browser, "[role=status]")[0].text
+    field.clear()
+    field.send_keys("no such trial")
+    assert cells(browser, 1) == []
+
+
+def test_long_tables_are_paged(browser: Any, tmp_path: Path) -> None:
+    rows = [(TrialState.COMPLETE, 0.5, trial_record())] * 250
+    storage, config = made.study(tmp_path, {"dense": rows})
+    page.write(storage, [config], tmp_path, tmp_path / "report.html")
+    browser.get((tmp_path / "report.html").as_uri())
+    forward, back = find(browser, ".after")[0], find(browser, ".before")[0]
+    seen = []
+    for _ in range(4):
+        seen.append(cells(browser, 1)[0])
+        browser.execute_script("arguments[0].click()", forward)
+    browser.execute_script("arguments[0].click()", back)
+    assert [*seen, cells(browser, 1)[0]] == ["0", "100", "200", "200", "100"]
+
+
+def test_it_fits_a_phone(browser: Any, report: Path) -> None:
+    metrics = {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get(report.as_uri())
+        scroll(browser)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 375
+        widths = [figure.size["width"] for figure in find(browser, ".figure .main-svg")]
+        assert max(widths) <= 375
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_on_paper_everything_is_drawn_and_unfolded(browser: Any, report: Path) -> None:
+    browser.get(report.as_uri())
+    printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
+    assert printed.startswith(b"%PDF")
+    assert all(figure.find_elements("css selector", ".main-svg") for figure in find(browser, ".figure"))
+    assert all(details.get_attribute("open") for details in find(browser, "details"))
+
+
+def test_it_is_used_by_keyboard(browser: Any, report: Path) -> None:
+    browser.get(report.as_uri())
+    reachable = browser.execute_script(
+        "return [...document.querySelectorAll('button, input, a, summary, [tabindex]')]"
+        ".filter(each => each.tabIndex >= 0).map(each => each.tagName)"
+    )
+    assert {"BUTTON", "INPUT", "A", "SUMMARY", "DIV"} <= set(reachable)
+
+
+def test_plotly_js_beside_the_page_is_found(browser: Any, tmp_path: Path) -> None:
+    storage, config = made.full_storage(tmp_path)
+    page.write(storage, [config], tmp_path, tmp_path / "report.html", assets=True)
+    browser.get_log("browser")
+    browser.get((tmp_path / "report.html").as_uri())
+    scroll(browser)
+    assert complaints(browser) == []
+
+
+def test_hostile_names_are_shown_as_text_and_run_nothing(browser: Any, tmp_path: Path) -> None:
+    """As spaces, parameters, their values, classes, error texts and workers at once."""
+    values = {name: index / 100 for index, name in enumerate(HOSTILE)}
+    rows: list[Any] = [
+        (TrialState.COMPLETE, 0.5 + index / 100,
+         trial_record(values={"choice": hostile, **{name: value + index for name, value in values.items()}}))
+        for index, hostile in enumerate(HOSTILE)
+    ]  # fmt: skip
+    rows += [
+        (TrialState.FAIL, None, trial_record(error=hostile, worker=hostile, best_epoch=None)) for hostile in HOSTILE
+    ]
+    spaces = [f"m:{hostile}" for hostile in HOSTILE]
+    counts = [[int(true == predicted) for predicted in range(len(HOSTILE))] for true in range(len(HOSTILE))]
+    finals = [final_record(space=space, trial=0, confusion=counts) for space in spaces[:6]]
+    trials = {"dense": rows} | {space: [(TrialState.COMPLETE, 0.5, trial_record())] for space in spaces}
+    storage, config = made.study(tmp_path, trials, finals, classes=tuple(HOSTILE))
+    results = collect.read(storage, config)
+    (tmp_path / "report.html").write_text(page.html(results), encoding="utf-8")
+    browser.get_log("browser")
+    browser.get((tmp_path / "report.html").as_uri())
+    scroll(browser)
+    assert browser.execute_script("return window.hostile") is None
+    assert complaints(browser) == []
+    text = " ".join(browser.execute_script("return document.body.textContent").split())
+    missing = [hostile for hostile in HOSTILE if text.count(" ".join(hostile.split())) < 4]
+    assert missing == []
+    plotted = browser.execute_script(
+        "return [...document.querySelectorAll('.figure text')].map(each => each.textContent)"
+    )
+    drawn = {" ".join(each.split()) for each in plotted}
+    assert {
+        "<b>bold</b>",
+        "%{x} %{customdata[0]}",
+        "&lt;script&gt;",
+        "<br>",
+        "<img src=x onerror=window.hostile=1>",
+    } <= drawn
+    assert not find(browser, ".figure a, iframe, article svg script, article img[src=x]")

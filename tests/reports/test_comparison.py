@@ -1,0 +1,106 @@
+"""Studies side by side, made by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import made
+import pytest
+from made import final_record, trial_record
+from optuna.trial import TrialState
+
+from reports import collect, page
+from reports.collect import StudyResults
+from reports.panels import comparison
+
+COMPLETE = TrialState.COMPLETE
+
+
+def study(folder: Path, name: str, values: list[float], errors: int | None = None, **options: Any) -> StudyResults:
+    """A study of `dense` with these values, and a tuned winner with so many errors in 100."""
+    rows = [(COMPLETE, value, trial_record(seconds=10)) for value in values]
+    best = max(range(len(values)), key=values.__getitem__) if values else 0
+    finals = [] if errors is None else [final_record(trial=best, errors=errors)]
+    place = folder / name
+    place.mkdir()
+    return collect.read(*made.study(place, {"dense": rows}, finals, name=name, **options))
+
+
+def test_studies_that_differ_by_their_seed_are_one_group(tmp_path: Path) -> None:
+    studies = [
+        study(tmp_path, f"{sampler}{seed}", [0.5, 0.6 + seed / 100], errors=10 + seed, sampler=sampler, seed=seed)
+        for sampler in ("tpe", "random")
+        for seed in range(3)
+    ]
+    found = comparison.info(studies)
+    assert [group.name for group in found.groups] == ["tpe", "random"]
+    tpe = found.groups[0]
+    assert (tpe.studies, tpe.seeds) == (["tpe0", "tpe1", "tpe2"], [0, 1, 2])
+    assert (tpe.trials, tpe.seconds) == ([2, 2, 2], [20, 20, 20])
+    assert tpe.best == [0.6, 0.61, 0.62]
+    assert tpe.tested == pytest.approx([0.9, 0.89, 0.88])
+    assert tpe.over_trials is not None
+    assert tpe.over_trials.budget == [1, 2]
+    assert tpe.over_trials.median == pytest.approx([0.5, 0.61])
+    assert (tpe.over_trials.low[1], tpe.over_trials.high[1]) == pytest.approx((0.605, 0.615))
+    assert tpe.over_seconds is not None
+    assert tpe.over_seconds.budget == [10, 20]
+    assert found.unequal == []
+    (contest,) = found.contests
+    assert (contest.first, contest.second, contest.what, contest.seeds) == ("tpe", "random", "test accuracy", 3)
+    assert contest.word == "not distinguishable"
+
+
+def test_a_curve_goes_as_far_as_all_of_its_studies(tmp_path: Path) -> None:
+    studies = [study(tmp_path, "a", [0.1, 0.2, 0.3], seed=0), study(tmp_path, "b", [0.5], seed=1)]
+    (group,) = comparison.info(studies).groups
+    assert group.over_trials is not None
+    assert group.over_trials.budget == [1]
+    assert comparison.info([study(tmp_path, "c", [])]).groups[0].over_trials is None
+
+
+def test_untested_studies_are_compared_by_their_objective(tmp_path: Path) -> None:
+    studies = [
+        study(tmp_path, f"{sampler}{seed}", [gain + seed / 1000], sampler=sampler, seed=seed)
+        for sampler, gain in (("tpe", 0.9), ("random", 0.7))
+        for seed in range(8)
+    ]
+    (contest,) = comparison.info(studies).contests
+    assert (contest.what, contest.seeds, contest.word) == ("val_accuracy", 8, "better")
+
+
+def test_of_a_loss_less_is_better(tmp_path: Path) -> None:
+    studies = [
+        study(tmp_path, f"{sampler}{seed}", [loss + seed / 1000], sampler=sampler, seed=seed, objective="val_loss")
+        for sampler, loss in (("tpe", 0.1), ("random", 0.7))
+        for seed in range(8)
+    ]
+    (contest,) = comparison.info(studies).contests
+    assert contest.word == "better"
+
+
+def test_budgets_that_differ_are_named(tmp_path: Path) -> None:
+    studies = [study(tmp_path, "a", [0.1]), study(tmp_path, "b", [0.1, 0.2, 0.3], epochs=3)]
+    found = comparison.info(studies)
+    assert [group.name for group in found.groups] == ["epochs 8", "epochs 3"]
+    assert found.unequal == ["epochs a trial (3, 8)", "seconds of training spent (10 to 30, medians)"]
+    assert "compare at equal budgets" in comparison.overview(studies)[0].caption
+
+
+def test_other_data_is_not_compared(tmp_path: Path) -> None:
+    studies = [study(tmp_path, f"a{seed}", [0.1], seed=seed) for seed in range(2)]
+    studies += [study(tmp_path, f"b{seed}", [0.2], seed=seed, dataset="mnist") for seed in range(2)]
+    found = comparison.info(studies)
+    assert len(found.groups) == 2
+    assert found.contests == []
+    assert len(comparison.curves(studies)) == 2
+
+
+def test_the_page_of_several_is_whole(tmp_path: Path) -> None:
+    studies = [
+        study(tmp_path, "a", [0.1, 0.2], errors=4),
+        study(tmp_path, "b", []),
+        study(tmp_path, "c", [0.3], seed=2),
+    ]
+    html = page.html_of_several(studies)
+    assert "This panel could not be made" not in html
+    assert "Studies a, b, c" in html
