@@ -32,6 +32,7 @@ def of_study(results: StudyResults) -> str:
         "checks": lambda: checks.info(results),
         "spaces": lambda: {space.name: _of_space(results, space) for space in results.spaces},
         "cost": lambda: tradeoff.info(results),
+        "published": lambda: tradeoff.published(results),
         "confusion": lambda: [each._asdict() | {"recalls": each.recalls} for each in confusion.info(results)],
         "misread": lambda: {space.name: gallery.info(results, space.name)[0] for space in results.spaces},
         "finals": lambda: [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
@@ -42,8 +43,11 @@ def of_study(results: StudyResults) -> str:
 
 def of_several(results: Sequence[StudyResults]) -> str:
     """The numbers of a page that compares studies."""
-    names = [each.config.name for each in results]
-    return _text({"studies": names}, {"comparison": lambda: comparison.info(results)})
+    parts: dict[str, Callable[[], Any]] = {
+        "comparison": lambda: comparison.info(results),
+        "finalists": lambda: comparison.finalists(results),
+    }
+    return _text({"studies": [each.config.name for each in results]}, parts)
 
 
 def _of_space(results: StudyResults, space: SpaceResults) -> dict[str, Any]:

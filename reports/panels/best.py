@@ -18,6 +18,8 @@ class Best(NamedTuple):
     value: float
     best_epoch: int | None
     values: dict[str, Value]
+    history: dict[str, list[float | None]]
+    """What it logged after each epoch."""
     command: str
     """Trains it again on training + validation images."""
 
@@ -28,7 +30,9 @@ def info(results: StudyResults, space: SpaceResults) -> Best | None:
     if space.best is None or record is None or space.best.value is None:
         return None
     command = _command(results, space.name, record.values, record.best_epoch or 1)
-    return Best(space.name, space.best.number, space.best.value, record.best_epoch, record.values, command)
+    return Best(
+        space.name, space.best.number, space.best.value, record.best_epoch, record.values, record.history, command
+    )  # fmt: skip
 
 
 def cards(results: StudyResults) -> list[Card]:
@@ -41,9 +45,9 @@ def _card(results: StudyResults, space: SpaceResults) -> Card:
     if found is None:
         return Card(title, "There will be one once a trial is complete.")
     caption = f"Trial {found.trial}, {results.config.objective} {found.value:.4f} in epoch {found.best_epoch}. "
-    tested = bool(results.finals_of(space.name, TUNED))
-    caption += f"Its best final is kept as {model_file(space.name)} in the study's folder; t" if tested else "T"
-    caption += "his command trains it again on training + validation images:"
+    if results.finals_of(space.name, TUNED):
+        caption += f"Its best final is kept as {model_file(space.name)} in the study's folder. "
+    caption += "This command trains it again on training + validation images:"
     rows = [(name, number(value)) for name, value in found.values.items()]
     return Card(title, caption, ("Hyperparameter", "Value"), rows, code=found.command)
 

@@ -223,8 +223,8 @@ def contests(results: Sequence[StudyResults]) -> list[Card]:
     ]  # fmt: skip
     caption = (
         "Paired by study seed; bootstrap interval (BCa) and sign-flip permutation p, Holm-adjusted. 'Better' is said "
+        "only where the interval excludes 0 and the adjusted p is below 0.05."
     )
-    caption += "only where the interval excludes 0 and the adjusted p is below 0.05."
     return [Card(title, caption, columns, rows)]
 
 
@@ -274,20 +274,20 @@ def _figure(found: list[tuple[int, str, Curve | None]], title: str, objective: s
     return figure.update_xaxes(title=title).update_yaxes(title=objective)
 
 
+def finalists(results: Sequence[StudyResults]) -> dict[str, list[verdict.Row]]:
+    """The finalists of each study that has some, the best first."""
+    return {study.config.name: rows for study in results if (rows := verdict.finalists(study))}
+
+
 def verdicts(results: Sequence[StudyResults]) -> list[Card]:
     """The finalists of all studies, each with its study's own verdict."""
-    rows = [
-        (study.config.name, *verdict.cells(row))
-        for study in results
-        for row in verdict.info(study).rows
-        if not row.models
-    ]
+    rows = [(study, *verdict.cells(row)) for study, found in finalists(results).items() for row in found]
     if not rows:
         return [Card("The finalists", "No finalist has been tested yet.")]
     caption = (
         f"Of {len({row[0] for row in rows})} studies, as their own reports have them. Accuracies on different data "
+        "sets are not comparable."
     )
-    caption += "sets are not comparable."
     return [Card("The finalists", caption, ("Study", *verdict.COLUMNS), rows)]
 
 

@@ -72,8 +72,8 @@ def _card(confusion: Confusion) -> Card:
     )
     caption = (
         f"Test images by true and predicted class, summed over {confusion.seeds} seeds; coloured by errors. Hardest "
+        f"class: {confusion.classes[hardest]}, {100 * recalls[hardest]:.1f} % recognised."
     )
-    caption += f"class: {confusion.classes[hardest]}, {100 * recalls[hardest]:.1f} % recognised."
     caption += f" Most often misread: {pairs}." if errors else ""
     title = f"{confusion.finalist}: which classes are confused?"
     if len(confusion.classes) > MOST_DRAWN:

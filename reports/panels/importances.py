@@ -74,8 +74,6 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     figure.update_xaxes(title="share").update_yaxes(automargin=True, type="category")
     caption = (
         "Share of what tells the best tenth of the trials from the others (PED-ANOVA, Watanabe et al. 2023), from "
-    )
-    caption += (
         f"{found.complete:,} complete trials. It says what mattered in the range searched, not which value to take."
     )
     return [Card(title, caption, figures=[figure])]

@@ -89,6 +89,11 @@ def info(results: StudyResults) -> Verdict:
     return Verdict(_sentence(results, rows, comparisons), rows, comparisons, len(results.finals))
 
 
+def finalists(results: StudyResults) -> list[Row]:
+    """The finalists without the ensembles, the best first."""
+    return [row for row in info(results).rows if not row.models]
+
+
 def cells(row: Row) -> tuple[str, ...]:
     """A row as it is printed, in the order of `COLUMNS`."""
     return (

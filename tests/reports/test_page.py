@@ -111,7 +111,8 @@ def test_numbers_that_cannot_be_computed_are_null(tmp_path: Path, monkeypatch: p
 
 
 def test_the_json_has_the_numbers(tmp_path: Path) -> None:
-    found = json.loads(numbers.of_study(made.full(tmp_path)))
+    results = made.full(tmp_path)
+    found = json.loads(numbers.of_study(results))
     rows = found["verdict"]["rows"]
     assert [row["accuracy"] for row in rows[:2]] == pytest.approx([0.96, 0.90])
     assert rows[0]["interval"]["low"] <= 0.96 <= rows[0]["interval"]["high"]
@@ -120,6 +121,9 @@ def test_the_json_has_the_numbers(tmp_path: Path) -> None:
     assert len(space["trials"]) == 24
     assert found["provenance"]["config trials"] == 10
     assert found["misread"]["dense"]
+    assert space["best"]["history"]["val_accuracy"] == [0.5, 0.9]
+    assert found["published"] == []
+    assert json.loads(numbers.of_several([results]))["finalists"]["made"] == rows[:2]
 
 
 ROWS: dict[str, list[Any]] = {

@@ -317,6 +317,13 @@ def test_costs_are_those_of_the_finalists(make: Make) -> None:
     assert (tuned.parameters, tuned.seconds) == (111, 2.0)
 
 
+def test_published_results_are_of_the_same_images(make: Make) -> None:
+    assert tradeoff.published(read(make, {"dense": []}, name="own")) == ()
+    mnist = read(make, {"dense": []}, dataset="mnist")
+    (keras_io,) = [each for each in tradeoff.published(mnist) if each.parameters == 34_826]
+    assert (keras_io.accuracy, keras_io.n) == (0.9922, "one run")
+
+
 def test_the_trial_table_has_every_trial(make: Make) -> None:
     rows = [*TRIALS, (FAIL, None, trial_record(error="no luck", best_epoch=None)), (RUNNING, None, None)]
     found = trial_table.info(space_of(make, rows))
