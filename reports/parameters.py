@@ -1,13 +1,13 @@
 """The hyperparameters of a space as its models saw them: real values and bounds, not what Optuna was asked."""
 
-import re
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from reports.collect import SpaceResults
-from study.records import Value
+from study.records import INDEX, REFLECTED, Value
 
 
 class Parameter(NamedTuple):
@@ -25,7 +25,7 @@ class Parameter(NamedTuple):
     """Whether the range is searched on a logarithmic scale."""
     low: float | None
     high: float | None
-    """The bounds of the search; None of choices, and where only a part of the space declares it."""
+    """The bounds of the search; None of choices, and where they are not known."""
 
     @property
     def varies(self) -> bool:
@@ -38,6 +38,14 @@ class Parameter(NamedTuple):
         return sorted(set(self.values), key=lambda value: (isinstance(value, str), value))
 
 
+class Range(NamedTuple):
+    """What a hyperparameter is drawn from, where it is no choice."""
+
+    low: float
+    high: float
+    log: bool
+
+
 @cache
 def of(space: SpaceResults) -> list[Parameter]:
     """Each hyperparameter of the complete trials, in the order in which the space declares them."""
@@ -48,14 +56,16 @@ def of(space: SpaceResults) -> list[Parameter]:
             continue
         for name, value in record.values.items():
             rows.setdefault(name, []).append((trial.number, value, trial.value))
-    return [_parameter(name, found, _declarations(space.declared, name)) for name, found in rows.items()]
+    asked = _asked(space, list(rows))
+    return [_parameter(name, found, _declared(space, name) or asked.get(name, [])) for name, found in rows.items()]
 
 
-def _parameter(name: str, rows: list[tuple[int, Value, float]], declarations: list[dict[str, Any]]) -> Parameter:
+def _parameter(name: str, rows: list[tuple[int, Value, float]], domains: list[Range | None]) -> Parameter:
+    """`domains` are those of each of its conditions, None of choices."""
     values = [value for _, value, _ in rows]
-    ranges = [each for each in declarations if each["kind"] in ("Int", "Float")]
+    ranges = [each for each in domains if each is not None]
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    numeric = len(numbers) == len(values) and len(ranges) == len(declarations)
+    numeric = len(numbers) == len(values) and len(ranges) == len(domains)
     bounded = numeric and bool(ranges)
     return Parameter(
         name,
@@ -63,20 +73,40 @@ def _parameter(name: str, rows: list[tuple[int, Value, float]], declarations: li
         values,
         [result for _, _, result in rows],
         numeric=numeric,
-        log=bounded and all(each.get("sampling") == "log" for each in ranges) and min(numbers) > 0,
-        low=min(float(each["min_value"]) for each in ranges) if bounded else None,
-        high=max(float(each["max_value"]) for each in ranges) if bounded else None,
+        log=bounded and all(each.log for each in ranges) and min(numbers) > 0,
+        low=min(each.low for each in ranges) if bounded else None,
+        high=max(each.high for each in ranges) if bounded else None,
     )
 
 
-def _declarations(declared: dict[str, dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """How a name is declared, under each of its conditions (see `study.fingerprints`)."""
-    return [each for key, each in declared.items() if key == name or key.startswith(f"{name} if ")]
+def _declared(space: SpaceResults, name: str) -> list[Range | None]:
+    """As the space declares a name while its defaults are built, under each of its conditions
+    (see `study.fingerprints`)."""
+    declarations = [each for key, each in space.declared.items() if key == name or key.startswith(f"{name} if ")]
+    return [
+        Range(float(each["min_value"]), float(each["max_value"]), each.get("sampling") == "log")
+        if each["kind"] in ("Int", "Float")
+        else None
+        for each in declarations
+    ]
+
+
+def _asked(space: SpaceResults, names: list[str]) -> dict[str, list[Range | None]]:
+    """As Optuna was asked for them: also those that the defaults do not reach."""
+    distributions = {asked: each for trial in space.trials for asked, each in trial.distributions.items()}
+    found: dict[str, list[Range | None]] = {}
+    for asked, each in distributions.items():
+        domains = found.setdefault(real_name(asked, names), [])
+        if isinstance(each, CategoricalDistribution):
+            domains.append(None)
+        elif isinstance(each, (IntDistribution, FloatDistribution)) and not asked.endswith(INDEX):
+            domains.append(Range(each.low, each.high, each.log and not asked.endswith(REFLECTED)))
+    return found
 
 
 def real_name(asked: str, names: list[str]) -> str:
     """The hyperparameter behind Optuna's name for it, which may tell conditions and a scale
     (see `study.hyperparameters`)."""
-    plain = re.sub(r"~(reflected|index)$", "", asked)
+    plain = asked.removesuffix(REFLECTED).removesuffix(INDEX)
     known = [name for name in names if plain == name or plain.startswith(f"{name}[")]
     return max(known, key=len, default=asked)

@@ -20,7 +20,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from study.records import Value
+from study.records import INDEX, REFLECTED, Value
 
 DIGITS = 12
 """Significant digits of a stepped Float: 0.3, not 0.30000000000000004."""
@@ -86,7 +86,7 @@ def _numerical(name: str, hp: Any) -> Question:
         reflected = min(max(low + high - value, low), high)
         return reflected if integer else _rounded(reflected)
 
-    return Question(f"{name}~reflected", distribution, reflect, reflect)
+    return Question(name + REFLECTED, distribution, reflect, reflect)
 
 
 def _geometric(name: str, hp: Any) -> Question:
@@ -102,7 +102,7 @@ def _geometric(name: str, hp: Any) -> Question:
     def index_of(value: Any) -> int:
         return next((index for index, point in enumerate(values) if math.isclose(point, value)), -1)
 
-    return Question(f"{name}~index", IntDistribution(0, top), lambda index: values[index], index_of)
+    return Question(name + INDEX, IntDistribution(0, top), lambda index: values[index], index_of)
 
 
 def _top(low: float, high: float, step: float) -> float:

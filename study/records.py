@@ -18,6 +18,8 @@ OWNER = "owner"
 """The user attribute of a trial that names who trains it and how its earlier owners died."""
 CLASSES = "classes"
 """User attribute of a study's finals: the names of the classes; empty where they have none but their numbers."""
+REFLECTED, INDEX = "~reflected", "~index"
+"""Ends of Optuna's names for hyperparameters that are drawn on another scale (`hyperparameters.question`)."""
 FINAL, ERROR = "final", "error"
 """User attributes of a final: whose it is, from before it is made; why it failed."""
 

@@ -4,49 +4,42 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
 from reports import colors, parameters, thinning
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card, plotly_text
+from reports.panels import Card, number, plotly_text
 from reports.parameters import Parameter
-from study.records import Value
+from study.records import Value, finite
+
+MOST_TICKS = 6
+INACTIVE = "–"
+"""Stands for a hyperparameter that a trial does not have."""
+GAP = 0.15
+"""Of an axis, between its lowest value and where the trials without one pass."""
 
 
 class Coordinates(NamedTuple):
-    """The complete trials in which every hyperparameter is active, or those of the most frequent combination."""
+    """The complete trials."""
 
     trials: list[int]
     results: list[float]
-    columns: list[tuple[Parameter, list[Value]]]
-    """Hyperparameters that differ, each with its value in these trials."""
-    left_out: int
-    """Complete trials of other combinations."""
+    columns: list[tuple[Parameter, list[Value | None]]]
+    """Hyperparameters that differ, each with its value in these trials; None where it is not active."""
 
 
 def info(space: SpaceResults) -> Coordinates | None:
     """None below two trials that differ."""
-    found = [parameter for parameter in parameters.of(space) if parameter.varies]
-    active: dict[int, dict[str, tuple[Value, float]]] = {}
+    found = parameters.of(space)
+    results = {trial: result for each in found for trial, result in zip(each.trials, each.results, strict=True)}
+    trials = sorted(results)
+    columns = []
     for parameter in found:
-        for number, value, result in zip(parameter.trials, parameter.values, parameter.results, strict=True):
-            active.setdefault(number, {})[parameter.name] = value, result
-    combinations: dict[tuple[str, ...], list[int]] = {}
-    for number, values in active.items():
-        combinations.setdefault(tuple(sorted(values)), []).append(number)
-    if not combinations:
-        return None
-    names, numbers = max(combinations.items(), key=lambda pair: (len(pair[1]), pair[0]))
-    columns = [
-        (parameter, [active[number][parameter.name][0] for number in numbers])
-        for parameter in found
-        if parameter.name in names
-    ]
-    columns = [(parameter, values) for parameter, values in columns if len(set(values)) > 1]
-    if not columns:
-        return None
-    results = [active[number][names[0]][1] for number in numbers]
-    return Coordinates(numbers, results, columns, len(active) - len(numbers))
+        values = dict(zip(parameter.trials, parameter.values, strict=True))
+        if parameter.varies or len(values) < len(trials):
+            columns.append((parameter, [values.get(trial) for trial in trials]))
+    return Coordinates(trials, [results[trial] for trial in trials], columns) if columns else None
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
@@ -57,33 +50,39 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     shown = thinning.kept(found.results, results.maximize)
     chosen = [found.results[index] for index in shown]
     dimensions = [{"label": results.config.objective, "values": chosen}]
-    dimensions += [_dimension(parameter, [values[index] for index in shown]) for parameter, values in found.columns]
+    dimensions += [dimension(parameter, [values[index] for index in shown]) for parameter, values in found.columns]
     scale = [[0, colors.COMPLETE], [1, colors.PRUNED]]
     line = {"color": chosen, "colorscale": scale, "reversescale": not results.maximize, "showscale": True}
     figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-15))
     figure.update_layout(margin={"t": 96})
     caption = "A line is a complete trial, the better the more orange; drag along an axis to choose some."
-    if found.left_out:
-        caption += (
-            f" Shown is the most frequent combination of active hyperparameters; {found.left_out:,} trials have others."
-        )
+    if any(None in values for _, values in found.columns):
+        caption += f" It passes below an axis, at {INACTIVE}, where it does not have that hyperparameter."
     return [Card(title, caption + thinning.note(len(shown), len(found.results)), figures=[figure], wide=True)]
 
 
-def _dimension(parameter: Parameter, values: Sequence[Value]) -> dict[str, Any]:
-    label = plotly_text(parameter.name)
-    if not parameter.numeric:
-        choices = sorted(set(values), key=lambda value: (isinstance(value, str), value))
-        texts = [plotly_text(choice) for choice in choices]
-        return {
-            "label": label,
-            "values": [choices.index(value) for value in values],
-            "tickvals": list(range(len(choices))),
-            "ticktext": texts,
-        }
-    numbers = [float(value) for value in values]
-    if not parameter.log:
-        return {"label": label, "values": numbers}
-    logs = [math.log10(number) for number in numbers]
-    ticks = range(math.floor(min(logs)), math.ceil(max(logs)) + 1)
-    return {"label": label, "values": logs, "tickvals": list(ticks), "ticktext": [f"{10.0**tick:g}" for tick in ticks]}
+def dimension(parameter: Parameter, values: Sequence[Value | None]) -> dict[str, Any]:
+    """An axis: where the values lie, and its ticks."""
+    values = [finite(value) if isinstance(value, float) else value for value in values]
+    known = [value for value in values if value is not None]
+    places: dict[Value | None, float]
+    if parameter.numeric:
+        scale, inverse = (math.log10, lambda place: 10**place) if parameter.log else (float, float)
+        places = {value: scale(float(value)) for value in known}
+        ticks = {place: number(value) for value, place in places.items()}
+        if len(ticks) > MOST_TICKS:
+            evenly = np.linspace(min(ticks), max(ticks), MOST_TICKS).tolist()
+            ticks = {place: f"{inverse(place):.3g}" for place in evenly}
+    else:
+        places = {choice: float(index) for index, choice in enumerate(parameter.choices)}
+        ticks = {place: plotly_text(choice) for choice, place in places.items()}
+    if len(known) < len(values):
+        lowest, highest = min(ticks, default=0.0), max(ticks, default=0.0)
+        places[None] = lowest - GAP * ((highest - lowest) or 1.0)
+        ticks[places[None]] = INACTIVE
+    return {
+        "label": plotly_text(parameter.name),
+        "values": [places[value] for value in values],
+        "tickvals": list(ticks),
+        "ticktext": list(ticks.values()),
+    }

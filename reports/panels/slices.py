@@ -7,6 +7,9 @@ from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, plotly_text
 from reports.parameters import Parameter
 
+FEW = 6
+"""Whole numbers that each have a tick."""
+
 
 def info(space: SpaceResults) -> list[Parameter]:
     """The hyperparameters in which complete trials differ."""
@@ -30,7 +33,9 @@ def axis(parameter: Parameter) -> dict[str, object]:
     """The axis of a hyperparameter."""
     title = plotly_text(parameter.name)
     if parameter.numeric:
-        return {"title": title, "type": "log" if parameter.log else "linear"}
+        few = len(parameter.choices) <= FEW and all(isinstance(value, int) for value in parameter.values)
+        ticks = {"tickvals": parameter.choices} if few and not parameter.log else {"exponentformat": "power"}
+        return {"title": title, "type": "log" if parameter.log else "linear", **ticks}
     order = [plotly_text(choice) for choice in parameter.choices]
     return {"title": title, "type": "category", "categoryorder": "array", "categoryarray": order}
 

@@ -263,12 +263,43 @@ def test_slices_have_real_values_and_the_bounds_of_the_search(make: Make) -> Non
     assert (size.name, size.numeric, size.choices) == ("size", False, [32, 64, 128])
 
 
-def test_parallel_coordinates_take_the_most_frequent_combination(make: Make) -> None:
-    rows = varied(6, rate=lambda n: n / 10) + varied(4, rate=lambda n: n / 10, units=lambda n: n)
+def test_bounds_of_what_the_defaults_do_not_reach_are_those_that_optuna_was_asked_for(make: Make) -> None:
+    rows = varied(5, rate=lambda n: 0.001 * (n + 1), kind=lambda n: n)
+    other = {"x": {"kind": "Fixed", "value": 1}}
+    rate, kind = slices.info(space_of(make, rows, declared=other, asked={"rate": "rate[kind=1|2]~reflected"}))
+    assert (rate.numeric, rate.log, rate.low, rate.high) == (True, False, 0.0, 1.0)
+    assert (kind.numeric, kind.low) == (False, None)
+
+
+def test_parallel_coordinates_show_every_complete_trial(make: Make) -> None:
+    """A conditional hyperparameter passes below its axis where a trial does not have it."""
+    rows = varied(6, rate=lambda n: n / 10, same=lambda n: 1) + varied(
+        4, rate=lambda n: n / 10, same=lambda n: 1, units=lambda n: 5 * n
+    )
     found = parallel.info(space_of(make, rows))
     assert found is not None
-    assert [parameter.name for parameter, _ in found.columns] == ["rate"]
-    assert (len(found.trials), found.left_out) == (6, 4)
+    assert found.trials == list(range(10))
+    assert {parameter.name: values for parameter, values in found.columns} == {
+        "rate": pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0, 0.1, 0.2, 0.3]),
+        "units": [None] * 6 + [0, 5, 10, 15],
+    }
+    units = parallel.dimension(*found.columns[1])
+    assert units["values"] == pytest.approx([-0.15 * 15] * 6 + [0, 5, 10, 15])
+    assert dict(zip(units["ticktext"], units["tickvals"], strict=True)) == pytest.approx(
+        {"0": 0, "5": 5, "10": 10, "15": 15, "–": -0.15 * 15}
+    )
+
+
+def test_ticks_of_parallel_coordinates_are_values_on_their_scale(make: Make) -> None:
+    declared = {"rate": {"kind": "Float", "min_value": 1e-4, "max_value": 1e-1, "sampling": "log"},
+                "kind": {"kind": "Choice", "values": ["b", "a"]}}  # fmt: skip
+    rows = varied(9, rate=lambda n: 10 ** (-4 + 3 * n / 8), kind=lambda n: "ab"[n % 2])
+    found = parallel.info(space_of(make, [*rows, *varied(1, rate=lambda n: float("inf"))], declared=declared))
+    assert found is not None
+    rate, kind = (parallel.dimension(*column) for column in found.columns)
+    assert rate["values"][:9] == pytest.approx([-4 + 3 * n / 8 for n in range(9)])
+    assert rate["ticktext"] == ["0.0001", "0.000398", "0.00158", "0.00631", "0.0251", "0.1", "–"]
+    assert (kind["values"], kind["ticktext"]) == ([0, 1, 0, 1, 0, 1, 0, 1, 0, -0.15], ["a", "b", "–"])
 
 
 def test_the_pair_is_of_trials_that_have_both(make: Make) -> None:
