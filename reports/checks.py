@@ -187,14 +187,13 @@ def repeats(results: StudyResults) -> Outcome:
 @check("F1", "Is every finalist tested with the same seeds?")
 def all_finals(results: StudyResults) -> Outcome:
     """Pairs need both."""
-    counts = {
-        f"{space.name} {role}": len(found)
-        for space in results.spaces
-        for role in (BASELINE, TUNED)
-        if (found := results.finals_of(space.name, role))
-    }
-    if not counts:
+    if not results.finals:
         return Outcome(WAITS, "the finals are not done")
+    counts = {
+        f"{space.name} {role}": len(results.finals_of(space.name, role))
+        for space in results.spaces
+        for role in _finalists(space)
+    }
     short = [
         f"{name} {count} of {results.config.seeds}" for name, count in counts.items() if count < results.config.seeds
     ]
@@ -203,11 +202,11 @@ def all_finals(results: StudyResults) -> Outcome:
 
 @check("F2", "Are there enough seeds to tell finalists apart?")
 def enough_seeds(results: StudyResults) -> Outcome:
-    """The smallest p that so many pairs can have."""
-    seeds = results.config.seeds
-    smallest = 2 / 2**seeds
-    text = f"{seeds} seeds: p is {smallest:.3g} at the least, before it is adjusted for the number of comparisons"
-    return Outcome(PASS if seeds >= statistics.FEWEST_PAIRS else WARN, text)
+    """As few pairs as can have a p that is small enough after all comparisons were adjusted."""
+    seeds, spaces = results.config.seeds, len(results.spaces)
+    fewest = statistics.fewest_pairs(spaces + math.comb(spaces, 2))
+    text = f"{seeds} seeds; p can be {statistics.least_p(seeds):.2g} at the least, and it takes {fewest} seeds to tell"
+    return Outcome(PASS if seeds >= fewest else WARN, f"{text} one of all comparisons")
 
 
 @check("F3", "Was the test set read only for the finals shown here?")
@@ -231,12 +230,18 @@ def optimism(results: StudyResults) -> Outcome:
         if not finals or finals[0].validation is None:
             return Outcome(WAITS, "not tested yet")
         mean = fmean(final.accuracy for final in finals)
-        error = (mean * (1 - mean) / finals[0].test_images) ** 0.5
+        error = (2 * mean * (1 - mean) / finals[0].test_images) ** 0.5  # of test and validation, about as many images
         lost = finals[0].validation - mean
         text = f"{100 * lost:+.2f} points from validation to test"
         return Outcome(WARN if lost > 3 * max(error, 1e-9) else PASS, text)
 
     return _each(results, ask)
+
+
+def _finalists(space: SpaceResults) -> list[str]:
+    """The roles that a space's finals should have: of its winner, and of its defaults where they could be trained."""
+    trained = space.trials and space.trials[0].state in (TrialState.COMPLETE, TrialState.PRUNED)
+    return [*([TUNED] if space.best is not None else []), *([BASELINE] if trained else [])]
 
 
 def _at_bounds(space: SpaceResults) -> list[str]:

@@ -11,8 +11,8 @@ def of(index: int) -> str:
 
 
 def marker(index: int) -> str:
-    """Its marker."""
-    return MARKERS[index % len(MARKERS)]
+    """Its marker; series of one colour have different ones."""
+    return MARKERS[(index + index // len(SERIES)) % len(MARKERS)]
 
 
 def band(index: int) -> str:

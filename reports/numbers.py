@@ -16,6 +16,7 @@ from reports.panels import (
     learning_curves,
     pair,
     provenance,
+    slices,
     timeline,
     tradeoff,
     trial_table,
@@ -27,50 +28,63 @@ from study.records import finite
 
 def of_study(results: StudyResults) -> str:
     """The numbers of a study's page; a part that cannot be computed is null, and `errors` says why."""
-    parts: dict[str, Callable[[], Any]] = {
-        "verdict": lambda: verdict.info(results),
-        "checks": lambda: checks.info(results),
-        "spaces": lambda: {space.name: _of_space(results, space) for space in results.spaces},
-        "cost": lambda: tradeoff.info(results),
-        "published": lambda: tradeoff.published(results),
-        "confusion": lambda: [each._asdict() | {"recalls": each.recalls} for each in confusion.info(results)],
-        "misread": lambda: {space.name: gallery.info(results, space.name)[0] for space in results.spaces},
-        "finals": lambda: [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
-        "provenance": lambda: provenance.info(results),
-    }
-    return _text({"study": results.config.name, "classes": results.classes}, parts)
+    values, errors = _computed(
+        {
+            "verdict": lambda: verdict.info(results),
+            "checks": lambda: checks.info(results),
+            "cost": lambda: tradeoff.info(results),
+            "published": lambda: tradeoff.published(results),
+            "confusion": lambda: [each._asdict() | {"recalls": each.recalls} for each in confusion.info(results)],
+            "misread": lambda: {space.name: gallery.info(results, space.name)[0] for space in results.spaces},
+            "finals": lambda: [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
+            "provenance": lambda: provenance.info(results),
+        }
+    )
+    spaces = {}
+    for space in results.spaces:
+        spaces[space.name], failed = _computed(_of_space(results, space))
+        errors |= {f"{space.name}: {part}": why for part, why in failed.items()}
+    known = {"study": results.config.name, "classes": results.classes, "spaces": spaces}
+    return _text(known | values | {"errors": errors})
 
 
 def of_several(results: Sequence[StudyResults]) -> str:
     """The numbers of a page that compares studies."""
-    parts: dict[str, Callable[[], Any]] = {
-        "comparison": lambda: comparison.info(results),
-        "finalists": lambda: comparison.finalists(results),
-    }
-    return _text({"studies": [each.config.name for each in results]}, parts)
+    values, errors = _computed(
+        {
+            "comparison": lambda: comparison.info(results),
+            "finalists": lambda: comparison.finalists(results),
+        }
+    )
+    return _text({"studies": [each.config.name for each in results], **values, "errors": errors})
 
 
-def _of_space(results: StudyResults, space: SpaceResults) -> dict[str, Any]:
-    pairs = pair.info(space)
+def _of_space(results: StudyResults, space: SpaceResults) -> dict[str, Callable[[], Any]]:
     return {
-        "best": best.info(results, space),
-        "history": history.info(space, results.maximize),
-        "importances": importances.info(space),
-        "most_important": [parameter.name for parameter in pairs] if pairs is not None else [],
-        "trials": trial_table.info(space),
-        "learning_curves": learning_curves.info(space, results.config.objective),
-        "timeline": timeline.info(space),
+        "best": lambda: best.info(results, space),
+        "history": lambda: history.info(space, results.maximize),
+        "importances": lambda: importances.info(space),
+        "bounds": lambda: {each.name: (each.low, each.high) for each in slices.info(space)},
+        "most_important": lambda: [parameter.name for parameter in pair.info(space) or ()],
+        "trials": lambda: trial_table.info(space),
+        "learning_curves": lambda: learning_curves.info(space, results.config.objective),
+        "timeline": lambda: timeline.info(space),
     }
 
 
-def _text(known: dict[str, Any], parts: dict[str, Callable[[], Any]]) -> str:
-    values, errors = known, {}
+def _computed(parts: dict[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The parts, null where they fail, and why those do."""
+    values, errors = {}, {}
     for name, part in parts.items():
         try:
             values[name] = _json(part())
         except Exception as error:  # what is wrong with a part is that part's alone
             values[name], errors[name] = None, one_line(error)
-    return json.dumps(values | {"errors": errors}, allow_nan=False) + "\n"
+    return values, errors
+
+
+def _text(values: dict[str, Any]) -> str:
+    return json.dumps(values, allow_nan=False) + "\n"
 
 
 def _json(value: Any) -> Any:

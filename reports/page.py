@@ -141,4 +141,4 @@ def _page(title: str, parts: Sequence[Section], library: str | None) -> str:
 
 
 def _write_text(path: Path, text: str) -> None:
-    write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
+    write_whole(path, partial(Path.write_text, data=text, encoding="utf-8", errors="backslashreplace"))

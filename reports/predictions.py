@@ -1,5 +1,7 @@
 """What each final predicted on the test set, as it is kept beside the database."""
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,9 +37,9 @@ def read(folder: Path | None, final: FinalRecord) -> Predictions | None:
     if folder is None:
         return None
     try:
-        with np.load(folder / final.predictions) as arrays:
+        with (folder / final.predictions).open("rb") as file, np.load(file) as arrays:
             return Predictions(*(arrays[name] for name in ("probabilities", "labels", "misread", "misread_images")))
-    except (OSError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 9_999
 PERMUTATIONS = 2**16
 SIGNIFICANCE = 0.05
-FEWEST_PAIRS = 6
-"""Below which a sign-flip test cannot reach that: 2 / 2**5 is 0.0625."""
+POWER = 0.8
 
 BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
 """What may be said of two finalists."""
@@ -41,6 +41,9 @@ class Difference(NamedTuple):
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """Mean with its bias-corrected and accelerated bootstrap interval (Efron 1987, section 4).
+
+    Of few values it is narrower than it says: of 600 simulated samples of a normal distribution it held the mean in
+    52 % (n = 2), 74 % (3), 84 % (5), 88 % (7), 91 % (10) and 93 % (20).
 
     Args:
         values: (n,) independent measurements. Equal ones give an interval without width; below 2 there is none.
@@ -92,15 +95,29 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
     return Difference(interval, float(test.pvalue))
 
 
-def seeds_needed(interval: Interval, n: int) -> int | None:
-    """About how many pairs would tell a true difference as large as the one measured, with 80 % power at p < 0.05: the
-    normal approximation (Cohen 1988, section 2.4) with the standard error that the interval of n pairs implies.
-    None where none was measured."""
-    if interval.estimate == 0 or n < 2:
+def least_p(pairs: int) -> float:
+    """The smallest p that the sign-flip test of so many pairs can give."""
+    return 2.0 / min(1 << pairs, PERMUTATIONS + 1)
+
+
+def fewest_pairs(comparisons: int = 1) -> int:
+    """Pairs below which no difference can be significant where so many are adjusted together (Holm 1979)."""
+    return next(pairs for pairs in count(2) if comparisons * least_p(pairs) < SIGNIFICANCE)
+
+
+def seeds_needed(differences: Sequence[float], comparisons: int = 1) -> int | None:
+    """About how many pairs would tell a true difference as large as the mean of those measured, with 80 % power at
+    p < 0.05: the normal approximation (Cohen 1988, section 2.4). None where none was measured.
+
+    Args:
+        differences: (n,) of pairs.
+        comparisons: How many are adjusted together; the fewest pairs that can tell depend on it.
+    """
+    mean = float(np.mean(differences))
+    if mean == 0 or len(differences) < 2:
         return None
-    deviation = (interval.high - interval.low) / (2 * stats.norm.ppf(0.5 + CONFIDENCE / 2)) * n**0.5
-    needed = (stats.norm.ppf(1 - SIGNIFICANCE / 2) + stats.norm.ppf(0.8)) * deviation / interval.estimate
-    return max(FEWEST_PAIRS, math.ceil(float(needed) ** 2))
+    needed = (stats.norm.ppf(1 - SIGNIFICANCE / 2) + stats.norm.ppf(POWER)) * np.std(differences, ddof=1) / mean
+    return max(fewest_pairs(comparisons), math.ceil(float(needed) ** 2))
 
 
 class Disagreement(NamedTuple):

@@ -387,7 +387,7 @@ def _report(
     from reports import page
 
     names = [config.name for config in configs]
-    own = home / names[0] / "report.html" if len(names) == 1 else home / f"{'-'.join(names)[:100]}.html"
+    own = home / names[0] / "report.html" if len(names) == 1 else home / f"{'+'.join(names)[:100]}.html"
     file = output or own
     if file.suffix == ".json":
         raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")

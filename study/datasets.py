@@ -254,7 +254,7 @@ def _class_names(file: Path, classes: int) -> tuple[str, ...]:
     """What an archive calls its classes; empty where it does not say.
 
     Raises:
-        StudyError: names that are no texts, or not one a class.
+        StudyError: names that are no texts, or not one a class, or not different.
     """
     with np.load(file, allow_pickle=False) as archive:
         if CLASS_NAMES not in archive:
@@ -267,6 +267,8 @@ def _class_names(file: Path, classes: int) -> tuple[str, ...]:
         raise StudyError(
             f"{file}: {CLASS_NAMES} must be one text a class, shape ({classes},); it is {names.dtype} {names.shape}"
         )
+    if len(set(names.tolist())) < classes:
+        raise StudyError(f"{file}: {CLASS_NAMES} must tell the classes apart; it has the same text twice")
     return tuple(names.tolist())
 
 

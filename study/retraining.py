@@ -1,6 +1,7 @@
 """One configuration, trained outside of a study."""
 
 import json
+import tempfile
 from pathlib import Path
 
 from study.config import StudyConfig
@@ -41,6 +42,7 @@ def retrain(config: StudyConfig, values: dict[str, Value], file: Path) -> int:
 
     if file.suffix != ".keras":
         raise StudyError(f"a model is saved to a .keras file; -o was given {file}")
+    _check_writable(file)
     environment.import_tensorflow()
     import keras
 
@@ -73,5 +75,19 @@ def retrain(config: StudyConfig, values: dict[str, Value], file: Path) -> int:
     try:
         write_whole(file, model.save)
     except OSError as error:
-        raise StudyError(f"{file} cannot be written ({error.strerror or error}); give another -o") from None
+        raise _unwritable(file, error) from None
     return int(model.count_params())
+
+
+def _check_writable(file: Path) -> None:
+    """Before hours of training."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def _unwritable(file: Path, error: OSError) -> StudyError:
+    return StudyError(f"{file} cannot be written ({error.strerror or error}); give another -o")

@@ -25,7 +25,9 @@ def cards(results: StudyResults) -> list[Card]:
     def rows(chosen: list[dict[str, str]]) -> list[tuple[str, ...]]:
         return [(MARKS[each["level"]], each["code"], each["question"], each["text"]) for each in chosen]
 
-    head = f"{len(loud)} of {len(found)} checks ask for a look." if loud else f"All {len(found)} checks are content."
+    waiting = sum(each["level"] == checks.WAITS for each in found)
+    head = f"{len(loud)} of {len(found)} checks ask for a look, {len(quiet) - waiting} passed"
+    head += f", {waiting} wait for more." if waiting else "."
     shown = [Card("What asks for a look?", head, columns, rows(loud))]
     if quiet:
         shown.append(Card("Checks that passed, or wait", "", columns, rows(quiet), folded=True))

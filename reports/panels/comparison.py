@@ -1,4 +1,4 @@
-"""Several studies side by side: grouped by everything but their seed."""
+"""Several studies side by side: grouped by everything that their results depend on but their seed."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -15,9 +15,15 @@ from study.records import TUNED
 
 MOST_STEPS = 400
 """Points of a curve."""
-GROUPED_BY = ("dataset_name", "objective", "sampler", "pruner", "epochs", "trials", "timeout", "workers", "precision")
+OPTIONS = (
+    "dataset_name", "objective", "sampler", "pruner", "epochs", "trials", "seeds", "timeout", "workers", "precision",
+)  # fmt: skip
+DATA, DEFINITION = "data", "space fingerprint"
+"""Fingerprints: of the images and the cut, and of what the space declares."""
+GROUPED_BY = ("space", *OPTIONS, DATA, DEFINITION)
 WORDS = ("space", "dataset_name", "objective", "sampler", "pruner", "precision")
 """Settings that speak for themselves."""
+FINGERPRINT_DIGITS = 8
 
 
 class Curve(NamedTuple):
@@ -72,42 +78,61 @@ class Comparison(NamedTuple):
     contests: list[Contest]
     unequal: list[str]
     """What the groups' budgets differ in, in words; empty where they are equal."""
+    repeats: list[str]
+    """Studies that repeat another's seed and settings, left out: they tell nothing that it does not."""
 
 
 def info(results: Sequence[StudyResults]) -> Comparison:
     """Groups in the order of the studies; contests between groups that share space, data set and objective."""
-    members: dict[tuple[Any, ...], list[tuple[StudyResults, SpaceResults]]] = {}
+    members: dict[tuple[Any, ...], dict[int, tuple[StudyResults, SpaceResults]]] = {}
+    repeats = []
     for study in results:
         for space in study.spaces:
-            key = (space.name, *(getattr(study.config, name) for name in GROUPED_BY))
-            members.setdefault(key, []).append((study, space))
+            group = members.setdefault(_key(study, space.name), {})
+            first, _ = group.setdefault(study.config.seed, (study, space))
+            if first is not study:
+                repeats.append(f"{study.config.name} {space.name}")
     differing = [
         name
-        for index, name in enumerate(("space", *GROUPED_BY))
+        for index, name in enumerate(GROUPED_BY)
         if len({key[index] for key in members}) > 1 or (name == "space" and len(members) == 1)
     ]
-    groups = [_group(key, found, differing) for key, found in members.items()]
-    return Comparison(groups, _contests(groups), _unequal(groups))
+    groups = [_group(key, list(found.values()), differing) for key, found in members.items()]
+    return Comparison(groups, _contests(groups), _unequal(groups), repeats)
+
+
+def _key(study: StudyResults, space: str) -> tuple[Any, ...]:
+    """The settings of `GROUPED_BY`."""
+    options = (getattr(study.config, name) for name in OPTIONS)
+    return space, *options, study.fingerprint.get("data"), study.fingerprint.get("spaces", {}).get(space)
+
+
+def _word_of(name: str, value: Any) -> str:
+    if name in (DATA, DEFINITION):
+        value = str(value)[:FINGERPRINT_DIGITS]
+    return str(value) if name in WORDS else f"{name} {number(value)}"
 
 
 def _group(key: tuple[Any, ...], members: list[tuple[StudyResults, SpaceResults]], differing: list[str]) -> Group:
-    settings = dict(zip(("space", *GROUPED_BY), key, strict=True))
-    words = [str(settings[name]) if name in WORDS else f"{name} {number(settings[name])}" for name in differing]
+    settings = dict(zip(GROUPED_BY, key, strict=True))
     maximize = members[0][0].maximize
     points = [history.info(space, maximize) for _, space in members]
-    records = [list(space.records.values()) for _, space in members]
+    trials = [sum(trial.state.is_finished() for trial in space.trials) for _, space in members]
+    seconds = [sum(record.seconds for record in space.records.values()) for _, space in members]
+    over_trials = [[(float(point.ended), point.best) for point in found] for found in points]
+    over_seconds = [[(point.seconds, point.best) for point in found] for found in points]
     return Group(
-        name=", ".join(words),
+        name=", ".join(_word_of(name, settings[name]) for name in differing),
         space=settings.pop("space"),
         settings=settings,
         studies=[study.config.name for study, _ in members],
         seeds=[study.config.seed for study, _ in members],
-        trials=[sum(trial.state.is_finished() for trial in space.trials) for _, space in members],
-        seconds=[sum(record.seconds for record in found) for found in records],
+        trials=trials,
+        seconds=seconds,
         best=[space.best.value if space.best is not None else None for _, space in members],
         tested=[_tested(study, space) for study, space in members],
-        over_trials=_curve([[(float(point.ended), point.best) for point in found] for found in points]),
-        over_seconds=_curve([[(point.seconds, point.best) for point in found] for found in points]),
+        over_trials=_curve(over_trials, [float(n) for n in trials]),
+        over_seconds=_curve(over_seconds, seconds),
     )
 
 
@@ -116,12 +141,14 @@ def _tested(study: StudyResults, space: SpaceResults) -> float | None:
     return fmean(final.accuracy for final in finals) if finals else None
 
 
-def _curve(runs: list[list[tuple[float, float]]]) -> Curve | None:
-    """Quartiles over runs of (budget, best so far), where all have a value and until the first one ends."""
-    if not runs or not all(runs):
+def _curve(runs: list[list[tuple[float, float]]], ends: list[float]) -> Curve | None:
+    """Quartiles over runs of (budget, best so far) from where all have a value to where the first one ends."""
+    if not all(runs):
         return None
-    begin, end = max(run[0][0] for run in runs), min(run[-1][0] for run in runs)
-    steps = sorted({budget for run in runs for budget, _ in run if begin <= budget <= end} | {begin, max(begin, end)})
+    begin, end = max(run[0][0] for run in runs), min(ends)
+    if begin > end:
+        return None
+    steps = sorted({budget for run in runs for budget, _ in run if begin <= budget <= end} | {begin, end})
     if len(steps) > MOST_STEPS:
         steps = [steps[index] for index in np.linspace(0, len(steps) - 1, MOST_STEPS).astype(int)]
     rows = []
@@ -136,7 +163,7 @@ def _contests(groups: list[Group]) -> list[Contest]:
     """Each pair of comparable groups on test accuracy, or on the objective where they were not tested."""
     measured = []
     for first, second in combinations(groups, 2):
-        same = all(first.settings[name] == second.settings[name] for name in ("dataset_name", "objective"))
+        same = all(first.settings[name] == second.settings[name] for name in ("dataset_name", DATA, "objective"))
         for what, one, two in (
             ("test accuracy", first.tested, second.tested),
             (first.settings["objective"], first.best, second.best),
@@ -170,13 +197,17 @@ def _paired(
 
 
 def _unequal(groups: list[Group]) -> list[str]:
+    """What was given to them, and what they spent of it."""
     found = []
-    for what, option in (("trials", "trials"), ("epochs a trial", "epochs"), ("time limits", "timeout")):
+    for what, option in (("epochs a trial", "epochs"), ("time limits", "timeout")):
         budgets = sorted({str(group.settings[option]) for group in groups})
         if len(budgets) > 1:
             found.append(f"{what} ({', '.join(budgets)})")
+    trials = [median(group.trials) for group in groups]
+    if len(set(trials)) > 1:
+        found.append(f"trials that ended ({min(trials):g} to {max(trials):g}, medians)")
     spent = [median(group.seconds) for group in groups]
-    if spent and min(spent) > 0 and max(spent) > 1.2 * min(spent):
+    if spent and max(spent) > 1.2 * min(spent):
         found.append(f"seconds of training spent ({min(spent):.0f} to {max(spent):.0f}, medians)")
     return found
 
@@ -187,6 +218,8 @@ def overview(results: Sequence[StudyResults]) -> list[Card]:
     caption = "Studies that differ by their seed alone are one row: medians over its studies, and the range."
     if found.unequal:
         caption += f" The budgets differ in {'; '.join(found.unequal)}: compare at equal budgets in the curves below."
+    if found.repeats:
+        caption += f" Left out, as they repeat another's seed and settings: {', '.join(found.repeats)}."
     columns = ("Group", "Space", "Studies", "Trials", "Seconds of training", "Best on validation", "Winner on test")
     rows = [
         (
@@ -233,7 +266,7 @@ def curves(results: Sequence[StudyResults]) -> list[Card]:
     groups = info(results).groups
     cards = []
     for place in dict.fromkeys(map(_place, groups)):
-        space, dataset, objective = place
+        space, dataset, _, objective = place
         chosen = [(index, group) for index, group in enumerate(groups) if _place(group) == place]
         title = f"{space} on {dataset}: the best so far"
         if not any(group.over_trials for _, group in chosen):
@@ -251,9 +284,9 @@ def curves(results: Sequence[StudyResults]) -> list[Card]:
     return cards
 
 
-def _place(group: Group) -> tuple[str, str, str]:
-    """What two groups must share to be drawn together: space, data set, objective."""
-    return group.space, group.settings["dataset_name"], group.settings["objective"]
+def _place(group: Group) -> tuple[str, ...]:
+    """What two groups must share to be drawn together."""
+    return group.space, group.settings["dataset_name"], group.settings[DATA], group.settings["objective"]
 
 
 def _figure(found: list[tuple[int, str, Curve | None]], title: str, objective: str) -> go.Figure:
@@ -262,10 +295,11 @@ def _figure(found: list[tuple[int, str, Curve | None]], title: str, objective: s
         if curve is None:
             continue
         shape = {"shape": "hv", "color": colors.of(index)}
-        figure.add_scatter(
-            x=[*curve.budget, *curve.budget[::-1]], y=[*curve.low, *curve.high[::-1]], fill="toself", mode="lines",
-            fillcolor=colors.band(index), line={"width": 0}, hoverinfo="skip", showlegend=False,
-        )  # fmt: skip
+        for bound, fill in ((curve.low, None), (curve.high, "tonexty")):
+            figure.add_scatter(
+                x=curve.budget, y=bound, fill=fill, fillcolor=colors.band(index), mode="lines",
+                line={"width": 0, "shape": "hv"}, hoverinfo="skip", showlegend=False,
+            )  # fmt: skip
         figure.add_scatter(
             x=curve.budget, y=curve.median, mode="lines+markers", name=plotly_text(name) or "all", line=shape,
             marker={"symbol": colors.marker(index), "size": 6},

@@ -14,6 +14,8 @@ from reports.panels import Card, plotly_text
 
 FEWEST = 20
 """Complete trials; with fewer, importance cannot be told from noise."""
+ALIKE = "Target and region quantiles select the same set of trials"
+"""Optuna's words for trials that have no best tenth."""
 
 
 class Importances(NamedTuple):
@@ -34,10 +36,11 @@ def info(space: SpaceResults) -> Importances:
     if complete < FEWEST:
         return Importances({}, complete)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("ignore", "Some regimes", UserWarning)  # a condition that one trial meets
+        warnings.filterwarnings("error", ALIKE, UserWarning)
         try:
             found = optuna.importance.get_param_importances(space.study)
-        except UserWarning:  # Optuna's word for it
+        except UserWarning:
             return Importances({}, complete)
     names = list(dict.fromkeys(name for record in space.records.values() for name in record.values))
     shares: dict[str, float] = {}
@@ -76,4 +79,5 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
         "Share of what tells the best tenth of the trials from the others (PED-ANOVA, Watanabe et al. 2023), from "
         f"{found.complete:,} complete trials. It says what mattered in the range searched, not which value to take."
     )
-    return [Card(title, caption, figures=[figure])]
+    rows = [(name, f"{share:.3f}") for name, share in found.shares.items()]
+    return [Card(title, caption, ("Hyperparameter", "Share"), rows, figures=[figure])]

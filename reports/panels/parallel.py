@@ -9,13 +9,14 @@ import plotly.graph_objects as go
 
 from reports import colors, parameters, thinning
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card, number, plotly_text
+from reports.panels import Card, plotly_text
 from reports.parameters import Parameter
 from study.records import Value, finite
 
 MOST_TICKS = 6
 INACTIVE = "–"
 """Stands for a hyperparameter that a trial does not have."""
+FEWEST_DIGITS = 4
 GAP = 0.15
 """Of an axis, between its lowest value and where the trials without one pass."""
 
@@ -62,27 +63,34 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
 
 
 def dimension(parameter: Parameter, values: Sequence[Value | None]) -> dict[str, Any]:
-    """An axis: where the values lie, and its ticks."""
+    """An axis: where the values lie, and its ticks. plotly shows their texts as they are, and tells them apart by
+    them."""
     values = [finite(value) if isinstance(value, float) else value for value in values]
     known = [value for value in values if value is not None]
     places: dict[Value | None, float]
     if parameter.numeric:
         scale, inverse = (math.log10, lambda place: 10**place) if parameter.log else (float, float)
         places = {value: scale(float(value)) for value in known}
-        ticks = {place: number(value) for value, place in places.items()}
+        ticks = sorted(set(places.values()))
         if len(ticks) > MOST_TICKS:
-            evenly = np.linspace(min(ticks), max(ticks), MOST_TICKS).tolist()
-            ticks = {place: f"{inverse(place):.3g}" for place in evenly}
+            ticks = np.linspace(ticks[0], ticks[-1], MOST_TICKS).tolist()
+        texts = _numbers([inverse(place) for place in ticks])
     else:
         places = {choice: float(index) for index, choice in enumerate(parameter.choices)}
-        ticks = {place: plotly_text(choice) for choice, place in places.items()}
+        ticks, texts = list(places.values()), list(map(str, places))
     if len(known) < len(values):
         lowest, highest = min(ticks, default=0.0), max(ticks, default=0.0)
         places[None] = lowest - GAP * ((highest - lowest) or 1.0)
-        ticks[places[None]] = INACTIVE
+        ticks, texts = [*ticks, places[None]], [*texts, INACTIVE]
     return {
         "label": plotly_text(parameter.name),
         "values": [places[value] for value in values],
-        "tickvals": list(ticks),
-        "ticktext": list(ticks.values()),
+        "tickvals": ticks,
+        "ticktext": [text + " " * texts[:index].count(text) for index, text in enumerate(texts)],
     }
+
+
+def _numbers(values: Sequence[float]) -> list[str]:
+    """With as many digits as tell them apart."""
+    texts = (([f"{value:.{digits}g}" for value in values]) for digits in range(FEWEST_DIGITS, 18))
+    return next(each for each in texts if len(set(each)) == len(values))

@@ -7,7 +7,7 @@ from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, plotly_text
 from reports.parameters import Parameter
 
-FEW = 6
+FEW = 10
 """Whole numbers that each have a tick."""
 
 
@@ -23,21 +23,30 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
         return [Card(title, "There will be slices once two complete trials differ.")]
     best = space.best.number if space.best is not None else None
     figures = [_figure(each, results.config.objective, results.maximize, best) for each in found]
-    most = max(len(each.values) for each in found)
+    most = max(found, key=lambda each: len(each.values)).results
+    shown = len(thinning.kept(most, results.maximize))
     caption = f"{results.config.objective} of the complete trials against each hyperparameter. The star is the winner; "
     caption += "dotted lines are the bounds of the search: a winner at a bound asks for a wider one."
-    return [Card(title, caption + thinning.note(min(most, thinning.MOST), most), figures=figures)]
+    return [Card(title, caption + thinning.note(shown, len(most)), figures=figures)]
 
 
 def axis(parameter: Parameter) -> dict[str, object]:
     """The axis of a hyperparameter."""
     title = plotly_text(parameter.name)
     if parameter.numeric:
-        few = len(parameter.choices) <= FEW and all(isinstance(value, int) for value in parameter.values)
-        ticks = {"tickvals": parameter.choices} if few and not parameter.log else {"exponentformat": "power"}
-        return {"title": title, "type": "log" if parameter.log else "linear", **ticks}
+        return {"title": title, "type": "log" if parameter.log else "linear", "dtick": _distance(parameter)}
     order = [plotly_text(choice) for choice in parameter.choices]
     return {"title": title, "type": "category", "categoryorder": "array", "categoryarray": order}
+
+
+def _distance(parameter: Parameter) -> int | str | None:
+    """Between ticks: a decade, or 1, 2 and 5 of each where there are few; one, of few whole numbers."""
+    numbers = [value for value in (*parameter.values, parameter.low, parameter.high) if isinstance(value, (int, float))]
+    low, high = min(numbers), max(numbers)
+    if parameter.log:
+        return 1 if low > 0 and high / low >= 100 else "D2"
+    whole = all(float(value).is_integer() for value in numbers)
+    return 1 if whole and high - low <= FEW else None
 
 
 def coordinate(parameter: Parameter, index: int) -> object:

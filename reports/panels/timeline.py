@@ -1,6 +1,5 @@
 """Which worker trained what, when."""
 
-from datetime import datetime
 from typing import NamedTuple
 
 import plotly.graph_objects as go
@@ -11,7 +10,8 @@ from reports.panels import Card
 
 MOST = 500
 """Bars; the last trials."""
-STATES = {"complete": colors.BEST, "pruned": colors.PRUNED, "fail": colors.FAILED, "running": colors.COMPLETE}
+STATES = {"complete": (colors.BEST, ""), "pruned": (colors.PRUNED, "/"), "fail": (colors.FAILED, "x")}
+"""Colour and pattern of each."""
 
 
 class Bar(NamedTuple):
@@ -27,22 +27,21 @@ class Bar(NamedTuple):
 
 def info(space: SpaceResults) -> list[Bar]:
     """The trials that have begun and ended."""
-    begun = [trial for trial in space.trials if trial.datetime_start and trial.datetime_complete]
+    begun = [
+        (trial, trial.datetime_start, trial.datetime_complete)
+        for trial in space.trials
+        if trial.datetime_start and trial.datetime_complete
+    ]
     if not begun:
         return []
-    first = min(_seconds(trial.datetime_start) for trial in begun)
+    first = min(start for _, start, _ in begun)
     bars = []
-    for trial in begun:
+    for trial, start, end in begun:
         record = space.record(trial)
-        start, end = _seconds(trial.datetime_start), _seconds(trial.datetime_complete)
         worker = record.worker if record is not None else "?"
-        bars.append(Bar(trial.number, worker, trial.state.name.lower(), start - first, end - start))
+        began, seconds = (start - first).total_seconds(), (end - start).total_seconds()
+        bars.append(Bar(trial.number, worker, trial.state.name.lower(), began, seconds))
     return bars
-
-
-def _seconds(moment: datetime | None) -> float:
-    assert moment is not None
-    return moment.timestamp()
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
@@ -53,16 +52,20 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     shown = bars[-MOST:]
     names = {worker: f"worker {index}" for index, worker in enumerate(dict.fromkeys(bar.worker for bar in bars), 1)}
     figure = go.Figure()
-    for state, color in STATES.items():
+    for state, (color, pattern) in STATES.items():
         chosen = [bar for bar in shown if bar.state == state]
         if chosen:
             figure.add_bar(
                 y=[names[bar.worker] for bar in chosen], x=[bar.seconds for bar in chosen],
-                base=[bar.began for bar in chosen], orientation="h", name=state, marker={"color": color},
+                base=[bar.began for bar in chosen], orientation="h", name=state,
+                marker={"color": color, "pattern": {"shape": pattern}},
                 customdata=[bar.trial for bar in chosen],
                 hovertemplate="trial %{customdata}, from %{base:.1f} s for %{x:.1f} s<extra></extra>",
             )  # fmt: skip
     figure.update_layout(barmode="overlay").update_xaxes(title="seconds since the first trial began")
-    caption = "A bar is a trial on the process that ended it; gaps are pauses, or a wait for others."
+    caption = (
+        "A bar is a trial on the process that ended it, from its beginning: one that was interrupted and taken up "
+    )
+    caption += "again covers the pause. Gaps are pauses, or a wait for others."
     caption += f" Shown are the last {len(shown):,} of {len(bars):,} trials." if len(shown) < len(bars) else ""
     return [Card(title, caption, figures=[figure], wide=True)]

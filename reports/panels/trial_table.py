@@ -62,20 +62,18 @@ def _cells(row: TrialRow, names: list[str]) -> tuple[Cell, ...]:
     return (
         row.number,
         row.state,
-        _shown(row.value),
+        _cell(row.value),
         row.epochs,
         row.best_epoch,
         row.parameters,
-        None if row.seconds is None else round(row.seconds, 1),
-        *(_shown(row.values.get(name)) for name in names),
+        row.seconds,
+        *(_cell(row.values.get(name)) for name in names),
         row.error,
     )
 
 
-def _shown(value: Value | None) -> Cell:
-    """As the table shows it: numbers rounded to four significant digits, so that they can be sorted and read."""
+def _cell(value: Value | None) -> Cell:
+    """In full: the page rounds what it shows, not what it sorts and saves."""
     if isinstance(value, bool):
         return str(value)
-    if isinstance(value, float):
-        return None if finite(value) is None else float(f"{value:.4g}")
-    return value
+    return finite(value) if isinstance(value, float) else value

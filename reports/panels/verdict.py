@@ -118,10 +118,11 @@ def cards(results: StudyResults) -> list[Card]:
     table = Card(
         "Who is best on the test set?",
         f"{found.sentence} Each finalist is retrained on training + validation images and tested once a seed; the "
-        f"test set was read {found.test_evaluations} times. Mean over seeds with its bootstrap interval (BCa); for one "
+        f"test set was read {found.test_evaluations} times. Mean over seeds with its bootstrap interval (BCa): the "
+        "spread between trainings, on these test images; of fewer than 10 seeds it is somewhat too narrow. For one "
         "seed, and for an ensemble (the averaged probabilities of all seeds' models, which are one classifier at their "
-        "joint cost), Wilson's interval of that model on so many images. Optimism is validation at selection minus "
-        "test.",
+        "joint cost), Wilson's interval of that model, which is the spread between test sets of this size. Optimism is "
+        "validation at selection minus test.",
         COLUMNS,
         [cells(row) for row in found.rows],
     )
@@ -202,20 +203,21 @@ def _comparisons(results: StudyResults, finals: dict[tuple[str, str], list[Final
         paired = _paired(finals.get(first, []), finals.get(second, []))
         difference = statistics.paired_difference(*paired)
         if difference is not None:
-            measured.append((first, second, len(paired[0]), difference))
+            measured.append((first, second, [a - b for a, b in zip(*paired, strict=True)], difference))
     adjusted = statistics.holm([difference.p for _, _, _, difference in measured])
     compared = []
-    for (first, second, seeds, difference), p in zip(measured, adjusted, strict=True):
+    for (first, second, differences, difference), p in zip(measured, adjusted, strict=True):
         word = statistics.verdict_word(difference.interval, p)
+        needed = statistics.seeds_needed(differences, len(measured)) if word == statistics.SAME else None
         compared.append(
             Comparison(
                 first=" ".join(first),
                 second=" ".join(second),
-                seeds=seeds,
+                seeds=len(differences),
                 difference=difference,
                 adjusted_p=p,
                 word=word,
-                seeds_needed=statistics.seeds_needed(difference.interval, seeds) if word == statistics.SAME else None,
+                seeds_needed=needed,
                 medians=_medians(results, finals[first], finals[second]),
             )
         )
@@ -258,7 +260,8 @@ def _words(comparison: Comparison) -> str:
     if word != statistics.SAME:
         return f"{first} is {word} than {second}"
     needed = comparison.seeds_needed
-    hint = f"; some {needed:,} seeds would tell such a difference" if needed and needed > comparison.seeds else ""
+    hint = f"; some {needed:,} seeds would tell such a difference (80 % power)"
+    hint = hint if needed and needed > comparison.seeds else ""
     return f"{first} is {word} from {second}{hint}"
 
 

@@ -1,6 +1,8 @@
 """The page in a real headless Chromium that reaches no network."""
 
 import base64
+import csv
+import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -180,18 +182,71 @@ def test_it_fits_a_phone(browser: Any, report: Path) -> None:
         browser.get(report.as_uri())
         scroll(browser)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 375
-        widths = [figure.size["width"] for figure in find(browser, ".figure .main-svg")]
+        widths = [figure.size["width"] for figure in find(browser, ".figures:not(.wide) .main-svg")]
         assert max(widths) <= 375
+        for region in find(browser, ".figures.wide"):  # scrolled by itself, also by keyboard
+            assert region.size["width"] <= 375
+            assert region.get_attribute("tabindex") == "0"
+            assert region.find_element("css selector", ".main-svg").size["width"] > 600
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_on_paper_everything_is_drawn_and_unfolded(browser: Any, report: Path) -> None:
+def test_on_paper_everything_is_drawn_and_unfolded_and_then_as_it_was(browser: Any, report: Path) -> None:
+    def state() -> tuple[Any, ...]:
+        return tuple(
+            browser.execute_script(
+                "return [getComputedStyle(document.body).backgroundColor, "
+                "document.querySelectorAll('details[open]').length, theme.getAttribute('aria-pressed')]"
+            )
+        )
+
     browser.get(report.as_uri())
+    find(browser, "#theme")[0].click()
+    browser.execute_script(
+        "addEventListener('beforeprint', () => { window.printed = [getComputedStyle(document.body).backgroundColor,"
+        "document.querySelectorAll('details:not([open])').length] })"
+    )
+    before = state()
     printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
     assert printed.startswith(b"%PDF")
+    assert browser.execute_script("return window.printed") == ["rgb(255, 255, 255)", 0]
     assert all(figure.find_elements("css selector", ".main-svg") for figure in find(browser, ".figure"))
-    assert all(details.get_attribute("open") for details in find(browser, "details"))
+    wait(lambda: state() == before)
+    assert before[0] != "rgb(255, 255, 255)"
+
+
+def test_the_trials_are_saved_in_full_and_hold_no_formula(browser: Any, tmp_path: Path) -> None:
+    rows = [(TrialState.COMPLETE, 0.123456789, trial_record(values={"rate": 1 / 3, "kind": kind}))
+            for kind in ("=1+1", "@x", "-1", 'a "b"')]  # fmt: skip
+    storage, config = made.study(tmp_path, {"dense": rows})
+    page.write(storage, [config], tmp_path, tmp_path / "report.html")
+    browser.get((tmp_path / "report.html").as_uri())
+    assert cells(browser, 3) == ["0.1235"] * 4
+    browser.execute_script(
+        "window.saved = []; URL.createObjectURL = (blob) => { blob.text().then((text) => window.saved.push(text)); "
+        "return '#'; }"
+    )
+    find(browser, ".save")[0].click()
+    (text,) = wait(lambda: browser.execute_script("return window.saved"))
+    header, *lines = list(csv.reader(io.StringIO(text)))
+    assert header[:3] == ["Trial", "State", "val_accuracy"]
+    assert {line[2] for line in lines} == {"0.123456789"}
+    assert {line[header.index("rate")] for line in lines} == {repr(1 / 3)}
+    assert [line[header.index("kind")] for line in lines] == ["'=1+1", "'@x", "'-1", 'a "b"']
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_the_others(browser: Any, report: Path, tmp_path: Path) -> None:
+    html = report.read_text(encoding="utf-8")
+    first = html.index('<script type="application/json">{"data"')
+    (tmp_path / "report.html").write_text(html[:first] + html[first:].replace('{"data"', '{"data', 1), encoding="utf-8")
+    browser.get((tmp_path / "report.html").as_uri())
+    figures = find(browser, ".figure")
+    for figure in figures:
+        browser.execute_script("arguments[0].scrollIntoView()", figure)
+        wait(lambda figure=figure: figure.find_elements("css selector", ".main-svg") or figure.text)
+    assert figures[0].text.startswith("This figure could not be drawn")
+    assert all(figure.find_elements("css selector", ".main-svg") for figure in figures[1:])
 
 
 def test_it_is_used_by_keyboard(browser: Any, report: Path) -> None:
@@ -249,4 +304,8 @@ def test_hostile_names_are_shown_as_text_and_run_nothing(browser: Any, tmp_path:
         "<br>",
         "<img src=x onerror=window.hostile=1>",
     } <= drawn
+    ticks = set(browser.execute_script(
+        "return [...document.querySelectorAll('.parcoords .tick text')].map(each => each.textContent)"
+    ))  # fmt: skip
+    assert {hostile for hostile in HOSTILE if hostile.isprintable()} <= ticks
     assert not find(browser, ".figure a, iframe, article svg script, article img[src=x]")

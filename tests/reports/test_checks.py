@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from reports import checks, collect
 from reports.checks import FAIL, PASS, WAITS, WARN
+from reports.panels import checks as panel
 
 COMPLETE, PRUNED, FAILED, RUNNING = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
 Make = Callable[..., Any]
@@ -85,7 +86,8 @@ def finals(tuned: int, baseline: int, **changes: Any) -> list[Any]:
         ("F1", [], WAITS, "not done"),
         ("F1", finals(7, 5), WARN, "dense baseline 5 of 7"),
         ("F1", finals(7, 7), PASS, "7 seeds"),
-        ("F2", [], PASS, "0.0156"),
+        ("F1", finals(0, 7), WARN, "dense tuned 0 of 7"),
+        ("F2", [], PASS, "p can be 0.016 at the least"),
         ("F3", [], WAITS, "not read"),
         ("F3", [*finals(7, 7), final_record(trial=3)], WARN, "15 times, 1 of them"),
         ("F3", finals(7, 7), PASS, "14 times"),
@@ -102,6 +104,27 @@ def test_of_the_finals(make: Make, code: str, tested: list[Any], level: str, wor
 
 def test_five_seeds_cannot_tell(make: Make) -> None:
     assert asked("F2", collect.read(*make({"dense": []}, seeds=5))).level == WARN
+
+
+def test_two_spaces_make_three_comparisons_and_take_seven_seeds(make: Make) -> None:
+    outcome = asked("F2", collect.read(*make({"dense": [], "cnn": []}, seeds=6)))
+    assert outcome.level == WARN
+    assert "it takes 7 seeds" in outcome.text
+
+
+def test_a_baseline_that_failed_owes_no_finals(make: Make) -> None:
+    rows = [(FAILED, None, trial_record(error="no")), *complete(3)]
+    tested = [final_record(trial=1, seed_index=seed) for seed in range(7)]
+    assert asked("F1", collect.read(*make({"dense": rows}, tested))).level == PASS
+
+
+def test_the_head_counts_what_passed_and_what_waits(make: Make) -> None:
+    results = collect.read(*make({"dense": complete(9)}))
+    levels = [outcome.level for _, outcome in checks.ask_all(results)]
+    looks, passes, waits = (levels.count(level) for level in (WARN, PASS, WAITS))
+    assert min(looks, passes, waits) > 0
+    loud, _ = panel.cards(results)
+    assert loud.caption == f"{looks} of {len(levels)} checks ask for a look, {passes} passed, {waits} wait for more."
 
 
 def test_the_worst_space_speaks_and_what_fails_comes_first(make: Make) -> None:

@@ -15,9 +15,12 @@ from reports.panels import comparison
 COMPLETE = TrialState.COMPLETE
 
 
-def study(folder: Path, name: str, values: list[float], errors: int | None = None, **options: Any) -> StudyResults:
-    """A study of `dense` with these values, and a tuned winner with so many errors in 100."""
-    rows = [(COMPLETE, value, trial_record(seconds=10)) for value in values]
+def study(
+    folder: Path, name: str, values: list[float], errors: int | None = None, pruned: int = 0, **options: Any
+) -> StudyResults:
+    """A study of `dense` with these values, then pruned trials, and a tuned winner with so many errors in 100."""
+    rows: list[Any] = [(COMPLETE, value, trial_record(seconds=10)) for value in values]
+    rows += [(TrialState.PRUNED, 0.1, trial_record(seconds=10))] * pruned
     best = max(range(len(values)), key=values.__getitem__) if values else 0
     finals = [] if errors is None else [final_record(trial=best, errors=errors)]
     place = folder / name
@@ -55,6 +58,11 @@ def test_a_curve_goes_as_far_as_all_of_its_studies(tmp_path: Path) -> None:
     (group,) = comparison.info(studies).groups
     assert group.over_trials is not None
     assert group.over_trials.budget == [1]
+    other = [study(tmp_path, "d", [0.1, 0.2, 0.3], seed=0), study(tmp_path, "e", [0.5], seed=1, pruned=4)]
+    (group,) = comparison.info(other).groups
+    assert group.over_trials is not None
+    assert group.over_trials.budget == [1, 2, 3]
+    assert group.over_trials.median == pytest.approx([0.3, 0.35, 0.4])
     assert comparison.info([study(tmp_path, "c", [])]).groups[0].over_trials is None
 
 
@@ -82,8 +90,34 @@ def test_budgets_that_differ_are_named(tmp_path: Path) -> None:
     studies = [study(tmp_path, "a", [0.1]), study(tmp_path, "b", [0.1, 0.2, 0.3], epochs=3)]
     found = comparison.info(studies)
     assert [group.name for group in found.groups] == ["epochs 8", "epochs 3"]
-    assert found.unequal == ["epochs a trial (3, 8)", "seconds of training spent (10 to 30, medians)"]
+    assert found.unequal == [
+        "epochs a trial (3, 8)",
+        "trials that ended (1 to 3, medians)",
+        "seconds of training spent (10 to 30, medians)",
+    ]
     assert "compare at equal budgets" in comparison.overview(studies)[0].caption
+
+
+def test_a_study_that_repeats_another_counts_once(tmp_path: Path) -> None:
+    studies = [study(tmp_path, f"tpe{copy}", [0.9]) for copy in range(6)]
+    studies.append(study(tmp_path, "random", [0.7], sampler="random"))
+    found = comparison.info(studies)
+    assert found.groups[0].studies == ["tpe0"]
+    assert found.contests == []
+    assert found.repeats == [f"tpe{copy} dense" for copy in range(1, 6)]
+    assert "tpe1 dense" in comparison.overview(studies)[0].caption
+
+
+def test_other_images_under_the_same_name_are_not_compared(tmp_path: Path) -> None:
+    studies = [
+        study(tmp_path, f"{data}{seed}", [gain + seed / 1000], seed=seed, dataset=f"npz:/{data}/data.npz", data=data)
+        for data, gain in (("x", 0.9), ("y", 0.7))
+        for seed in range(8)
+    ]
+    found = comparison.info(studies)
+    assert [group.name for group in found.groups] == ["data x", "data y"]
+    assert found.contests == []
+    assert len(comparison.curves(studies)) == 2
 
 
 def test_other_data_is_not_compared(tmp_path: Path) -> None:

@@ -34,11 +34,12 @@ def data_of(html: str) -> list[Any]:
 
 
 def strings(value: Any) -> set[str]:
-    """Every string in JSON."""
+    """Every string in a figure's JSON that plotly takes for markup; ticks of parallel coordinates are plain text
+    (`test_browser.test_hostile_names_are_shown_as_text_and_run_nothing`)."""
     if isinstance(value, str):
         return {value}
     if isinstance(value, dict):
-        value = [*value, *value.values()]
+        value = [*value, *(each for name, each in value.items() if name != "ticktext")]
     return set().union(*map(strings, value)) if isinstance(value, list) else set()
 
 
@@ -57,6 +58,14 @@ def test_whatever_a_user_can_name_is_text(tmp_path: Path, hostile: str) -> None:
     assert not any(re.search(r"<(script|img|svg|iframe|a)\b", text) for text in plotted)
     assert not any(hostile in text for text in plotted if "%{" in hostile)
     json.loads(numbers.of_study(results))
+
+
+def test_text_that_is_no_unicode_is_written_as_what_it_is(make: Make, tmp_path: Path) -> None:
+    """A file's name that is no UTF-8 comes as a lone surrogate."""
+    rows = [(COMPLETE, 0.3 + index / 100, trial_record(values={"file": f"{index}\udcff"})) for index in range(2)]
+    storage, config = make({"dense": rows})
+    page.write(storage, [config], tmp_path, tmp_path / "report.html")
+    assert "1\\udcff" in (tmp_path / "report.html").read_text()
 
 
 def test_the_page_loads_nothing_from_the_network(tmp_path: Path) -> None:
@@ -105,7 +114,11 @@ def test_numbers_that_cannot_be_computed_are_null(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(numbers.confusion, "info", broken)
     found = json.loads(numbers.of_study(made.full(tmp_path)))
     assert found["confusion"] is None
-    assert found["errors"] == {"confusion": "ZeroDivisionError: oh"}
+    monkeypatch.setattr(numbers.pair, "info", broken)
+    found = json.loads(numbers.of_study(made.full(tmp_path / "again")))
+    assert found["errors"] == {"confusion": "ZeroDivisionError: oh", "dense: most_important": "ZeroDivisionError: oh"}
+    assert found["spaces"]["dense"]["most_important"] is None
+    assert found["spaces"]["dense"]["trials"]
     assert found["verdict"]["rows"]
     jsonschema.validate(found, schema())
 

@@ -162,7 +162,11 @@ def test_without_predictions_there_is_no_ensemble(make: Make, tmp_path: Path) ->
     storage, config = make({"dense": TRIALS}, finals)
     labels = np.arange(100) % 2
     keep_predictions(tmp_path, finals[0], predicted(labels, [0]), labels)
-    (tmp_path / finals[2].predictions).write_bytes(b"no archive")
+    whole = (tmp_path / finals[0].predictions).read_bytes()
+    broken = whole[:200] + bytes(len(whole) - 200)
+    for damage in (b"no archive", b"", whole[:100], whole[:-30], broken):
+        (tmp_path / finals[1].predictions).write_bytes(damage)
+        assert len(verdict.info(collect.read(storage, config, tmp_path)).rows) == 2
     results = collect.read(storage, config, tmp_path)
     assert all(row.models == 0 for row in verdict.info(results).rows)
     assert "not beside the database" in gallery.cards(results)[0].caption
@@ -249,6 +253,17 @@ def test_importances_are_those_of_the_real_names(make: Make) -> None:
     assert list(shares) == ["rate", "kind"]
 
 
+def test_a_condition_that_one_trial_meets_leaves_the_importances(make: Make) -> None:
+    """Optuna warns of it."""
+    rows = [
+        (COMPLETE, 0.5 + (index % 7) / 10, trial_record(values={"rate": 0.1, "kind": "plain"})) for index in range(40)
+    ]
+    space = space_of(make, rows)
+    for trial in space.trials[1:]:  # the first alone has it
+        del trial.params["kind"], trial.distributions["kind"]
+    assert set(importances.info(space).shares) >= {"rate"}
+
+
 def test_slices_have_real_values_and_the_bounds_of_the_search(make: Make) -> None:
     declared = {
         "rate if kind in ['a']": {"kind": "Float", "min_value": 1e-4, "max_value": 1e-2, "sampling": "log"},
@@ -298,7 +313,9 @@ def test_ticks_of_parallel_coordinates_are_values_on_their_scale(make: Make) -> 
     assert found is not None
     rate, kind = (parallel.dimension(*column) for column in found.columns)
     assert rate["values"][:9] == pytest.approx([-4 + 3 * n / 8 for n in range(9)])
-    assert rate["ticktext"] == ["0.0001", "0.000398", "0.00158", "0.00631", "0.0251", "0.1", "–"]
+    texts = parallel.dimension(found.columns[0][0]._replace(log=False), [1000.0 + n / 10 for n in range(9)])["ticktext"]
+    assert texts == ["1000", "1000.2", "1000.3", "1000.5", "1000.6", "1000.8"]
+    assert rate["ticktext"] == ["0.0001", "0.0003981", "0.001585", "0.00631", "0.02512", "0.1", "–"]
     assert (kind["values"], kind["ticktext"]) == ([0, 1, 0, 1, 0, 1, 0, 1, 0, -0.15], ["a", "b", "–"])
 
 

@@ -91,10 +91,26 @@ def test_spearman_by_a_textbook_example() -> None:
 
 def test_seeds_needed_as_in_cohen() -> None:
     """Half a standard deviation asks for (1.96 + 0.84)^2 / 0.5^2 = 31.4 pairs."""
-    half = 1.959964 / math.sqrt(10)
-    assert statistics.seeds_needed(Interval(0.5, 0.5 - half, 0.5 + half), 10) == 32
-    assert statistics.seeds_needed(Interval(5.0, 5 - half, 5 + half), 10) == 6
-    assert statistics.seeds_needed(Interval(0.0, -half, half), 10) is None
+    spread = np.asarray([-1.0, 1.0] * 5)
+    spread /= spread.std(ddof=1)
+    assert statistics.seeds_needed((0.5 + spread).tolist()) == 32
+    assert statistics.seeds_needed((5.0 + spread).tolist()) == 6
+    assert statistics.seeds_needed((5.0 + spread).tolist(), comparisons=3) == 7
+    assert statistics.seeds_needed(spread.tolist()) is None
+
+
+def test_fewest_pairs_by_hand() -> None:
+    """2 / 2^6 is 0.031; of three comparisons the smallest p counts thrice: 3 x 2 / 2^7 is 0.047."""
+    assert [statistics.fewest_pairs(comparisons) for comparisons in (1, 2, 3, 4)] == [6, 7, 7, 8]
+    assert statistics.least_p(6) == 2 / 64
+    assert statistics.least_p(30) == 2 / (2**16 + 1)
+
+
+@pytest.mark.parametrize("pairs", [6, 15, 20])
+def test_no_p_is_smaller_than_the_least(pairs: int) -> None:
+    found = statistics.paired_difference([0.9 + index / 1000 for index in range(pairs)], [0.5] * pairs)
+    assert found is not None
+    assert found.p == pytest.approx(statistics.least_p(pairs))
 
 
 def said(difference: float, seeds: int, studies: int) -> float:

@@ -213,3 +213,8 @@ def test_class_names_come_with_the_archive(tmp_path: Path) -> None:
 def test_class_names_that_do_not_fit_are_refused(tmp_path: Path, names: Any) -> None:
     with pytest.raises(StudyError, match=r"class_names must be one text a class, shape \(3,\)"):
         load(tiny.write_archive(tmp_path / "named.npz", class_names=names))
+
+
+def test_class_names_that_are_the_same_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="class_names must tell the classes apart"):
+        load(tiny.write_archive(tmp_path / "named.npz", class_names=np.array(["cat", "dog", "cat"])))

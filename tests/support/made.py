@@ -68,6 +68,7 @@ def study(
     declared: dict[str, Any] | None = None,
     classes: tuple[str, ...] = (),
     asked: dict[str, str] | None = None,
+    data: str = "abc",
     **config_options: Any,
 ) -> Made:
     """A stored study: trials as (state, value, record) by space, finals as records; what each space declares, and
@@ -76,7 +77,7 @@ def study(
     config = StudyConfig(**{"name": "made", "spaces": tuple(trials), **config_options})
     storage = storage_room.open_storage(f"sqlite:///{folder}/made.db", create=True)
     assert storage is not None
-    fingerprint = {"data": "abc", "details": {"spaces": dict.fromkeys(trials, declared or RATE_AND_KIND)}}
+    fingerprint = {"data": data, "details": {"spaces": dict.fromkeys(trials, declared or RATE_AND_KIND)}}
     storage_room.create_study(
         storage, config, {"fingerprint": fingerprint, "environment": {"keras": "3"}, CLASSES: list(classes)}
     )
