@@ -1,14 +1,16 @@
 """The same space, split, machine and seconds for everybody: who reaches a validation accuracy first.
 
     python tests/benchmarks/race.py --manual-dir DIR                                       # `dense`, 5 minutes each
-    python tests/benchmarks/race.py --manual-dir DIR --space cnn --seconds 600 --targets 0.985 0.99
+    python tests/benchmarks/race.py --manual-dir DIR --space cnn --seconds 600 --targets 0.985 0.99 --until-targets
 
 Contestants, in turns, seed by seed: `study run` as it is by default; a plain Optuna script (TPE, MedianPruner,
 a pruning callback, `model.fit`); KerasTuner's Hyperband, BayesianOptimization and RandomSearch. All build and fit the
 same HyperModel, batch size tuned, at most 8 epochs a trial; each is given its own pruning and nobody is told anything
 about the space. The clock begins when the process is started: importing TensorFlow counts, preparing the data does
 not. Prints, as medians over the seeds, the seconds until the targets are first reached, the best value at the end and
-how many epochs were begun; then a JSON line with every run.
+how many epochs were begun; then a JSON line with every run. A race takes hours: `--results FILE` keeps each run as it
+ends, and the runs that the file has already are not run again. With `--until-targets` a run ends when it has reached
+every target, where what it would come to afterwards is not asked.
 """
 
 import argparse
@@ -134,13 +136,20 @@ def run(name: str, options: Any, file: Path, seed: int) -> list[tuple[float, flo
             process = subprocess.Popen(
                 [sys.executable, *words], cwd=folder, env=paths, stdout=log, stderr=log, start_new_session=True
             )
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(options.seconds)
-                raise SystemExit(f"{name} ended early:\n{(Path(folder) / 'log').read_text()[-2000:]}")
+            while time.time() < began + options.seconds:
+                if process.poll() is not None:
+                    raise SystemExit(f"{name} ended early:\n{(Path(folder) / 'log').read_text()[-2000:]}")
+                if options.until_targets and any(value >= max(options.targets) for _, value in _curve(epochs, began)):
+                    break
+                time.sleep(0.2)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        lines = [line.split() for line in epochs.read_text().splitlines()] if epochs.exists() else []
+        return _curve(epochs, began)
+
+
+def _curve(epochs: Path, began: float) -> list[tuple[float, float]]:
+    lines = [line.split() for line in epochs.read_text().splitlines()] if epochs.exists() else []
     return [(float(end) - began, float(value)) for _, end, value in lines]
 
 
@@ -161,6 +170,8 @@ def main() -> None:
     parser.add_argument("--targets", type=float, nargs="+", default=[0.975, 0.98])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", choices=CONTESTANTS, nargs="+", default=list(CONTESTANTS))
+    parser.add_argument("--until-targets", action="store_true", help="End a run that has reached them.")
+    parser.add_argument("--results", type=Path, help="Keeps the runs.")
     parser.add_argument("--manual-dir", type=Path, help="MNIST's original files.")
     parser.add_argument("--study-options", nargs=argparse.REMAINDER, default=[], help="Others than the defaults.")
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
@@ -174,6 +185,9 @@ def main() -> None:
     from study.config import StudyConfig
 
     data = datasets.load(StudyConfig(dataset="mnist", manual_dir=str(options.manual_dir.absolute())))
+    settings = {name: getattr(options, name) for name in ("space", "seconds", "targets", "study_options")}
+    kept = options.results.read_text().splitlines() if options.results and options.results.exists() else []
+    known = [each for each in map(json.loads, kept) if settings.items() <= each.items()]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in options.only}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "mnist.npz"
@@ -181,8 +195,13 @@ def main() -> None:
                  y_validation=data.validation.y)  # fmt: skip
         for seed in options.seeds:
             for name in options.only:
-                runs[name].append(summary(run(name, options, file, seed), options.targets))
+                found = [each["run"] for each in known if (each["name"], each["seed"]) == (name, seed)]
+                runs[name] += found or [summary(run(name, options, file, seed), options.targets)]
                 print(f"seed {seed}  {name:10} {runs[name][-1]}", file=sys.stderr, flush=True)
+                if options.results and not found:
+                    with options.results.open("a") as results:
+                        line = {**settings, "name": name, "seed": seed, "run": runs[name][-1]}
+                        results.write(json.dumps(line) + "\n")
     columns = list(runs[options.only[0]][0])
     print(f"{'':12}" + "".join(f"{column:>12}" for column in columns))
     for name, results in runs.items():
