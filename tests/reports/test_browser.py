@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from reports import collect, page
 
-SECONDS = 20
+SECONDS = 60
 """Until what a test waits for must have happened."""
 
 
