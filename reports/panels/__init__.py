@@ -39,6 +39,8 @@ class Card:
     """A command."""
     folded: bool = False
     """Shown when the reader asks for it."""
+    lead: str = ""
+    """What to take from it, said first."""
     error: str = ""
     """Why the panel failed."""
 
@@ -59,6 +61,11 @@ def percent(share: float | None, digits: int = 2) -> str:
 def points(difference: float | None) -> str:
     """A difference of shares in percentage points, signed."""
     return "–" if difference is None else f"{100 * difference:+.2f}"
+
+
+def p_value(p: float) -> str:
+    """Three digits, and never 0."""
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def number(value: Any) -> str:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from reports import colors, statistics
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card, history, number, plotly_text, verdict
+from reports.panels import Card, history, number, p_value, plotly_text, verdict
 from study.records import TUNED
 
 MOST_STEPS = 400
@@ -250,7 +250,7 @@ def contests(results: Sequence[StudyResults]) -> list[Card]:
         (
             f"{each.first} − {each.second}", each.what, str(each.seeds), f"{each.difference.interval.estimate:+.4f}",
             f"{each.difference.interval.low:+.4f} to {each.difference.interval.high:+.4f}",
-            f"{each.difference.p:.3f}", f"{each.adjusted_p:.3f}", each.word,
+            p_value(each.difference.p), p_value(each.adjusted_p), each.word,
         )
         for each in found
     ]  # fmt: skip

@@ -34,7 +34,8 @@ def axis(parameter: Parameter) -> dict[str, object]:
     """The axis of a hyperparameter."""
     title = plotly_text(parameter.name)
     if parameter.numeric:
-        return {"title": title, "type": "log" if parameter.log else "linear", "dtick": _distance(parameter)}
+        kind = {"type": "log", "exponentformat": "power"} if parameter.log else {"type": "linear"}
+        return {"title": title, **kind, "dtick": _distance(parameter)}
     order = [plotly_text(choice) for choice in parameter.choices]
     return {"title": title, "type": "category", "categoryorder": "array", "categoryarray": order}
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reports import predictions, statistics
 from reports.collect import StudyResults
-from reports.panels import Card, percent, points
+from reports.panels import Card, p_value, percent, points
 from study.records import BASELINE, TUNED, FinalRecord
 
 COLUMNS = (
@@ -117,14 +117,15 @@ def cards(results: StudyResults) -> list[Card]:
         return [Card("Who is best on the test set?", found.sentence)]
     table = Card(
         "Who is best on the test set?",
-        f"{found.sentence} Each finalist is retrained on training + validation images and tested once a seed; the "
-        f"test set was read {found.test_evaluations} times. Mean over seeds with its bootstrap interval (BCa): the "
-        "spread between trainings, on these test images; of fewer than 10 seeds it is somewhat too narrow. For one "
-        "seed, and for an ensemble (the averaged probabilities of all seeds' models, which are one classifier at their "
-        "joint cost), Wilson's interval of that model, which is the spread between test sets of this size. Optimism is "
-        "validation at selection minus test.",
+        "Each finalist is retrained on training + validation images and tested once a seed; the test set was read "
+        f"{found.test_evaluations} times. Mean over seeds with its bootstrap interval (BCa): the spread between "
+        "trainings, on these test images; of fewer than 10 seeds it is somewhat too narrow. For one seed, and for an "
+        "ensemble (the averaged probabilities of all seeds' models, which are one classifier at their joint cost), "
+        "Wilson's interval of that model, which is the spread between test sets of this size. Optimism is validation "
+        "at selection minus test.",
         COLUMNS,
         [cells(row) for row in found.rows],
+        lead=found.sentence,
     )
     if not found.comparisons:
         return [table]
@@ -144,7 +145,7 @@ def cards(results: StudyResults) -> list[Card]:
         "the exact McNemar p (Dietterich 1998). It speaks of these two models, the comparison above of their training.",
         MEDIAN_COLUMNS,
         [
-            (f"{each.first} − {each.second}", str(told.only_first), str(told.only_second), f"{told.p:.3f}")
+            (f"{each.first} − {each.second}", str(told.only_first), str(told.only_second), p_value(told.p))
             for each, told in medians
         ],
     )
@@ -249,8 +250,8 @@ def _comparison_cells(comparison: Comparison) -> tuple[str, ...]:
         str(comparison.seeds),
         points(interval.estimate),
         f"{points(interval.low)} to {points(interval.high)}",
-        f"{comparison.difference.p:.3f}",
-        f"{comparison.adjusted_p:.3f}",
+        p_value(comparison.difference.p),
+        p_value(comparison.adjusted_p),
         _words(comparison),
     )
 
@@ -281,6 +282,10 @@ def _sentence(results: StudyResults, rows: list[Row], comparisons: list[Comparis
         lead += f" It is better than {' and '.join(better)}."
     if same:
         lead += f" It is not distinguishable from {' and '.join(same)} with so many seeds."
+    others = [each for each in comparisons if each not in told and each.word != statistics.SAME]
+    for each in others:
+        size = 100 * abs(each.difference.interval.estimate)
+        lead += f" {each.first} is {each.word} than {each.second} by {size:.2f} points."
     return lead
 
 

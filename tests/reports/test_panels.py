@@ -19,6 +19,7 @@ from reports.panels import (
     history,
     importances,
     learning_curves,
+    p_value,
     pair,
     parallel,
     provenance,
@@ -123,6 +124,21 @@ def test_winners_of_spaces_are_compared_with_each_other(make: Make) -> None:
     assert pairs == [("dense tuned", "dense baseline"), ("dense tuned", "cnn tuned")]
     assert found.rows[0].finalist == "cnn tuned"
     assert all(each.adjusted_p >= each.difference.p for each in found.comparisons)
+
+
+def test_the_sentence_says_every_difference_that_is_told(make: Make) -> None:
+    """The best finalist is a baseline; that tuning helped another space is said too."""
+    finals = tuned_and_baseline([4, 5, 6, 4, 5, 6, 5, 5], [10, 11, 12, 9, 10, 13, 11, 12])
+    finals += [final_record(space="cnn", role=role, trial=trial, errors=2 + seed % 3, seed_index=seed)
+               for role, trial in (("tuned", 1), ("baseline", 0)) for seed in range(8)]  # fmt: skip
+    found = verdict.info(read(make, {"dense": TRIALS, "cnn": TRIALS}, finals))
+    assert found.rows[0].finalist.startswith("cnn")
+    assert "dense tuned is better than dense baseline by 6.00 points." in found.sentence
+
+
+@pytest.mark.parametrize("p, text", [(1.0, "1.000"), (0.0496, "0.050"), (0.0005, "0.001"), (1e-20, "< 0.001")])
+def test_no_p_is_printed_as_nothing(p: float, text: str) -> None:
+    assert p_value(p) == text
 
 
 def predicted(labels: Any, wrong: list[int], sure: float = 0.9) -> Any:
