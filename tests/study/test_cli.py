@@ -267,8 +267,8 @@ def test_the_commands_after_a_run(command: Command, home: Path, archive: Path) -
     assert "each study is compared once; it was given a, a" in refused(command, "report", "a", "a")
     assert "no study named 'b'" in refused(command, "report", "a", "b")
     assert command("run", "b", "--dataset", f"npz:{archive}", *RUN, "--quiet")[0] == 0
-    assert command("report", "a", "b") == (0, f"report: {Path('runs')}/a-b.html\n", "")
-    assert json.loads((home / "a-b.json").read_text())["studies"] == ["a", "b"]
+    assert command("report", "a", "b") == (0, f"report: {Path('runs')}/a+b.html\n", "")
+    assert json.loads((home / "a+b.json").read_text())["studies"] == ["a", "b"]
     assert command("report", "a", "--assets", "directory")[0] == 0
     assert (home / "a" / "report.html").stat().st_size < 1_000_000
     assert list((home / "a").glob("plotly-*.min.js"))
