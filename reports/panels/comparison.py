@@ -141,10 +141,13 @@ def _tested(study: StudyResults, space: SpaceResults) -> float | None:
     return fmean(final.accuracy for final in finals) if finals else None
 
 
-def _curve(runs: list[list[tuple[float, float]]], ends: list[float]) -> Curve | None:
-    """Quartiles over runs of (budget, best so far) from where all have a value to where the first one ends."""
+def _curve(runs: list[list[tuple[float, float]]], spent: list[float]) -> Curve | None:
+    """Quartiles over runs of (budget, best so far) from where all have a value to where the first one ends, `spent` of
+    each in all."""
     if not all(runs):
         return None
+    # A sum in another order may lie below the last point, to rounding.
+    ends = [max(run[-1][0], budget) for run, budget in zip(runs, spent, strict=True)]
     begin, end = max(run[0][0] for run in runs), min(ends)
     if begin > end:
         return None
