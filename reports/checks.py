@@ -72,7 +72,7 @@ def failed_trials(results: StudyResults) -> Outcome:
     """Few fail."""
 
     def ask(space: SpaceResults) -> Outcome:
-        ended, failed = sum(trial.state.is_finished() for trial in space.trials), space.count(TrialState.FAIL)
+        ended, failed = space.ended, space.count(TrialState.FAIL)
         if not ended:
             return Outcome(WAITS, "no trial has ended")
         text = f"{failed} of {ended} failed"
@@ -86,8 +86,8 @@ def finished(results: StudyResults) -> Outcome:
     """Nothing is left of the budget."""
 
     def ask(space: SpaceResults) -> Outcome:
-        ended = sum(trial.state.is_finished() for trial in space.trials)
-        return Outcome(PASS if ended >= results.config.trials else WARN, f"{ended} of {results.config.trials} trials")
+        enough = space.ended >= results.config.trials
+        return Outcome(PASS if enough else WARN, f"{space.ended} of {results.config.trials} trials")
 
     return _each(results, ask)
 

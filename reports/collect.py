@@ -39,6 +39,11 @@ class SpaceResults:
         """What is stored beside a trial."""
         return self.records.get(trial.number)
 
+    @property
+    def ended(self) -> int:
+        """Trials that are complete, pruned or failed."""
+        return sum(trial.state.is_finished() for trial in self.trials)
+
     def count(self, state: TrialState) -> int:
         """Trials in that state."""
         return sum(trial.state == state for trial in self.trials)

@@ -117,7 +117,7 @@ def _group(key: tuple[Any, ...], members: list[tuple[StudyResults, SpaceResults]
     settings = dict(zip(GROUPED_BY, key, strict=True))
     maximize = members[0][0].maximize
     points = [history.info(space, maximize) for _, space in members]
-    trials = [sum(trial.state.is_finished() for trial in space.trials) for _, space in members]
+    trials = [space.ended for _, space in members]
     seconds = [sum(record.seconds for record in space.records.values()) for _, space in members]
     over_trials = [[(float(point.ended), point.best) for point in found] for found in points]
     over_seconds = [[(point.seconds, point.best) for point in found] for found in points]
@@ -166,7 +166,7 @@ def _contests(groups: list[Group]) -> list[Contest]:
     """Each pair of comparable groups on test accuracy, or on the objective where they were not tested."""
     measured = []
     for first, second in combinations(groups, 2):
-        same = all(first.settings[name] == second.settings[name] for name in ("dataset_name", DATA, "objective"))
+        same = _place(first)[1:] == _place(second)[1:]  # but for the space
         for what, one, two in (
             ("test accuracy", first.tested, second.tested),
             (first.settings["objective"], first.best, second.best),

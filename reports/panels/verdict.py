@@ -169,7 +169,7 @@ def _row(results: StudyResults, space: str, role: str, finals: list[FinalRecord]
         optimism=None if validation is None else validation - mean,
         parameters=finals[0].parameters,
         seconds=fmean(final.seconds for final in finals),
-        trials=sum(trial.state.is_finished() for trial in searched.trials),
+        trials=searched.ended,
     )
 
 
