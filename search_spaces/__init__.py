@@ -4,6 +4,6 @@
 (height, width, channels) and a number of classes. Images are float32, 0 to 1; labels are integers.
 """
 
-from search_spaces.loading import SPACES, Space, SpaceError, load
+from search_spaces.loading import SPACES, Space, SpaceError, given, load
 
-__all__ = ["SPACES", "Space", "SpaceError", "load"]
+__all__ = ["SPACES", "Space", "SpaceError", "given", "load"]

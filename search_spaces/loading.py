@@ -59,6 +59,15 @@ def load(name: str) -> Space:
     return Space(name, _maker(name, _import(name, module_name, attribute)))
 
 
+def given(name: str, found: Any) -> Space:
+    """A space that is given as an object, of a kind as for `load`.
+
+    Raises:
+        SpaceError: it is no HyperModel.
+    """
+    return Space(name, _maker(name, found))
+
+
 def _import(name: str, module_name: str, attribute: str) -> Any:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: a console script does not see the folder
@@ -80,7 +89,7 @@ def _maker(name: str, found: Any) -> Callable[[Shape, int], Any]:
         return lambda input_shape, num_classes: found
     if inspect.isclass(found) and issubclass(found, keras_tuner.HyperModel):
         return lambda input_shape, num_classes: _instance(name, found, input_shape, num_classes)
-    if inspect.isfunction(found) and inspect.signature(found).parameters:
+    if callable(found) and not inspect.isclass(found) and inspect.signature(found).parameters:
         return lambda input_shape, num_classes: _wrapped(found)
     raise SpaceError(
         f"{name!r} is no search space: it must be a keras_tuner.HyperModel (class or instance) or a function "

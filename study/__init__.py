@@ -1,3 +1,25 @@
-"""The driver of a hyperparameter optimisation study for Keras image classifiers."""
+"""The driver of a hyperparameter optimisation study for Keras image classifiers.
+
+From Python: `study.run`, `study.resume`, `study.load`, and `study.OptunaTuner` in the place of a KerasTuner tuner.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from study.api import Study, load, resume, run
+    from study.errors import StudyError, StudyFailure
+    from study.tuner import OptunaTuner
 
 __version__ = "0.1.0"
+__all__ = ["OptunaTuner", "Study", "StudyError", "StudyFailure", "load", "resume", "run"]
+
+_ROOMS = {"OptunaTuner": "tuner", "StudyError": "errors", "StudyFailure": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when it is asked for: `study --help` waits for none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"study.{_ROOMS.get(name, 'api')}"), name)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_spaces import SpaceError
-from study.config import StudyConfig, check_choice, parse_duration, parse_size
-from study.errors import Interrupted, StudyError, StudyFailure
+from study.config import StudyConfig, absolute, absolute_npz, check_choice, parse_duration, parse_size
+from study.errors import Interrupted, StudyError
 
 if TYPE_CHECKING:
     from study.progress import Display
@@ -46,8 +46,22 @@ AllowDrift = Annotated[
     bool,
     typer.Option("--allow-drift", help="Go on under other versions of Keras and the like."),
 ]
+TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of each trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path("runs")
+
+
+class Direction(StrEnum):
+    """Which way an objective is better."""
+
+    maximize = "maximize"
+    minimize = "minimize"
+
+
+class Target(StrEnum):
+    """Where an export goes that is no file."""
+
+    mlflow = "mlflow"
 
 
 class Assets(StrEnum):
@@ -78,12 +92,18 @@ def run(
     seeds: Annotated[int, typer.Option(help="Finals per finalist.")] = StudyConfig.seeds,
     seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = StudyConfig.seed,
     split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = StudyConfig.split_seed,
-    sampler: Annotated[str, typer.Option(help="tpe or random.")] = StudyConfig.sampler,
+    sampler: Annotated[
+        str, typer.Option(help="tpe, random, qmc, nsga2, gp; kt-random, kt-bayesian, kt-grid are KerasTuner's.")
+    ] = StudyConfig.sampler,
     pruner: Annotated[str, typer.Option(help="sha (successive halving), median or none.")] = StudyConfig.pruner,
-    objective: Annotated[str, typer.Option(help="val_accuracy or val_loss.")] = StudyConfig.objective,
+    objective: Annotated[
+        str, typer.Option(help="val_accuracy, val_loss, or a metric of yours with --direction.")
+    ] = StudyConfig.objective,
+    direction: Annotated[Direction | None, typer.Option(help="Which way a metric of yours is better.")] = None,
     workers: Workers = "auto",
     memory_limit: MemoryLimit = None,
     precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = StudyConfig.precision,
+    tensorboard: TensorBoard = None,
     home: Home = HOME,
     storage: Storage = None,
     quiet: Quiet = False,
@@ -97,9 +117,9 @@ def run(
     config = StudyConfig(
         name=name,
         spaces=tuple(space) if space else StudyConfig.spaces,
-        dataset=_absolute_npz(dataset),
-        manual_dir=_absolute(manual_dir),
-        data_dir=_absolute(data_dir),
+        dataset=absolute_npz(dataset),
+        manual_dir=absolute(manual_dir),
+        data_dir=absolute(data_dir),
         trials=trials,
         epochs=epochs,
         timeout=_parsed(timeout, parse_duration),
@@ -109,6 +129,7 @@ def run(
         sampler=sampler,
         pruner=pruner,
         objective=objective,
+        objective_direction=direction.value if direction else None,
         workers=_parsed(workers, parse_workers),
         memory_limit=_parsed(memory_limit, parse_size),
         precision=precision,
@@ -116,7 +137,7 @@ def run(
     storage_room.check_places(home, name, storage)
     url = storage_room.storage_url(home, storage)
     results.refuse_existing(storage_room.open_storage(url), config.name)
-    _work(Task(config, home, url, create=True), quiet)
+    _work(Task(config, home, url, create=True, tensorboard=tensorboard), quiet)
 
 
 @app.command()
@@ -129,6 +150,7 @@ def resume(
     memory_limit: MemoryLimit = None,
     manual_dir: ManualDir = None,
     data_dir: DataDir = None,
+    tensorboard: TensorBoard = None,
     allow_drift: AllowDrift = False,
     home: Home = HOME,
     storage: Storage = None,
@@ -145,17 +167,11 @@ def resume(
         seeds=seeds,
         workers=_parsed(workers, parse_workers),
         memory_limit=_parsed(memory_limit, parse_size),
-        manual_dir=_absolute(manual_dir),
-        data_dir=_absolute(data_dir),
+        manual_dir=absolute(manual_dir),
+        data_dir=absolute(data_dir),
     )
-    config = replace(stored, **changes)
-    for option in ("trials", "seeds"):
-        had, wanted = getattr(stored, option), getattr(config, option)
-        if wanted < had:
-            raise StudyError(
-                f"--{option} counts from the start and may grow only; {name} has {had}, it was given {wanted}"
-            )
-    _work(Task(config, home, url, allow_drift=allow_drift), quiet)
+    task = Task(stored.changed(**changes), home, url, allow_drift=allow_drift, tensorboard=tensorboard)
+    _work(task, quiet)
 
 
 @app.command()
@@ -172,7 +188,7 @@ def evaluate(
     from study.session import Task
 
     stored, url = _stored(name, home, storage)
-    config = replace(stored, **_given(manual_dir=_absolute(manual_dir), data_dir=_absolute(data_dir)))
+    config = replace(stored, **_given(manual_dir=absolute(manual_dir), data_dir=absolute(data_dir)))
     _work(Task(config, home, url, search=False, allow_drift=allow_drift), quiet)
 
 
@@ -194,8 +210,8 @@ def train(
     from study import retraining
 
     config = StudyConfig(
-        spaces=(space,), dataset=_absolute_npz(dataset), epochs=epochs, seed=seed, split_seed=split_seed,
-        precision=precision, manual_dir=_absolute(manual_dir), data_dir=_absolute(data_dir),
+        spaces=(space,), dataset=absolute_npz(dataset), epochs=epochs, seed=seed, split_seed=split_seed,
+        precision=precision, manual_dir=absolute(manual_dir), data_dir=absolute(data_dir),
     )  # fmt: skip
     check_name(space)
     parameters = retraining.retrain(config, retraining.parse(values), output)
@@ -215,6 +231,7 @@ def report(
     storage: Storage = None,
 ) -> None:
     """Write the HTML report of a study, or one that compares several, from what is stored."""
+    from study import api
     from study import storage as storage_room
 
     if len(set(names)) < len(names):
@@ -222,7 +239,7 @@ def report(
     url = storage_room.storage_url(home, storage)
     opened, first = storage_room.open_study(url, names[0])
     configs = [first, *(storage_room.read_config(opened, name) for name in names[1:])]
-    file = _report(configs, opened, home, output, assets)
+    file = api.write_report(configs, opened, home, output, assets is Assets.directory)
     typer.echo(f"report: {file}")
 
 
@@ -279,16 +296,31 @@ def best(
 @app.command()
 def export(
     name: Name,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .csv, .parquet or .json file.")],
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="A .csv, .parquet or .json file; with --to mlflow its tracking URI."),
+    ] = None,
+    to: Annotated[Target | None, typer.Option(help="mlflow: a run a trial and final, beside those it has.")] = None,
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
-    """Write the trials of a study as a table."""
-    from study import results
+    """Write the trials of a study as a table, or to MLflow."""
+    from study import extras, results
     from study import storage as storage_room
 
+    if to is not None:
+        extras.check(f"--to {to.value}")
+    elif output is None:
+        raise StudyError("-o is missing: a .csv, .parquet or .json file")
     opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
-    rows = results.export(opened, config, output)
+    if to is not None:
+        from study import mlflow_runs
+
+        written = mlflow_runs.export(opened, config, output)
+        typer.echo(f"{written} new runs: {output or 'MLflow'}")
+        return
+    assert output is not None
+    rows = results.export(opened, config, Path(output))
     typer.echo(f"{rows} trials: {output}")
 
 
@@ -351,20 +383,15 @@ def _stored(name: str, home: Path, storage: str | None) -> tuple[StudyConfig, st
 
 def _work(task: "Task", quiet: bool) -> None:
     """Search, finals and report of a study."""
-    from search_spaces.loading import check_name
-    from study import results, workers
+    from study import api
     from study import storage as storage_room
     from study.progress import Display, LastingConsole
-    from study.records import ERROR
 
     began = time.time()
     config, home, url = task.config, task.home, task.url
-    for space in config.spaces:
-        check_name(space)
     with Display(LastingConsole(), quiet=quiet) as display:
-        display.say("loading TensorFlow and the data ...")
         try:
-            workers.run(task, display)
+            api.work(task, display)
         except Interrupted:  # Typer turns it into exit code 130
             if config.name in storage_room.read_configs(storage_room.open_storage(url)):
                 display.warn(f"stopped; go on with: {_resume_command(task)}")
@@ -372,42 +399,16 @@ def _work(task: "Task", quiet: bool) -> None:
                 display.warn("stopped before the study was created; start it again")
             raise
     storage, config = storage_room.open_study(url, config.name)
-    file = _report([config], storage, home, None)
-    _show_verdict(config, storage, file, display)
-    if failed := results.failed_finals(storage, config, began):
-        raise StudyFailure(
-            f"{len(failed)} finals failed ({failed[0].user_attrs[ERROR]}); 'study evaluate {config.name}' tries them "
-            "again"
-        )
+    file, verdict = api.conclude(config, storage, home)
+    _show_verdict(verdict, file, display)
+    api.refuse_failed_finals(storage, config, began)
 
 
-def _report(
-    configs: list[StudyConfig], storage: Any, home: Path, output: Path | None, assets: Assets = Assets.embed
-) -> Path:
-    from reports import page
-
-    names = [config.name for config in configs]
-    own = home / names[0] / "report.html" if len(names) == 1 else home / f"{'+'.join(names)[:100]}.html"
-    file = output or own
-    if file.suffix == ".json":
-        raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")
-    try:
-        page.write(storage, configs, home, file, assets=assets is Assets.directory)
-    except OSError as error:
-        raise StudyError(
-            f"the report {file} cannot be written: {error.strerror}; 'study report {' '.join(names)} -o FILE' writes "
-            "it elsewhere"
-        ) from None
-    return file
-
-
-def _show_verdict(config: StudyConfig, storage: Any, file: Path, display: "Display") -> None:
+def _show_verdict(info: Any, file: Path, display: "Display") -> None:
     from rich.table import Table
 
-    from reports import collect
     from reports.panels import verdict
 
-    info = verdict.info(collect.read(storage, config))
     table = Table()
     shown = [verdict.COLUMNS.index(column) for column in verdict.SHORT_COLUMNS]
     for index in shown:
@@ -448,6 +449,8 @@ def _resume_command(task: "Task") -> str:
         words += ["--home", str(home)]
     if url != storage_room.storage_url(home, None):
         words += ["--storage", storage_room.shown_url(url)]
+    if task.tensorboard is not None:
+        words += ["--tensorboard", str(task.tensorboard)]
     if task.allow_drift:
         words.append("--allow-drift")
     return shlex.join(words)
@@ -462,7 +465,7 @@ def _usage(error: Any) -> str:
     if command == "study resume" and option in _options_of_run():
         return (
             f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout, --seeds, --workers, "
-            "--memory-limit, --manual-dir, --data-dir, --allow-drift, --home, --storage and --quiet"
+            "--memory-limit, --manual-dir, --data-dir, --tensorboard, --allow-drift, --home, --storage and --quiet"
         )
     return f"{message}; '{command} --help' lists what it takes"
 
@@ -486,13 +489,3 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _parsed(text: str | None, parse: Callable[[str], Any]) -> Any:
     return None if text is None else parse(text)
-
-
-def _absolute(path: Path | None) -> str | None:
-    """Paths are stored as absolute ones: a study may be resumed from another folder."""
-    return None if path is None else str(path.expanduser().absolute())
-
-
-def _absolute_npz(dataset: str) -> str:
-    kind, colon, file = dataset.partition(":")
-    return f"npz:{_absolute(Path(file))}" if kind == "npz" and colon else dataset

@@ -5,14 +5,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from study.errors import StudyError
+from study.records import file_name
 
+FINALS = "finals"
+SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
+RESERVED = ("artifacts",)
+"""Folders of a home that belong to no study."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 Direction = Literal["maximize", "minimize"]
 OBJECTIVES: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
+DIRECTIONS = dict.fromkeys(("maximize", "minimize"))
 PRECISIONS = dict.fromkeys(("float32", "mixed_float16", "mixed_bfloat16"))
+CHANGEABLE = ("trials", "timeout", "seeds", "workers", "memory_limit", "manual_dir", "data_dir")
+"""Fields that a resume may change."""
 MOST_WORKERS = 256
 LEAST_MEMORY = 10**9
 SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
@@ -35,7 +44,9 @@ class StudyConfig:
     dataset: str = "digits"
     """`digits`, `npz:FILE` or an image classification set of TensorFlow Datasets."""
     objective: str = "val_accuracy"
-    """What trials are ranked by, on the validation set."""
+    """What trials are ranked by, on the validation set: `val_accuracy`, `val_loss` or a metric that models report."""
+    objective_direction: Direction | None = None
+    """Which way a metric of one's own is better."""
 
     # How much
     trials: int = 10
@@ -60,6 +71,8 @@ class StudyConfig:
     """Bytes a worker may hold; a trial that needs more fails. None is no limit."""
     precision: str = "float32"
     """Keras's dtype policy; a mixed one pays on GPUs that have tensor cores."""
+    callbacks: tuple[str, ...] = ()
+    """Classes of the Keras callbacks that a study started from Python gives each trial; a resume must bring them."""
 
     # Where the data lies
     manual_dir: str | None = None
@@ -69,13 +82,23 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         from study.pruners import PRUNERS
-        from study.samplers import SAMPLERS
+        from study.samplers import REFUSED, SAMPLERS
 
         check_name(self.name)
         if not self.spaces:
             raise StudyError("a study needs at least one search space; give --space")
-        if len(set(self.spaces)) < len(self.spaces):
+        for space in self.spaces:
+            if not isinstance(space, str) or not SPACE.fullmatch(space) or space == FINALS:
+                raise StudyError(
+                    "a search space's name is letters, digits, '.', '_', '-' and ':', and not "
+                    f"{FINALS!r}; it was given {space!r}"
+                )
+        if len(set(map(file_name, self.spaces))) < len(self.spaces):
             raise StudyError(f"each search space is tuned once; --space was given {', '.join(self.spaces)}")
+        for option in ("trials", "epochs", "seeds", "workers", "seed", "split_seed"):
+            if not isinstance(getattr(self, option), int):
+                flag = option.replace("_", "-")
+                raise StudyError(f"--{flag} is a whole number; it was given {getattr(self, option)!r}")
         for option, least in (("trials", 1), ("epochs", 1), ("seeds", 1), ("workers", 0)):
             if getattr(self, option) < least:
                 raise StudyError(f"--{option} must be at least {least}; it was given {getattr(self, option)}")
@@ -94,16 +117,50 @@ class StudyConfig:
             if not 0 <= getattr(self, option) < 2**32:
                 flag = option.replace("_", "-")
                 raise StudyError(f"--{flag} must lie in 0 to 2^32-1; it was given {getattr(self, option)}")
+        if self.sampler in REFUSED:
+            raise StudyError(f"--sampler {self.sampler} cannot be had: {REFUSED[self.sampler]}")
         choices: dict[str, Mapping[str, Any]] = {
-            "sampler": SAMPLERS, "pruner": PRUNERS, "objective": OBJECTIVES, "precision": PRECISIONS,
+            "sampler": SAMPLERS, "pruner": PRUNERS, "precision": PRECISIONS,
         }  # fmt: skip
         for option, known in choices.items():
             check_choice(f"--{option}", getattr(self, option), known)
+        self._check_objective()
+
+    def changed(self, **changes: Any) -> Self:
+        """The definition with what a resume may change.
+
+        Raises:
+            StudyError: something else, or a budget that would shrink.
+        """
+        if fixed := changes.keys() - CHANGEABLE:
+            raise StudyError(
+                f"{', '.join(sorted(fixed))} is fixed when a study starts; a resume takes {', '.join(CHANGEABLE)}"
+            )
+        config = dataclasses.replace(self, **changes)
+        for option in ("trials", "seeds"):
+            had, wanted = getattr(self, option), getattr(config, option)
+            if wanted < had:
+                raise StudyError(
+                    f"--{option} counts from the start and may grow only; {self.name} has {had}, it was given {wanted}"
+                )
+        return config
+
+    def _check_objective(self) -> None:
+        own, known = self.objective_direction, OBJECTIVES.get(self.objective)
+        if own is not None:
+            check_choice("--direction", own, DIRECTIONS)
+        if known is not None and own not in (None, known):
+            raise StudyError(f"--direction of {self.objective} is {known}; it was given {own}")
+        if known is None and own is None:
+            raise StudyError(
+                f"--objective is {' or '.join(OBJECTIVES)}, or a metric that the models report together with "
+                f"--direction maximize or minimize; it was given {self.objective!r} alone"
+            )
 
     @property
     def direction(self) -> Direction:
         """Which way the objective is better."""
-        return OBJECTIVES[self.objective]
+        return self.objective_direction or OBJECTIVES[self.objective]
 
     @property
     def dataset_name(self) -> str:
@@ -118,7 +175,7 @@ class StudyConfig:
     @property
     def finals_name(self) -> str:
         """The Optuna study of the finals."""
-        return f"{self.name}/finals"
+        return f"{self.name}/{FINALS}"
 
     @property
     def study_names(self) -> list[str]:
@@ -134,16 +191,19 @@ class StudyConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The definition as JSON values."""
-        return dataclasses.asdict(self) | {"spaces": list(self.spaces)}
+        return dataclasses.asdict(self) | {name: list(getattr(self, name)) for name in ("spaces", "callbacks")}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The definition that `to_json` wrote."""
-        return cls(**{**values, "spaces": tuple(values["spaces"])})
+        lists: Any = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
 
 
 def check_name(name: str) -> None:
     """Refuse a name that could not be a folder and the first part of an Optuna study's name."""
+    if name in RESERVED:
+        raise StudyError(f"{name} is a folder of every home; give another NAME")
     if not NAME.fullmatch(name) or ".." in name or name.startswith("study."):
         raise StudyError(
             "a study's name is letters, digits, '.', '_' and '-', begins with a letter or digit and has no '..'; "
@@ -183,3 +243,14 @@ def parse_size(text: str) -> int:
     power = " KMGT".index(match["unit"].upper() or " ")
     unit: int = (1024 if match["binary"] else 1000) ** power
     return round(float(match["number"]) * unit)
+
+
+def absolute(path: Path | None) -> str | None:
+    """Paths are stored as absolute ones: a study may be resumed from another folder."""
+    return None if path is None else str(path.expanduser().absolute())
+
+
+def absolute_npz(dataset: str) -> str:
+    """A data set's name with the file of an archive as an absolute path."""
+    kind, colon, file = dataset.partition(":")
+    return f"npz:{absolute(Path(file))}" if kind == "npz" and colon else dataset

@@ -8,7 +8,6 @@ import contextlib
 import difflib
 import hashlib
 import io
-import json
 import os
 import re
 import tempfile
@@ -31,6 +30,8 @@ NAMES = {
     "npz:FILE": "your own: a NumPy archive with x_train, y_train, x_test, y_test and, if you like, class_names",
     "...": "any image classification set of TensorFlow Datasets by its name: fashion_mnist, cifar10, ...",
 }
+ARRAYS_NAME = "arrays"
+"""What a study calls data that were given as arrays, to `study.OptunaTuner`."""
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 CLASS_NAMES = "class_names"
 """An array of texts that an archive may hold too."""
@@ -84,11 +85,6 @@ class Dataset:
         """Height, width, channels."""
         height, width, channels = self.train.x.shape[1:]
         return height, width, channels
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of all that."""
-        return hashlib.sha256(json.dumps(self.parts).encode()).hexdigest()
 
     def train_and_validation(self) -> Images:
         """Both, the training images first: what finals are trained on."""
@@ -203,6 +199,10 @@ def _as_labels(what: str, y: NDArray[Any]) -> Labels:
 
 def _read(config: StudyConfig) -> tuple[Arrays, tuple[str, ...]]:
     """The arrays and the names of the classes."""
+    if config.dataset == ARRAYS_NAME:
+        raise StudyError(
+            f"the data of {config.name!r} were given to study.OptunaTuner as arrays; its search(...) goes on with it"
+        )
     if config.dataset == "digits":
         return _read_digits(), ()
     if config.dataset.startswith("npz:"):
@@ -347,7 +347,7 @@ def _check_reachable(builder: Any, config: StudyConfig) -> None:
     folder = Path(config.manual_dir) if config.manual_dir else None
     missing = {
         url: info.filename
-        for url, info in builder.url_infos.items()
+        for url, info in (builder.url_infos or {}).items()  # a user's own set may come without
         if folder is None or not (folder / info.filename).is_file()
     }
     if not missing:

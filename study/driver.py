@@ -4,17 +4,19 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+import keras_tuner
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from study import storage as storage_room
 from study import training
+from study.epochs import EpochLog
 from study.errors import StudyError, StudyFailure, one_line, traceback_end
 from study.hyperparameters import TrialHyperParameters
 from study.pruners import LOOK_STEP, PRUNERS
-from study.records import LOOK, RECORD, TrialRecord, plain
+from study.records import DECLARED, LOOK, RECORD, TrialRecord, plain
 from study.results import FINISHED
-from study.samplers import BASELINE_NUMBER, SAMPLERS, KeyedSampler, known_from
+from study.samplers import BASELINE_NUMBER, ORACLES, SAMPLERS, KeyedSampler, first_to_know, known_from
 from study.session import Session
 
 FAILURES_IN_A_ROW = 10
@@ -57,11 +59,14 @@ class _Search:
         self.session = session
         self.space = space
         self.hypermodel = session.hypermodels[space]
+        self.scores_itself = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        """Whether its `fit` may return an objective that no epoch logs."""
         self.baseline: dict[str, Any] = {}
         self.back = known_from(config.workers)
         sampler = KeyedSampler(
-            SAMPLERS[config.sampler], lambda *key: config.seed_for(space, "sampler", *key), self.baseline, self.back
-        )
+            SAMPLERS[config.sampler], lambda *key: config.seed_for(space, "sampler", *key), self.baseline, self.back,
+            session.declared[space],
+        )  # fmt: skip
         self.pruner = PRUNERS[config.pruner](self.back)
         self.study = storage_room.load(session.storage, config.study_name(space), sampler=sampler, pruner=self.pruner)
         self.claims = session.claims(self.study)
@@ -103,7 +108,9 @@ class _Search:
             if free:
                 # Its stored parameters are returned when it asks again.
                 trial = optuna.Trial(self.study, free[0]._trial_id)
-            elif len(trials) < session.config.trials and all(each.number > len(trials) - self.back for each in running):
+            elif len(trials) < session.config.trials and all(
+                first_to_know(each.number, self.back) > len(trials) for each in running
+            ):
                 trial = self.study.ask()
             else:
                 return None
@@ -136,7 +143,7 @@ class _Search:
         session, config = self.session, self.session.config
         seed = config.seed_for(self.space, "trial", trial.number)
         hp = TrialHyperParameters(trial, self.baseline if trial.number == BASELINE_NUMBER else None)
-        log, began = training.EpochLog(), time.monotonic()
+        log, began = EpochLog(), time.monotonic()
         reporter = _Reporter(self, trial, log)
         checkpoint = session.checkpoint(self.space, trial, seed)
         error = traceback = None
@@ -167,11 +174,13 @@ class _Search:
             training.fit(
                 self.hypermodel,
                 hp,
-                session.dataset.train,
-                session.dataset.validation,
+                session.examples,
                 epochs=config.epochs,
                 seed=seed,
                 log=log,
+                objective=config.objective,
+                direction=config.direction,
+                callbacks=lambda: session.callbacks(self.space, trial.number, hp.values),
                 on_epoch=reporter,
                 on_look=reporter.look if self.pruner.looks else None,
                 on_built=on_built,
@@ -184,7 +193,7 @@ class _Search:
                 session.display.say(f"{self.space}  trial {trial.number} is left at epoch {log.saved} for a resume")
             self.claims.hand_back(trial)
             return
-        except storage_room.FAILURES:
+        except (*storage_room.FAILURES, StudyFailure):
             raise
         except StudyError as caught:
             state, error = TrialState.FAIL, str(caught)
@@ -194,9 +203,17 @@ class _Search:
             state, error, traceback = TrialState.FAIL, one_line(caught), traceback_end(caught)
         best = log.best(config.objective, config.direction)
         if state == TrialState.COMPLETE and best is None:
-            state, error = TrialState.FAIL, str(_missing(config.objective, log.history))
+            state, error = TrialState.FAIL, f"{config.objective} is not a number in any epoch"
+            if config.objective not in log.history:
+                missing = _missing(config.objective, log.history)
+                error, fatal = str(missing), missing if trial.number == BASELINE_NUMBER else None
         ended = record()
         trial.set_user_attr(RECORD, ended.to_json())
+        if config.sampler in ORACLES or session.task.keep_weights:
+            trial.set_user_attr(DECLARED, hp.declared())
+        if session.task.keep_weights and state != TrialState.COMPLETE:
+            for suffix in (".h5", ".json"):
+                session.weights(self.space, trial.number).with_suffix(suffix).unlink(missing_ok=True)
         value = best[1] if best and state == TrialState.COMPLETE else None
         self.study.tell(trial, value, state=state)
         checkpoint.remove()
@@ -224,7 +241,7 @@ class _Search:
 class _Reporter:
     """Reports each epoch of a trial to the study, has it judged, and listens for the end."""
 
-    def __init__(self, search: _Search, trial: optuna.Trial, log: training.EpochLog) -> None:
+    def __init__(self, search: _Search, trial: optuna.Trial, log: EpochLog) -> None:
         self._search = search
         self._session = search.session
         self._trial = trial
@@ -243,7 +260,11 @@ class _Reporter:
     def __call__(self, epoch: int, logs: dict[str, float]) -> None:
         objective = self._session.config.objective
         if objective not in logs:
-            raise _missing(objective, logs)
+            if not self._search.scores_itself:
+                raise _missing(objective, logs)
+            self._session.display.epoch(epoch, "")
+            self._go_on(epoch)
+            return
         self._session.display.epoch(epoch, f"{objective} {logs[objective]:.4f}")
         for unreported in range(self._reported + 1, epoch):  # a power cut may cost commits, not checkpoints
             value = self._log.history[objective][unreported - 1]
@@ -254,8 +275,12 @@ class _Reporter:
         if epoch > self._reported:
             self._trial.report(logs[objective], epoch)
             self._reported = epoch
-        if epoch >= self._session.config.epochs:
-            return  # there is nothing left to save or to lose
+        self._go_on(epoch, judged)
+
+    def _go_on(self, epoch: int, judged: bool = False) -> None:
+        """To the next epoch, unless this was the last, or something ends the trial here."""
+        if epoch == self._session.config.epochs:
+            return  # there is nothing left to save or to lose, unless `fit` trains for longer by itself
         self._search.claims.renew(self._trial)
         if judged:
             self._judge(epoch)

@@ -24,6 +24,8 @@ def import_tensorflow() -> None:
 
     Nothing is swallowed where the import fails.
     """
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)

@@ -15,11 +15,12 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from study import results, training
+from study import artifacts, results, training
 from study import storage as storage_room
 from study.checkpoints import CheckpointFile
 from study.claims import Claims
-from study.datasets import Images
+from study.datasets import Dataset, Images
+from study.epochs import EpochLog
 from study.errors import StudyFailure, one_line
 from study.files import write_whole
 from study.hyperparameters import TrialHyperParameters
@@ -89,7 +90,9 @@ class _Finals:
     """The finals of a study, as its searches stand."""
 
     def __init__(self, session: Session) -> None:
+        assert session.dataset is not None  # arrays that are given as such come without a test set
         self.session = session
+        self.dataset = session.dataset
         self.finalists = finalists(session)
         self.study = storage_room.load(session.storage, session.config.finals_name)
         self.claims = session.claims(self.study)
@@ -157,10 +160,19 @@ class _Finals:
         seed = session.config.seed_for("finals", seed_index)
         checkpoint = session.checkpoint("finals", trial, seed)
         if self._everything is None or self._test is None:
-            self._everything, self._test = session.dataset.train_and_validation(), session.dataset.test()
+            self._everything, self._test = self.dataset.train_and_validation(), self.dataset.test()
         try:
             record, model, predictions = _final(
-                session, self.claims, trial, finalist, seed_index, seed, checkpoint, self._everything, self._test
+                session,
+                self.claims,
+                trial,
+                finalist,
+                seed_index,
+                seed,
+                checkpoint,
+                self.dataset,
+                self._everything,
+                self._test,
             )
             self._store(trial, record, model, predictions)
             line = (
@@ -183,7 +195,10 @@ class _Finals:
         """Files first, then the record. Under the lock: the model that is kept is the best of those stored."""
         session = self.session
         try:
-            write_whole(session.folder / record.predictions, lambda draft: _save_arrays(draft, predictions))
+            file = session.folder / record.predictions
+            write_whole(file, lambda draft: _save_arrays(draft, predictions))
+            artifacts.upload(session.task.home, trial, [file])
+            artifacts.upload_confusion(session.task.home, trial, record.confusion)
             with session.claiming():
                 rivals = [
                     other.accuracy
@@ -193,6 +208,7 @@ class _Finals:
                 still_chosen = record.finalist in {finalist.key for finalist in finalists(session)}
                 if record.role == TUNED and still_chosen and record.accuracy > max(rivals, default=-1.0):
                     write_whole(session.folder / model_file(record.space), model.save)
+                    artifacts.upload(session.task.home, trial, [session.folder / model_file(record.space)])
                 trial.set_user_attr(RECORD, record.to_json())
                 self.study.tell(trial, record.accuracy)
         except OSError as error:
@@ -215,11 +231,12 @@ def _final(
     seed_index: int,
     seed: int,
     checkpoint: CheckpointFile,
+    dataset: Dataset,
     everything: Images,
     test: Images,
 ) -> tuple[FinalRecord, keras.Model, dict[str, NDArray[Any]]]:
     """Retrain and test; the record, the model, and what is kept of the predictions."""
-    log, began = training.EpochLog(), time.monotonic()
+    log, began = EpochLog(), time.monotonic()
 
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
         session.display.epoch(epoch, "")
@@ -229,22 +246,23 @@ def _final(
 
     hypermodel = session.hypermodels[finalist.space]
     # A `fit` that cannot do without validation data is shown some: they are among the images it trains on.
-    shown = session.dataset.validation if training.demands_validation(hypermodel) else None
+    shown = dataset.validation if training.demands_validation(hypermodel) else None
     model = training.fit(
         hypermodel,
         TrialHyperParameters.with_values(finalist.values),
-        everything,
-        shown,
+        training.Examples(everything, shown),
         epochs=finalist.epochs,
         seed=seed,
         log=log,
+        objective=session.config.objective,
+        direction=session.config.direction,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
     )
     probabilities = training.probabilities(model, test)
     predicted = probabilities.argmax(axis=1)
     misread = np.flatnonzero(predicted != test.y)
-    confusion = np.zeros((session.dataset.num_classes, probabilities.shape[1]), dtype=int)
+    confusion = np.zeros((dataset.num_classes, probabilities.shape[1]), dtype=int)
     np.add.at(confusion, (test.y, predicted), 1)
     true = probabilities[np.arange(len(test)), test.y].astype(np.float64)
     record = FinalRecord(

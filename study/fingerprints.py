@@ -6,24 +6,41 @@ from collections.abc import Mapping
 from typing import Any
 
 from study.config import StudyConfig
-from study.datasets import Dataset
 from study.errors import StudyError, one_line
 from study.hyperparameters import TrialHyperParameters
 
 
-def of_study(config: StudyConfig, dataset: Dataset, hypermodels: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON: `data` (arrays and cut), `spaces` (what each declares while its defaults are built), `objective`, and
-    `details`, which tell what differs when a hash does.
+def declared(name: str, hypermodel: Any) -> TrialHyperParameters:
+    """What a space declares while its defaults are built.
 
     Raises:
-        StudyError: a space whose defaults cannot be built.
+        StudyError: they cannot be built.
     """
-    declared = {name: _declared(name, hypermodel) for name, hypermodel in hypermodels.items()}
+    import keras
+
+    hp = TrialHyperParameters()
+    try:
+        hypermodel.declare_hyperparameters(hp)
+        hypermodel.build(hp)
+    except Exception as error:  # whatever a user's build raises
+        raise StudyError(f"the search space {name!r} cannot build its defaults: {one_line(error)}") from error
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(policy)  # which the session was
+    return hp
+
+
+def of_study(
+    config: StudyConfig, data: Mapping[str, str], spaces: Mapping[str, TrialHyperParameters]
+) -> dict[str, Any]:
+    """JSON: `data` (arrays and cut, by their parts), `spaces` (what each has `declared`), `objective`, and `details`,
+    which tell what differs when a hash does."""
+    declarations = {name: _described(hp) for name, hp in spaces.items()}
     return {
-        "data": dataset.fingerprint,
-        "spaces": {name: _hash(hyperparameters) for name, hyperparameters in declared.items()},
+        "data": _hash(data),
+        "spaces": {name: _hash(hyperparameters) for name, hyperparameters in declarations.items()},
         "objective": config.objective,
-        "details": {"data": dataset.parts, "spaces": declared},
+        "details": {"data": dict(data), "spaces": declarations},
     }
 
 
@@ -49,23 +66,14 @@ def check(stored: Mapping[str, Any], found: Mapping[str, Any]) -> None:
             )
 
 
-def _declared(name: str, hypermodel: Any) -> dict[str, dict[str, Any]]:
-    """The configuration of each hyperparameter that the defaults declare, by its name and conditions."""
-    import keras
-
-    hp = TrialHyperParameters()
-    try:
-        hypermodel.declare_hyperparameters(hp)
-        hypermodel.build(hp)
-    except Exception as error:  # whatever a user's build raises
-        raise StudyError(f"the search space {name!r} cannot build its defaults: {one_line(error)}") from error
-    keras.backend.clear_session()
-    declared = {}
+def _described(hp: TrialHyperParameters) -> dict[str, dict[str, Any]]:
+    """The configuration of each hyperparameter, by its name and conditions."""
+    described = {}
     for each in hp.space:
         config = {key: value for key, value in each.get_config().items() if key not in ("name", "conditions")}
         conditions = "".join(f" if {condition.name} in {condition.values}" for condition in each.conditions)
-        declared[f"{each.name}{conditions}"] = {"kind": type(each).__name__, **config}
-    return json.loads(json.dumps(declared, default=str))  # type: ignore[no-any-return]
+        described[f"{each.name}{conditions}"] = {"kind": type(each).__name__, **config}
+    return json.loads(json.dumps(described, default=str))  # type: ignore[no-any-return]
 
 
 def _hash(value: Any) -> str:

@@ -5,6 +5,7 @@ A search space calls `hp.Int(...)` and gets a value that an Optuna sampler drew.
 (keras-tuner issue #1001).
 """
 
+import json
 import math
 from collections.abc import Callable, MutableMapping
 from decimal import Decimal
@@ -20,7 +21,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from study.records import INDEX, REFLECTED, Value
+from study.records import INDEX, REFLECTED, Value, plain
 
 DIGITS = 12
 """Significant digits of a stepped Float: 0.3, not 0.30000000000000004."""
@@ -136,6 +137,7 @@ class TrialHyperParameters(keras_tuner.HyperParameters):
         super().__init__()
         self._trial = trial
         self._baseline = baseline
+        self._tuned: int | None = None
 
     def _retrieve(self, hp: Any) -> Any:
         # Not `_register`: `merge` and `from_config` go through that, and must not ask.
@@ -171,6 +173,16 @@ class TrialHyperParameters(keras_tuner.HyperParameters):
         if distribution.log:
             return self._trial.suggest_float(name, distribution.low, distribution.high, log=True)
         return self._trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step)
+
+    def settle(self) -> None:
+        """Ask no more: whatever is declared from now on has its default."""
+        self._trial = None
+        self._tuned = len(self.space)
+
+    def declared(self) -> list[dict[str, Any]]:
+        """Every hyperparameter that was declared to be tuned, active or not, as JSON: KerasTuner's configuration."""
+        tuned = self.get_config()["space"][: self._tuned]
+        return json.loads(json.dumps(tuned, default=plain))  # type: ignore[no-any-return]
 
     @classmethod
     def with_values(cls, values: dict[str, Value]) -> Self:

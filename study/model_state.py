@@ -4,6 +4,10 @@ Keras's own `BackupAndRestore` forgets the state of random generators (dropout, 
 (early stopping), and writes its two files in place.
 """
 
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,12 +15,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.checkpoints import packable
+from study.config import Direction
+from study.errors import StudyFailure
+from study.files import write_whole
 
 Callbacks = list[keras.callbacks.Callback]
 
 
 class OtherModel(ValueError):
     """What was saved does not fit the model."""
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, of the last one where no epoch logs the objective. Unlike Keras's
+    `ModelCheckpoint` it goes on after a kill: what it remembers is saved with the model.
+
+    Args:
+        keep: Keeps a model's weights.
+        objective: What epochs are judged by.
+        direction: Which way that is better.
+    """
+
+    def __init__(self, keep: Callable[[keras.Model], None], objective: str, direction: Direction) -> None:
+        super().__init__()
+        self.keep = keep
+        self.objective = objective
+        self.sign = 1 if direction == "maximize" else -1
+        self.best = -math.inf
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logged = (logs or {}).get(self.objective)
+        value = self.best if logged is None else self.sign * float(logged)
+        if value > self.best or logged is None:
+            self.best = value
+            self.keep(self.model)
+
+
+def keep_weights(file: Path, model: keras.Model) -> None:
+    """Write a model's weights, and the shapes that it was built for beside them.
+
+    Raises:
+        StudyFailure: they cannot be written.
+    """
+    shapes = json.dumps(model.get_build_config())
+    try:
+        write_whole(file, model.save_weights)
+        write_whole(file.with_suffix(".json"), lambda draft: draft.write_text(shapes))
+    except OSError as error:
+        raise StudyFailure(
+            f"{file} cannot be written ({error.strerror or error}); what is finished is kept: make room on its disk, "
+            "then search again"
+        ) from None
 
 
 def variables(model: keras.Model) -> list[Any]:

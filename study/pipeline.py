@@ -36,7 +36,7 @@ FirstEpoch = Callable[[list[keras.callbacks.Callback], int], int | None]
 
 def feed(
     model: keras.Model,
-    train: Images,
+    train: Images | None,
     validation: Images | None,
     seed: int,
     last: keras.callbacks.Callback,
@@ -49,7 +49,7 @@ def feed(
 
     Args:
         model: Compiled.
-        train: Its `scaled` is what `fit` will be called with.
+        train: Its `scaled` is what `fit` will be called with; None where it will be called with something else.
         validation: Likewise, in `validation_data`.
         seed: Of the order of images.
         last: The callback that comes after all others, where `fit` is given it.
@@ -64,8 +64,15 @@ def feed(
     def fit_from_memory(*args: Any, **kwargs: Any) -> Any:
         kwargs.setdefault("verbose", 0)
         given = signature.bind(*args, **kwargs).arguments
-        known = given.get("x") is train.scaled and isinstance(given.get("y"), np.ndarray)
-        if not known or any(given.get(option) is not None for option in PLAIN):
+        y = given.get("y")
+        known = train is not None and given.get("x") is train.scaled and isinstance(y, np.ndarray)
+        if (
+            train is None
+            or not known
+            or y is None
+            or len(y) != len(train)
+            or any(given.get(option) is not None for option in PLAIN)
+        ):
             return plain_fit(*args, **kwargs)
         callbacks = list(given.get("callbacks") or [])
         others = [each for each in callbacks if each is not last]

@@ -158,6 +158,20 @@ def table(storage: BaseStorage, config: StudyConfig) -> "pandas.DataFrame":
     return pandas.DataFrame(rows)
 
 
+def finals_table(storage: BaseStorage, config: StudyConfig) -> "pandas.DataFrame":
+    """A row for each final: finalist, seed, epochs, test accuracy (0 to 1), test loss (nats), errors."""
+    import pandas
+
+    columns = (
+        "space", "role", "trial", "seed_index", "seed", "epochs", "parameters", "seconds", "test_images", "errors",
+    )  # fmt: skip
+    rows = [
+        {name: getattr(final, name) for name in columns} | {"test_accuracy": final.accuracy, "test_loss": final.loss}
+        for final in finals(storage, config)
+    ]
+    return pandas.DataFrame(rows, columns=[*columns, "test_accuracy", "test_loss"])
+
+
 def export(storage: BaseStorage, config: StudyConfig, file: Path) -> int:
     """Write that table to a .csv, .parquet or .json file and return its number of rows.
 

@@ -48,6 +48,7 @@ def retrain(config: StudyConfig, values: dict[str, Value], file: Path) -> int:
 
     from search_spaces import load
     from study import datasets, training
+    from study.epochs import EpochLog
     from study.hyperparameters import TrialHyperParameters
 
     dataset = datasets.load(config)
@@ -65,8 +66,8 @@ def retrain(config: StudyConfig, values: dict[str, Value], file: Path) -> int:
 
     try:
         model = training.fit(
-            hypermodel, hp, dataset.train_and_validation(), shown, epochs=config.epochs, seed=config.seed,
-            log=training.EpochLog(), on_epoch=refuse_unknown,
+            hypermodel, hp, training.Examples(dataset.train_and_validation(), shown), epochs=config.epochs,
+            seed=config.seed, log=EpochLog(), on_epoch=refuse_unknown,
         )  # fmt: skip
     except StudyError:
         raise

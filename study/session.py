@@ -1,10 +1,12 @@
 """One process at work on a study: what its search and its finals share, and how it comes to be."""
 
+import copy
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from study import storage as storage_room
 from study.checkpoints import CheckpointFile, sweep
 from study.claims import Claims, Process
 from study.config import StudyConfig
+from study.errors import StudyError
 from study.files import sweep_drafts
 from study.progress import Display
 from study.records import CLASSES, file_name
@@ -24,6 +27,7 @@ from study.signals import Interruption
 
 if TYPE_CHECKING:
     from study.datasets import Dataset
+    from study.training import Examples, SearchData
 
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 0.2
@@ -58,6 +62,18 @@ class Task:
     supervisor: Process | None = None
     began: float | None = None
     """When this session's first process began to search, seconds since 1970; None for itself."""
+    finals: bool = True
+    """Make the finals after the search."""
+    spaces: Mapping[str, Any] = field(default_factory=dict)
+    """Search spaces that are given as objects, by name."""
+    data: "SearchData | None" = None
+    """The data, where they are given as arrays."""
+    callbacks: tuple[Any, ...] = ()
+    """Keras callbacks for each fit of the search."""
+    tensorboard: Path | None = None
+    """Where each trial is logged for TensorBoard."""
+    keep_weights: bool = False
+    """Keep the weights of each complete trial's best epoch."""
 
 
 class Growth:
@@ -85,9 +101,14 @@ class Session:
 
     task: Task
     storage: BaseStorage
-    dataset: "Dataset"
+    dataset: "Dataset | None"
+    """None where the data were given as arrays."""
+    examples: "Examples"
+    """What the search trains and validates on."""
     hypermodels: dict[str, Any]
     """A KerasTuner HyperModel for each space of the study."""
+    declared: dict[str, Any]
+    """KerasTuner's HyperParameters as the defaults of each space declare them."""
     display: Display
     interruption: Interruption
     began: float
@@ -130,6 +151,26 @@ class Session:
         key = f"{trial.study.study_name} {trial.number} {began.isoformat() if began else 0} {seed}"
         return CheckpointFile(self.folder / checkpoint_path(what, trial.number), key, self.display.warn)
 
+    def weights(self, space: str, number: int) -> Path:
+        """Where the weights of a trial's best epoch are kept."""
+        return self.folder / weights_path(space, number)
+
+    def callbacks(self, space: str, number: int, values: Mapping[str, Any]) -> list[Any]:
+        """Keras callbacks for a trial's fit, besides those that the study itself needs; `values` are its
+        hyperparameters."""
+        callbacks = copy.deepcopy(list(self.task.callbacks))
+        if self.task.tensorboard is not None:
+            from study.tensorboard import TensorBoardLog
+
+            folder = self.task.tensorboard / self.config.name / file_name(space) / f"trial-{number}"
+            callbacks.append(TensorBoardLog(folder, values))
+        if self.task.keep_weights:
+            from study.model_state import BestWeights, keep_weights
+
+            keep = partial(keep_weights, self.weights(space, number))
+            callbacks.append(BestWeights(keep, self.config.objective, self.config.direction))
+        return callbacks
+
     def out_of_time(self, space: str) -> bool:
         """Whether the part of the timeout for this space and those before it is used up."""
         if self.config.timeout is None:
@@ -168,17 +209,34 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
     """
     import keras
 
-    from search_spaces import load
-    from study import datasets, environment, fingerprints
+    from search_spaces import SpaceError, given, load
+    from study import datasets, environment, fingerprints, training
 
     config = task.config
-    dataset = datasets.load(config)
-    hypermodels = {name: load(name).hypermodel(dataset.input_shape, dataset.num_classes) for name in config.spaces}
-    fingerprint = fingerprints.of_study(config, dataset, hypermodels)
+    dataset, data, shape = None, task.data, ((0, 0, 0), 0)
+    if data is None:
+        dataset = datasets.load(config)
+        data = training.SearchData(dataset.parts, training.Examples(dataset.train, dataset.validation))
+        shape = dataset.input_shape, dataset.num_classes
+    try:
+        hypermodels = {
+            name: (given(name, task.spaces[name]) if name in task.spaces else load(name)).hypermodel(*shape)
+            for name in config.spaces
+        }
+    except SpaceError as error:
+        raise StudyError(str(error)) from error
+    declared = {name: fingerprints.declared(name, hypermodel) for name, hypermodel in hypermodels.items()}
+    if config.sampler == "kt-grid":
+        from study.oracles import refuse_repeated
+
+        for hp in declared.values():
+            refuse_repeated(hp)
+    fingerprint = fingerprints.of_study(config, data.parts, declared)
     interruption.check()
     if task.create:
         attributes = {
-            "fingerprint": fingerprint, "environment": environment.describe(), CLASSES: list(dataset.class_names),
+            "fingerprint": fingerprint, "environment": environment.describe(),
+            CLASSES: list(dataset.class_names) if dataset else [],
         }  # fmt: skip
         with storage_room.creation_lock(task.home, task.url):
             storage = storage_room.open_storage(task.url, create=True, waiting=display.warn)
@@ -196,7 +254,9 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         task=replace(task, create=False),
         storage=storage,
         dataset=dataset,
+        examples=data.examples,
         hypermodels=hypermodels,
+        declared=declared,
         display=display,
         interruption=interruption,
         began=task.began or time.time(),
@@ -230,3 +290,8 @@ def _begin(session: Session) -> None:
 def checkpoint_path(what: str, number: int) -> str:
     """A trial's checkpoint, relative to the study's folder."""
     return f"checkpoints/{file_name(what)}-{number}.npz"
+
+
+def weights_path(space: str, number: int) -> str:
+    """The weights of a trial's best epoch, relative to the study's folder."""
+    return f"models/{file_name(space)}-{number}.weights.h5"

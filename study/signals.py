@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and a closed terminal: the end of the epoch first, the end at once when asked again."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -30,8 +31,11 @@ class Interruption:
 
     @contextmanager
     def listening(self, signals: tuple[int, ...] = STOPPING) -> Iterator[None]:
-        """Take the signals while the block runs. One that was ignored stays so: that is what `nohup` is for."""
-        heard = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+        """Take the signals while the block runs. One that was ignored stays so: that is what `nohup` is for.
+
+        Python hears them in its main thread alone: in another one the block runs without."""
+        main = threading.current_thread() is threading.main_thread()
+        heard = [number for number in signals if main and signal.getsignal(number) is not signal.SIG_IGN]
         previous = {number: signal.signal(number, self._handle) for number in heard}
         try:
             yield

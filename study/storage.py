@@ -223,6 +223,13 @@ def create_study(storage: BaseStorage, config: StudyConfig, attributes: Mapping[
         study.set_user_attr(CONFIG, config.to_json())
 
 
+def delete_study(storage: BaseStorage, name: str) -> None:
+    """Delete the Optuna studies of a study, also one whose deletion was interrupted. Call it under `creation_lock`."""
+    for study_name in optuna.get_all_study_names(storage):
+        if study_name.startswith(f"{name}/") and CONFIG in load(storage, study_name).user_attrs:
+            optuna.delete_study(study_name=study_name, storage=storage)
+
+
 def update_config(storage: BaseStorage, config: StudyConfig) -> None:
     """Store a definition over the one that the study was created with."""
     for study_name in config.study_names:

@@ -8,9 +8,8 @@ import copy
 import inspect
 import math
 import time
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,49 +18,33 @@ from numpy.typing import NDArray
 
 from study import model_state
 from study.checkpoints import Checkpoint, CheckpointFile
+from study.config import Direction
 from study.datasets import Images
+from study.epochs import Diverged, EpochLog, take_result
 from study.errors import StudyError
 from study.pipeline import OnLook, evaluation_batch, feed, scalars
-from study.records import History, finite
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 OnBuilt = Callable[[int], None]
 
 
-class Diverged(ArithmeticError):
-    """A loss that is not a number."""
+@dataclass(frozen=True)
+class Examples:
+    """What a configuration is trained on."""
 
+    train: Images | None
+    """Images that the pipeline feeds from memory; None where Keras feeds what `arguments` gives."""
+    validation: Images | None
+    """What each epoch is validated on; None trains without."""
 
-@dataclass
-class EpochLog:
-    """What the epochs of a fit logged."""
-
-    history: History = field(default_factory=dict)
-    epochs: int = 0
-    parameters: int | None = None
-    """Weights and biases of the model, once it is built."""
-    seconds: float = 0
-    """Spent on these epochs by processes that were interrupted, less what this one has waited for others."""
-    saved: int = 0
-    """The last epoch that a checkpoint holds."""
-
-    def add(self, logs: dict[str, float]) -> None:
-        """Append an epoch's logs."""
-        for name, value in logs.items():
-            values = self.history.setdefault(name, [])
-            # A log that some epochs do not have is absent there, not shifted.
-            values += [None] * (self.epochs - len(values))
-            values.append(finite(value))
-        self.epochs += 1
-
-    def best(self, name: str, direction: str) -> tuple[int, float] | None:
-        """The epoch, from 1, where a log was best, and its value; the earliest of equals; None where none is."""
-        values = [(value, epoch) for epoch, value in enumerate(self.history.get(name, []), 1) if value is not None]
-        if not values:
-            return None
-        sign = -1 if direction == "maximize" else 1
-        value, epoch = min(values, key=lambda pair: (sign * pair[0], pair[1]))
-        return epoch, value
+    def arguments(self, model: keras.Model, epochs: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What `HyperModel.fit` is called with besides callbacks, by position and by name."""
+        assert self.train is not None
+        classes = int(self.train.y.max()) + 1
+        options: dict[str, Any] = {"epochs": epochs}
+        if self.validation is not None:
+            options["validation_data"] = self.validation.scaled, _targets(model, self.validation.y, classes)
+        return (self.train.scaled, _targets(model, self.train.y, classes)), options
 
 
 class _EpochCallback(keras.callbacks.Callback):
@@ -86,9 +69,9 @@ class _EpochCallback(keras.callbacks.Callback):
         Only the first `fit` of a trial is saved and gone on with: what a HyperModel does between two of them cannot
         be skipped. One that trains in stages starts again, and so does one whose callbacks cannot be saved.
         """
-        self._others = others
+        self._others = [each for each in others if not getattr(each, "forgets", False)]
         self._fits += 1
-        self._resumable = self._fits == 1 and model_state.resumable(others)
+        self._resumable = self._fits == 1 and model_state.resumable(self._others)
         if not self._resumable and self._file is not None:
             self._file.remove()
         if not self._resumable or self._checkpoint is None:
@@ -147,6 +130,15 @@ class _EpochCallback(keras.callbacks.Callback):
         log.saved = log.epochs
 
 
+@dataclass(frozen=True)
+class SearchData:
+    """What a search trains on, and what it is known by."""
+
+    parts: dict[str, str]
+    """Shape, type and SHA-256 of every array."""
+    examples: Examples
+
+
 def _refuse_diverged(logs: dict[str, float], when: str) -> None:
     for name in ("loss", "val_loss"):
         if not math.isfinite(logs.get(name, 0.0)):
@@ -156,12 +148,14 @@ def _refuse_diverged(logs: dict[str, float], when: str) -> None:
 def fit(
     hypermodel: Any,
     hp: Any,
-    train: Images,
-    validation: Images | None,
+    examples: Examples,
     *,
     epochs: int,
     seed: int,
     log: EpochLog,
+    objective: str = "val_accuracy",
+    direction: Direction = "maximize",
+    callbacks: Callable[[], list[keras.callbacks.Callback]] = list,
     on_epoch: OnEpoch = lambda epoch, logs: None,
     on_look: OnLook | None = None,
     on_built: OnBuilt = lambda parameters: None,
@@ -172,11 +166,13 @@ def fit(
     Args:
         hypermodel: KerasTuner's HyperModel.
         hp: HyperParameters; the same object is given to `build` and to `fit`, which may declare more.
-        train: What it is trained on.
-        validation: What each epoch is validated on; None trains without.
+        examples: What it is trained and validated on.
         epochs: How many.
         seed: Of the initial weights, the order of images, dropout and augmentation.
         log: Filled in epoch by epoch, so that it is there when the fit ends by an exception.
+        objective: What a bare number that `HyperModel.fit` returns is, and what its epochs are judged by.
+        direction: Which way that is better.
+        callbacks: Makes more of them, which come before the study's own.
         on_epoch: Called after each epoch with its number, from 1, and its logs; what it raises ends the fit. A fit
             that goes on from a checkpoint calls it again for the checkpoint's epoch.
         on_look: As `pipeline.feed`'s.
@@ -190,15 +186,21 @@ def fit(
         Diverged: the loss is not a number.
         StudyError: `fit` of the HyperModel neither trained with the callbacks nor returned a result.
     """
-    callback = _EpochCallback(log, on_epoch, on_look, checkpoint)
+
+    def attempt() -> keras.Model:
+        callback = _EpochCallback(log, on_epoch, on_look, checkpoint)
+        model, result = _fit(hypermodel, hp, examples, epochs, seed, callback, callbacks(), on_built)
+        take_result(log, result, epochs, objective, direction)
+        log.parameters = model.count_params()
+        return model
+
     try:
-        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
+        return attempt()
     except model_state.OtherModel as error:
         assert checkpoint is not None
         checkpoint.refuse(str(error))
         checkpoint.remove()
-        callback = _EpochCallback(log, on_epoch, on_look, checkpoint)
-        return _fit(hypermodel, hp, train, validation, epochs, seed, callback, log, on_built)
+        return attempt()
     finally:
         if checkpoint is not None:
             checkpoint.wait()
@@ -207,14 +209,14 @@ def fit(
 def _fit(
     hypermodel: Any,
     hp: Any,
-    train: Images,
-    validation: Images | None,
+    examples: Examples,
     epochs: int,
     seed: int,
     callback: _EpochCallback,
-    log: EpochLog,
+    callbacks: list[keras.callbacks.Callback],
     on_built: OnBuilt,
-) -> keras.Model:
+) -> tuple[keras.Model, Any]:
+    """The trained model, and what `HyperModel.fit` returned."""
     policy = keras.config.dtype_policy()
     keras.backend.clear_session()
     keras.config.set_dtype_policy(policy)  # which the session was
@@ -225,17 +227,12 @@ def _fit(
         raise StudyError(f"build(hp) must return a keras.Model; it returned {type(model).__name__}")
     if model.built:
         on_built(model.count_params())
-    classes = int(train.y.max()) + 1
-    x, y = train.scaled, _targets(model, train.y, classes)
-    options: dict[str, Any] = {"epochs": epochs, "callbacks": [callback]}
-    if validation is not None:
-        options["validation_data"] = validation.scaled, _targets(model, validation.y, classes)
-    feed(model, train, validation, seed, last=callback, first_epoch=callback.first_epoch, on_look=callback.on_look)
-    result = hypermodel.fit(hp, model, x, y, **options)
-    if not log.epochs:
-        _log_result(log, result)
-        log.parameters = model.count_params()
-    return model
+    arguments, options = examples.arguments(model, epochs)
+    feed(
+        model, examples.train, examples.validation, seed,
+        last=callback, first_epoch=callback.first_epoch, on_look=callback.on_look,
+    )  # fmt: skip
+    return model, hypermodel.fit(hp, model, *arguments, callbacks=[*callbacks, callback], **options)
 
 
 def probabilities(model: keras.Model, images: Images) -> NDArray[np.float32]:
@@ -269,22 +266,3 @@ def demands_validation(hypermodel: Any) -> bool:
     """Whether `fit` cannot be called without `validation_data`, as in KerasTuner's own example."""
     parameter = inspect.signature(hypermodel.fit).parameters.get("validation_data")
     return parameter is not None and parameter.default is inspect.Parameter.empty
-
-
-def _log_result(log: EpochLog, result: Any) -> None:
-    """Log what a HyperModel's own `fit` returned when it did not use the callbacks."""
-    history = getattr(result, "history", result)
-    if isinstance(history, (int, float, np.number)):
-        raise StudyError(
-            "fit(hp, model, ...) returned a bare number; pass `callbacks` on to model.fit, or return a dict with "
-            "the objective's name"
-        )
-    if not isinstance(history, dict) or not history:
-        raise StudyError(
-            "fit(hp, model, ...) must pass `callbacks` on to model.fit, or return a History or a dict of metrics; "
-            f"it returned {type(result).__name__}"
-        )
-    warnings.warn("fit(hp, model, ...) does not use its callbacks: its trials cannot be pruned", stacklevel=2)
-    columns = {name: np.atleast_1d(values).tolist() for name, values in history.items()}
-    for epoch in range(max(map(len, columns.values()))):
-        log.add({name: float(values[epoch]) for name, values in columns.items() if epoch < len(values)})

@@ -100,7 +100,8 @@ def _work(session: Session) -> None:
         session.display.phase(space, progress, session.config.trials)
     if session.task.search:
         driver.search(session)
-    finals.evaluate(session)
+    if session.task.finals:
+        finals.evaluate(session)
 
 
 class _RemoteDisplay(Display):

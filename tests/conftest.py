@@ -1,10 +1,13 @@
 """What the tests share."""
 
+import gc
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the tests themselves run side by side
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import hypothesis  # noqa: F401  before anything is frozen: on import it looks for what refers to trio's generator
+
 from study import environment
 
 environment.import_tensorflow()
@@ -25,6 +30,12 @@ import tiny
 from helpers import Command
 
 from study import cli
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is never garbage: looking through it after each trial would cost half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -87,3 +98,24 @@ def fill() -> Callable[[Path], Path]:
         return disk / "filling"
 
     return fill_disk
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium that reaches no network but this machine."""
+    from selenium import webdriver
+
+    if not shutil.which("chromium") or not shutil.which("chromedriver"):
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    for flag in (
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1200,900",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ):  # fmt: skip
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.binary_location = str(shutil.which("chromium"))
+    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    yield driver
+    driver.quit()

@@ -76,8 +76,7 @@ def epoch_seconds(
     training.fit(
         hypermodel,
         TrialHyperParameters.with_values(values),
-        images,
-        None,
+        training.Examples(images, None),
         # One more, which is not counted: the last epoch of a fit saves nothing.
         epochs=epochs + 1,
         seed=0,

@@ -3,42 +3,17 @@
 import base64
 import csv
 import io
-import shutil
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import made
 import pytest
 from axe_core_python.selenium import Axe
+from helpers import wait
 from made import HOSTILE, final_record, trial_record
 from optuna.trial import TrialState
 
 from reports import collect, page
-
-SECONDS = 60
-"""Until what a test waits for must have happened."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from selenium import webdriver
-
-    if not shutil.which("chromium") or not shutil.which("chromedriver"):
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1200,900",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    options.binary_location = str(shutil.which("chromium"))
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +23,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     storage, config = made.full_storage(folder)
     page.write(storage, [config], folder, folder / "report.html")
     return folder / "report.html"
-
-
-def wait(what: Callable[[], Any]) -> Any:
-    """Until it is true."""
-    end = time.monotonic() + SECONDS
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-    return found
 
 
 def find(browser: Any, selector: str) -> list[Any]:

@@ -106,7 +106,7 @@ def interrupted(
         before = np.random.get_state()
         try:
             model = training.fit(
-                hypermodel, TrialHyperParameters(), data.train, data.validation, epochs=epochs, seed=3, log=log,
+                hypermodel, TrialHyperParameters(), tiny.examples(data), epochs=epochs, seed=3, log=log,
                 on_epoch=on_epoch, checkpoint=file,
             )  # fmt: skip
         except Killed:
@@ -161,7 +161,7 @@ def test_a_checkpoint_of_another_model_is_not_used(
 ) -> None:
     with pytest.raises(Killed):
         training.fit(
-            tiny.Tiny(), TrialHyperParameters(), data.train, data.validation, epochs=3, seed=3,
+            tiny.Tiny(), TrialHyperParameters(), tiny.examples(data), epochs=3, seed=3,
             log=training.EpochLog(), on_epoch=_killing, checkpoint=file,
         )  # fmt: skip
     assert same(interrupted(data, Everything(), None, []), interrupted(data, Everything(), file, []))
@@ -231,7 +231,7 @@ def test_a_checkpoint_that_lost_its_end_costs_epochs_and_nothing_else(
     whole = interrupted(data, Everything(), None, [])
     with pytest.raises(Killed):
         training.fit(
-            Everything(), TrialHyperParameters(), data.train, data.validation, epochs=6, seed=3,
+            Everything(), TrialHyperParameters(), tiny.examples(data), epochs=6, seed=3,
             log=training.EpochLog(), on_epoch=_killing, checkpoint=file,
         )  # fmt: skip
     subprocess.run(["truncate", "-s", "-1000", file.file], check=True)

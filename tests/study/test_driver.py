@@ -201,6 +201,30 @@ def test_mixed_precision_is_an_option(command: Command, home: Path, archive: Pat
     assert loss["a"].keys() == loss["b"].keys()
 
 
+@pytest.mark.parametrize("sampler", ["qmc", "nsga2", "kt-random", "kt-bayesian", "kt-grid"])
+def test_a_search_that_is_gone_on_with_is_the_whole_one(
+    command: Command, home: Path, archive: Path, sampler: str
+) -> None:
+    words = (
+        "--dataset",
+        f"npz:{archive}",
+        "--space",
+        "tiny:Tiny",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--sampler",
+        sampler,
+    )
+    assert command("run", "a", *words, "--trials", "6")[0] == 0
+    assert command("run", "b", *words, "--trials", "3")[0] == 0
+    assert command("resume", "b", "--trials", "6")[0] == 0
+    whole = study_table(home, "a")
+    assert study_table(home, "b") == whole
+    assert len({str(row[5]) for row in whole["tiny:Tiny"]}) == 6
+
+
 def test_a_resume_may_ask_for_more(command: Command, home: Path, archive: Path) -> None:
     command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
     before = study_table(home, "a")["tiny:Tiny"]

@@ -36,7 +36,7 @@ class Graph(tiny.Tiny):
 def fitted(data: Dataset, hypermodel: Any, epochs: int = 3) -> tuple[keras.Model, training.EpochLog]:
     log = training.EpochLog()
     hp = TrialHyperParameters()
-    model = training.fit(hypermodel, hp, data.train, data.validation, epochs=epochs, seed=1, log=log)
+    model = training.fit(hypermodel, hp, tiny.examples(data), epochs=epochs, seed=1, log=log)
     return model, log
 
 
@@ -80,7 +80,7 @@ def test_the_first_epoch_is_looked_at_once_after_an_eighth(images: int, looks: i
 
     def fit(**options: Any) -> training.EpochLog:
         training.fit(
-            Graph(), TrialHyperParameters(), data.train, data.validation, epochs=2, seed=1, log=log, **options
+            Graph(), TrialHyperParameters(), tiny.examples(data), epochs=2, seed=1, log=log, **options
         )  # fmt: skip
         return log
 
@@ -102,7 +102,7 @@ def test_a_fit_without_the_callbacks_is_not_looked_at(tmp_path: Path) -> None:
     data, seen = tiny.small_images(tmp_path, 1400), []
     options: dict[str, Any] = {"epochs": 1, "seed": 1, "log": training.EpochLog(), "on_look": seen.append}
     with pytest.warns(UserWarning, match="does not use its callbacks"):
-        training.fit(WithoutCallbacks(), TrialHyperParameters(), data.train, data.validation, **options)
+        training.fit(WithoutCallbacks(), TrialHyperParameters(), tiny.examples(data), **options)
     assert seen == []
 
 
@@ -114,7 +114,7 @@ def test_a_fit_that_has_diverged_at_the_look_has_failed(tmp_path: Path) -> None:
     data, seen = tiny.small_images(tmp_path, 1400), []
     options: dict[str, Any] = {"epochs": 1, "seed": 1, "log": training.EpochLog(), "on_look": seen.append}
     with pytest.raises(training.Diverged, match="loss is nan within epoch 1"):
-        training.fit(Diverging(), TrialHyperParameters(), data.train, data.validation, **options)
+        training.fit(Diverging(), TrialHyperParameters(), tiny.examples(data), **options)
     assert seen == []
 
 
@@ -128,7 +128,7 @@ def test_a_look_may_end_the_fit(tmp_path: Path) -> None:
     data, log = tiny.small_images(tmp_path, 1400), training.EpochLog()
     with pytest.raises(Ended):
         training.fit(
-            Graph(), TrialHyperParameters(), data.train, data.validation, epochs=2, seed=1, log=log, on_look=look
+            Graph(), TrialHyperParameters(), tiny.examples(data), epochs=2, seed=1, log=log, on_look=look
         )  # fmt: skip
     assert log.epochs == 0
 

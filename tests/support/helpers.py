@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from study import results
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.records import LOOK
+
+SECONDS = 60
+"""Until what a test waits for must have happened."""
 
 Command = Callable[..., tuple[int, str, str]]
 """Runs a command: exit code, standard output, standard error."""
@@ -68,3 +72,12 @@ def wait_for_line(process: subprocess.Popen[str], begins: str, count: int) -> No
         if not count:
             return
     raise AssertionError(f"the process ended early: {''.join(seen)}")
+
+
+def wait(what: Callable[[], Any]) -> Any:
+    """Until it is true."""
+    end = time.monotonic() + SECONDS
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+    return found

@@ -3,16 +3,34 @@
 from typing import Any
 
 import optuna
+import pytest
 
+from study import extras
 from study.config import StudyConfig
-from study.samplers import SAMPLERS, KeyedSampler
+from study.samplers import ORACLES, SAMPLERS, KeyedSampler, Maker
 
 config = StudyConfig()
+INSTALLED = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            not extras.is_installed(f"--sampler {name}"), reason=f"what {name} needs is not installed"
+        ),
+    )
+    for name in SAMPLERS
+    if name not in ORACLES
+]
+"""The names of Optuna's samplers, for a test of each."""
 
 
 def sampler(name: str, baseline: dict[str, Any] | None = None, back: int = 1) -> KeyedSampler:
     """A keyed sampler by name."""
-    return KeyedSampler(SAMPLERS[name], lambda *key: config.seed_for("space", *key), baseline or {}, back)
+    return keyed(SAMPLERS[name], baseline, back)
+
+
+def keyed(make: Maker, baseline: dict[str, Any] | None = None, back: int = 1) -> KeyedSampler:
+    """A keyed sampler of any kind."""
+    return KeyedSampler(make, lambda *key: config.seed_for("space", *key), baseline or {}, back)
 
 
 def objective(trial: optuna.Trial) -> float:

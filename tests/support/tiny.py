@@ -8,7 +8,7 @@ import keras
 import keras_tuner
 import numpy as np
 
-from study import datasets
+from study import datasets, training
 from study.config import StudyConfig
 
 SIDE, CLASSES = 6, 3
@@ -34,6 +34,11 @@ def small_images(folder: Path, images: int) -> datasets.Dataset:
     """Such an archive as a data set."""
     file = write_archive(folder / "tiny.npz", images=images)
     return datasets.load(StudyConfig(dataset=f"npz:{file}", data_dir=str(folder)))
+
+
+def examples(data: datasets.Dataset) -> training.Examples:
+    """What a search trains and validates on."""
+    return training.Examples(data.train, data.validation)
 
 
 def compiled(

@@ -1,0 +1,378 @@
+"""KerasTuner's tuner, on a study: a script changes one line and gains Optuna's samplers, pruning, SQLite, resume and
+the report."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import SpaceError, given
+from study import api, fingerprints, results
+from study import storage as storage_room
+from study.config import FINALS, NAME, Direction, StudyConfig
+from study.datasets import ARRAYS_NAME, Images
+from study.errors import StudyError
+from study.progress import Display, LastingConsole
+from study.records import DECLARED, RECORD, TrialRecord
+from study.session import Task, weights_path
+from study.training import Examples, SearchData
+
+DIRECTIONS: dict[str, Direction] = {"max": "maximize", "min": "minimize"}
+DEFAULTS = {"executions_per_trial": 1, "max_retries_per_trial": 0, "max_consecutive_failed_trials": 3}
+"""What KerasTuner's tuners take and this one has one way of."""
+ROUNDING = 1e-6
+"""How far a pixel may lie from a 255th and still be one."""
+
+
+class OptunaTuner:
+    """A tuner with KerasTuner's calls whose trials are those of a study.
+
+    >>> tuner = study.OptunaTuner(build_model, objective="val_accuracy", max_trials=20)  # doctest: +SKIP
+    >>> tuner.search(x, y, epochs=5, validation_data=(x_val, y_val))  # doctest: +SKIP
+    >>> tuner.get_best_hyperparameters()[0], tuner.get_best_models()[0]  # doctest: +SKIP
+
+    What is stored lies in `directory`: `study.db`, which Optuna's tools and `study status` read, and a folder named
+    like the project. A search that was interrupted goes on when it is called again with the same data, from the last
+    finished epoch where the images are multiples of 1/255, from the trial's first epoch elsewhere; it ends as one never
+    interrupted. Each configuration is trained once: what is found is compared over seeds by `study run`.
+
+    Args:
+        hypermodel: A HyperModel, or a function `build(hp)`.
+        objective: A metric's name (KerasTuner infers the direction of Keras's own) or `keras_tuner.Objective`; None is
+            the number that `HyperModel.fit` returns, minimised.
+        max_trials: Finished trials, those of earlier calls included.
+        sampler: As for `study run --sampler`; `kt-bayesian` is KerasTuner's BayesianOptimization.
+        pruner: As for `study run --pruner`; `none` finishes every trial, as KerasTuner does.
+        seed: Every random number follows from it; None is 0.
+        hyperparameters: Declared before the hypermodel's own, which they override.
+        tune_new_entries: Tune what only the hypermodel declares; otherwise it has its default.
+        allow_new_entries: Let the hypermodel declare more than `hyperparameters`.
+        directory: The folder; None is the working directory.
+        project_name: Names the study; None is `untitled_project`.
+        overwrite: Delete what is stored of the project and begin anew.
+        allow_drift: Go on under other versions of Keras and the like than the project was begun with.
+        **others: What KerasTuner's tuners take, at its default alone: `executions_per_trial=1`.
+
+    Raises:
+        StudyError: what cannot be used.
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any,
+        objective: Any = None,
+        max_trials: int = 10,
+        sampler: str = StudyConfig.sampler,
+        pruner: str = StudyConfig.pruner,
+        seed: int | None = None,
+        hyperparameters: keras_tuner.HyperParameters | None = None,
+        tune_new_entries: bool = True,
+        allow_new_entries: bool = True,
+        directory: str | Path | None = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+        allow_drift: bool = False,
+        **others: Any,
+    ) -> None:
+        for name, value in others.items():
+            if value is not None and (name not in DEFAULTS or value != DEFAULTS[name]):
+                raise StudyError(f"OptunaTuner takes no {name}={value!r}; its docstring says what it takes")
+        self.project_name = project_name or "untitled_project"
+        self.directory = Path(directory or ".")
+        self._space = _space_name(hypermodel)
+        self._allow_drift = allow_drift
+        try:
+            self.hypermodel = given(self._space, hypermodel).hypermodel((0, 0, 0), 0)
+        except SpaceError as error:
+            raise StudyError(str(error)) from None
+        if hyperparameters is not None:
+            self.hypermodel = _Overridden(self.hypermodel, hyperparameters, tune_new_entries, allow_new_entries)
+        elif not (tune_new_entries and allow_new_entries):
+            raise StudyError("tune_new_entries and allow_new_entries say what to do beside hyperparameters=; give them")
+        name, direction = _objective(objective)
+        self._definition = StudyConfig(
+            name=self.project_name, spaces=(self._space,), dataset=ARRAYS_NAME, objective=name,
+            objective_direction=direction, trials=max_trials, sampler=sampler, pruner=pruner, seed=seed or 0, workers=0,
+            precision=keras.config.dtype_policy().name,
+        )  # fmt: skip
+        self._url = storage_room.storage_url(self.directory, None)
+        storage_room.check_places(self.directory, self.project_name, None)
+        self._declared = fingerprints.declared(self._space, self.hypermodel)
+        if overwrite:
+            self._delete()
+        elif self._stored() is not None:
+            _say(f"Reloading the study {self.project_name} from {self._url}")
+
+    def search(self, *fit_args: Any, verbose: Any = "auto", callbacks: Any = None, **fit_kwargs: Any) -> None:
+        """Search until `max_trials` trials are finished.
+
+        Args:
+            *fit_args: `x` and `y`, or whatever the HyperModel's `fit` takes by position.
+            verbose: 0 prints warnings only.
+            callbacks: Keras callbacks; each trial has copies.
+            **fit_kwargs: The other arguments of `HyperModel.fit`, which are `model.fit`'s where it is not overridden:
+                `epochs` (1 where it is not given), `validation_data`, `batch_size` and so on.
+
+        Raises:
+            StudyError: other data or settings than those that the project was begun with.
+            StudyFailure: ten trials in a row failed.
+        """
+        callbacks = tuple(callbacks or ())
+        if len(fit_args) > 2 and type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
+            raise StudyError(f"search takes x and y by position and all else by name; it was given {len(fit_args)}")
+        definition = {
+            **self._definition.to_json(),
+            "epochs": int(fit_kwargs.get("epochs", 1)),
+            "callbacks": [type(callback).__name__ for callback in callbacks],
+        }
+        config, stored = StudyConfig.from_json(definition), self._stored()
+        if stored is not None:
+            config = _going_on(stored, config)
+        task = Task(
+            config, self.directory, self._url, create=stored is None, finals=False,
+            spaces={self._space: self.hypermodel}, data=_data(fit_args, fit_kwargs), callbacks=callbacks,
+            keep_weights=True, allow_drift=self._allow_drift,
+        )  # fmt: skip
+        with Display(LastingConsole(), quiet=not verbose) as display:
+            api.work(task, display)
+
+    @property
+    def study(self) -> api.Study:
+        """The study: its trials as a table, its report."""
+        return api.load(self.project_name, home=self.directory)
+
+    @property
+    def remaining_trials(self) -> int:
+        """Trials that `search` still has to finish."""
+        if self._stored() is None:
+            return self._definition.trials
+        study = self.study
+        return max(self._definition.trials - results.finished(study.storage, study.config, self._space), 0)
+
+    def reload(self) -> None:
+        """KerasTuner's call. There is nothing to reload: everything is read from the storage when it is asked for.
+
+        Raises:
+            StudyError: nothing is stored of the project.
+        """
+        _ = self.study
+
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
+        """The hyperparameters of the best complete trials, the best first."""
+        return [_hyperparameters(trial) for trial in self._best_trials()[:num_trials]]
+
+    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
+        """The models of the best complete trials as they were after their best epoch, the best first.
+
+        Raises:
+            StudyError: a trial whose `fit` did not use its callbacks, so that no weights could be kept.
+        """
+        return [self._model(trial) for trial in self._best_trials()[:num_models]]
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """Print what is tuned."""
+        _say(f"Search space summary\nDefault search space size: {len(self._declared.space)}")
+        for each in self._declared.space:
+            config = each.get_config()
+            _say(f"{config.pop('name')} ({type(each).__name__})\n{config}")
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Print the best complete trials and their hyperparameters."""
+        config = self._definition
+        _say(f"Results summary\nResults in {self.directory / self.project_name}")
+        _say(f"Showing {num_trials} best trials\nObjective: {config.objective}, {config.direction}d")
+        for trial in self._best_trials()[:num_trials]:
+            values = TrialRecord.from_json(trial.user_attrs[RECORD]).values
+            _say(f"\nTrial {trial.number} summary\nHyperparameters:")
+            for name, value in values.items():
+                _say(f"{name}: {value}")
+            _say(f"Score: {trial.value}")
+
+    def report(self, file: str | Path | None = None) -> Path:
+        """Write the HTML report of the search and return its file."""
+        return self.study.report(file)
+
+    def _stored(self) -> StudyConfig | None:
+        return storage_room.read_configs(storage_room.open_storage(self._url)).get(self.project_name)
+
+    def _delete(self) -> None:
+        storage = storage_room.open_storage(self._url)
+        if storage is not None:
+            stored = self._stored()
+            if stored is not None and any(space["running"] for space in results.progress(storage, stored)["spaces"]):
+                raise StudyError(f"another process searches the project {self.project_name!r}; stop it first")
+            with storage_room.creation_lock(self.directory, self._url):
+                storage_room.delete_study(storage, self.project_name)
+        shutil.rmtree(self.directory / self.project_name, ignore_errors=True)
+
+    def _best_trials(self) -> list[FrozenTrial]:
+        study = self.study
+        complete = [
+            trial
+            for trial in results.trials(study.storage, study.config, self._space)
+            if trial.state == TrialState.COMPLETE and trial.value is not None and DECLARED in trial.user_attrs
+        ]
+        sign = -1 if study.config.direction == "maximize" else 1
+        return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+    def _model(self, trial: FrozenTrial) -> keras.Model:
+        file = self.directory / self.project_name / weights_path(self._space, trial.number)
+        if not file.exists():
+            raise StudyError(
+                f"trial {trial.number} kept no weights: its fit(hp, model, ...) does not use its callbacks; train "
+                "get_best_hyperparameters() again"
+            )
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.study.config.precision)
+        try:
+            model = self.hypermodel.build(_hyperparameters(trial))
+        finally:
+            keras.config.set_dtype_policy(policy)
+        if not model.built:
+            model.build_from_config(json.loads(file.with_suffix(".json").read_text()))
+        if model.optimizer is not None:
+            model.optimizer.build(model.trainable_variables)  # its state was saved too
+        model.load_weights(file)
+        return model
+
+
+class _Overridden(keras_tuner.HyperModel):
+    """A HyperModel some of whose hyperparameters are declared for it."""
+
+    def __init__(
+        self, hypermodel: keras_tuner.HyperModel, declared: keras_tuner.HyperParameters, tune_new: bool, allow_new: bool
+    ) -> None:
+        super().__init__()
+        self._hypermodel = hypermodel
+        self._declared = declared
+        self._tune_new = tune_new
+        self._allow_new = allow_new
+
+    def declare_hyperparameters(self, hp: Any) -> None:
+        for each in self._declared.space:
+            hp._retrieve(each)
+        if not self._tune_new and hasattr(hp, "settle"):
+            hp.settle()
+        self._hypermodel.declare_hyperparameters(hp)
+
+    def build(self, hp: Any) -> keras.Model:
+        model = self._hypermodel.build(hp)
+        self._refuse_new(hp)
+        return model
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        result = self._hypermodel.fit(hp, model, *args, **kwargs)
+        self._refuse_new(hp)
+        return result
+
+    def _refuse_new(self, hp: Any) -> None:
+        new = {each.name for each in hp.space} - {each.name for each in self._declared.space}
+        if new and not self._allow_new:
+            raise StudyError(
+                f"allow_new_entries is False, and the hypermodel declares {', '.join(sorted(new))}, which "
+                "hyperparameters= has not"
+            )
+
+
+@dataclass(frozen=True)
+class _Given(Examples):
+    """What `search` was given, handed on to `HyperModel.fit` as it is."""
+
+    positional: tuple[Any, ...]
+    named: dict[str, Any]
+
+    def arguments(self, model: keras.Model, epochs: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return self.positional, self.named
+
+
+def _data(positional: tuple[Any, ...], named: dict[str, Any]) -> SearchData:
+    """What `search` was given. Images that are multiples of 1/255 are fed from memory as bytes, which is faster and
+    saves each epoch; everything else goes to Keras as it came."""
+    places = ("x", "y", *(f"argument {index}" for index in range(3, len(positional) + 1)))
+    call = dict(zip(places, positional, strict=False)) | named
+    parts = {name: _described(call[name]) for name in sorted(call) if name != "epochs"}
+    train, validation = _images(call.get("x")), None
+    if train is not None:
+        positional = (train.scaled, *positional[1:]) if positional else ()
+        named = named if positional else {**named, "x": train.scaled}
+        held_out = named.get("validation_data")
+        if isinstance(held_out, tuple) and (validation := _images(held_out[0])) is not None:
+            named = {**named, "validation_data": (validation.scaled, *held_out[1:])}
+    return SearchData(parts, _Given(train, validation, positional, named))
+
+
+def _images(x: Any) -> Images | None:
+    """Float images as bytes; None for what is none or would lose something."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.ndim < 3 or not x.size:
+        return None
+    if not (x.min() >= 0 and x.max() <= 1):
+        return None
+    pixels = np.rint(x * 255).astype(np.uint8)
+    images = Images(pixels, np.zeros(len(pixels), np.int64))  # the labels go their own way
+    return images if np.abs(images.scaled - x).max() < ROUNDING else None
+
+
+def _described(value: Any) -> str:
+    """What tells whether a search is gone on with on the same data; of a generator or tf.data it is its type alone."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(_described, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_described(each)}" for name, each in value.items())
+    if hasattr(value, "__array__"):  # of NumPy, TensorFlow, pandas
+        array = np.asarray(value)
+        content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+        return f"{'x'.join(map(str, array.shape))} {array.dtype} {hashlib.sha256(content).hexdigest()[:16]}"
+    return repr(value) if isinstance(value, (int, float, str, bool, type(None))) else type(value).__name__
+
+
+def _objective(objective: Any) -> tuple[str, Direction]:
+    """Name and direction of what KerasTuner takes as an objective."""
+    try:
+        found = keras_tuner.Oracle(objective=objective).objective  # which infers the direction of Keras's metrics
+    except (ValueError, TypeError) as error:
+        raise StudyError(" ".join(str(error).split())) from None
+    if isinstance(objective, list):
+        raise StudyError(
+            f"a study has one objective; it was given {objective!r}: let fit(hp, model, ...) return their sum"
+        )
+    return found.name, DIRECTIONS[found.direction]
+
+
+def _going_on(stored: StudyConfig, asked: StudyConfig) -> StudyConfig:
+    """The stored definition with the budget that is asked for.
+
+    Raises:
+        StudyError: something else is not as it was.
+    """
+    was, now = stored.to_json(), asked.to_json()
+    differing = [
+        f"{name}={was[name]!r} then, {now[name]!r} now" for name in was if name != "trials" and was[name] != now[name]
+    ]
+    if differing:
+        raise StudyError(
+            f"the project {stored.name!r} was begun otherwise ({', '.join(differing)}); overwrite=True begins anew, "
+            "another project_name beside it"
+        )
+    return replace(stored, trials=asked.trials)
+
+
+def _hyperparameters(trial: FrozenTrial) -> keras_tuner.HyperParameters:
+    values = TrialRecord.from_json(trial.user_attrs[RECORD]).values
+    declared = json.loads(json.dumps(trial.user_attrs[DECLARED]))  # KerasTuner changes what it is given
+    return keras_tuner.HyperParameters.from_config({"space": declared, "values": values})
+
+
+def _space_name(hypermodel: Any) -> str:
+    name = getattr(hypermodel, "__name__", type(hypermodel).__name__)
+    return name if NAME.fullmatch(name) and name != FINALS else "build"
+
+
+def _say(text: str) -> None:
+    LastingConsole().print(text, markup=False, highlight=False, soft_wrap=True)

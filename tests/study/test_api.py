@@ -1,0 +1,187 @@
+"""Studies from Python."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas
+import pytest
+import tiny
+from helpers import Command, start
+
+import study
+from study.config import StudyConfig
+from study.errors import StudyError
+
+SMALL = {"trials": 3, "epochs": 2, "seeds": 2, "quiet": True}
+
+
+def test_a_study_from_python_is_the_commands(command: Command, home: Path, archive: Path) -> None:
+    found = study.run("a", spaces=["tiny:Tiny"], dataset=f"npz:{archive}", **SMALL)
+    assert command("run", "b", "--space", "tiny:Tiny", "--dataset", f"npz:{archive}", "--trials", "3", "--epochs", "2",
+                   "--seeds", "2", "--quiet")[0] == 0  # fmt: skip
+    other = study.load("b")
+    same = [name for name in found.trials if name != "seconds"]
+    pandas.testing.assert_frame_equal(found.trials[same], other.trials[same])
+    assert isinstance(found.trials, pandas.DataFrame)
+    assert len(found.finals) == 4
+    assert set(found.finals.role) == {"baseline", "tuned"}
+    assert found.finals.test_accuracy.between(0, 1).all()
+    best = found.best()
+    assert best["trial"] == found.trials.value.idxmax()
+    tested = found.finals[found.finals.role == "tuned"]
+    assert best["test_accuracy"] == pytest.approx(tested.test_accuracy.mean())
+    with np.load(archive) as arrays:
+        predicted = found.best_model().predict(arrays["x_test"] / 255, verbose=0).argmax(axis=1)
+        assert (predicted == arrays["y_test"]).mean() == pytest.approx(tested.test_accuracy.max())
+    assert found.report(home / "page.html") == home / "page.html"
+    assert (home / "a" / "report.html").exists()
+    assert "tiny:Tiny 3 of 3 trials, best val_accuracy" in repr(found)
+    assert found._repr_html_().startswith("<b>a</b><br>tiny:Tiny 3 of 3")
+    assert study.load("a").progress()["finals"] == 4
+
+
+def test_spaces_are_given_as_objects(home: Path, archive: Path) -> None:
+    spaces = {"ours": tiny.Tiny(), "theirs": tiny.build_function}
+    found = study.run("a", spaces=spaces, dataset=f"npz:{archive}", **SMALL)
+    assert set(found.trials.space) == {"ours", "theirs"}
+    grown = study.resume("a", spaces=spaces, trials=4, quiet=True)
+    assert list(grown.trials.space.value_counts()) == [4, 4]
+    with pytest.raises(StudyError, match=r"no search space 'ours'.*given to study.resume again"):
+        study.resume("a", trials=5, quiet=True)
+    named = study.run("b", spaces=[tiny.Tiny], dataset=f"npz:{archive}", **SMALL)
+    assert named.config.spaces == ("tiny:Tiny",)
+
+
+def test_callbacks_train_in_copies_and_a_resume_must_bring_them(command: Command, home: Path, archive: Path) -> None:
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=100.0)
+    options = {**SMALL, "epochs": 5, "pruner": "none"}
+    found = study.run("a", spaces=["tiny:Tiny"], dataset=f"npz:{archive}", callbacks=[stop], **options)
+    assert set(found.trials.epochs) == {2}
+    code, _, error = command("resume", "a", "--trials", "4")
+    assert code == 2
+    assert "trains with the callbacks EarlyStopping; it was given none" in error
+    assert len(study.load("a").trials) == 3
+    assert len(study.resume("a", trials=4, callbacks=[stop], quiet=True).trials) == 4
+
+
+def test_a_metric_of_ones_own_is_the_objective(home: Path, archive: Path) -> None:
+    options = {**SMALL, "objective": "val_mistakes", "objective_direction": "minimize"}
+    found = study.run("a", spaces=[Mistakes], dataset=f"npz:{archive}", **options)
+    complete = found.trials[found.trials.state == "complete"]
+    assert found.best()["val_mistakes"] == complete.value.min()
+    assert (complete.value >= 0).all()
+
+
+class Mistakes(tiny.Tiny):
+    """Reports a metric of its own."""
+
+    def build(self, hp: Any) -> keras.Model:
+        model = super().build(hp)
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy", mistakes], run_eagerly=True)
+        return model
+
+
+def mistakes(y_true: Any, y_pred: Any) -> Any:
+    labels = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int64")
+    return keras.ops.cast(keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), "int64") != labels, "float32")
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"trails": 3}, "a study has no trails; it has"),
+        ({"objective": "val_f1"}, "--objective is val_accuracy or val_loss, or a metric"),
+        ({"spaces": []}, "at least one search space"),
+        ({"spaces": [tiny.Tiny, tiny.Tiny]}, "each search space is tuned once"),
+        ({"spaces": {"a": lambda hp: None}, "workers": 1}, "must be picklable for worker processes"),
+        ({"spaces": ["dens"]}, "no search space 'dens'"),
+        ({"spaces": [42]}, "it must be a keras_tuner.HyperModel"),
+        ({"spaces": {"finals": tiny.Tiny()}}, "a search space's name is letters"),
+        ({"spaces": {"a b": tiny.Tiny()}}, "a search space's name is letters"),
+        ({"spaces": {"a:b": tiny.Tiny(), "a-b": tiny.Tiny()}}, "each search space is tuned once"),
+        ({"trials": None}, "--trials is a whole number; it was given None"),
+        ({"timeout": "soon"}, "--timeout is a duration"),
+        ({"sampler": "cmaes"}, "keeps its state in the storage as a pickle"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_line(home: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(StudyError, match=said) as caught:
+        study.run("a", **{"spaces": ["tiny:Tiny"], **options})
+    assert "\n" not in str(caught.value)
+    assert not home.exists() or not (home / "study.db").exists()
+
+
+def test_the_name_of_a_folder_of_the_home_is_no_study() -> None:
+    with pytest.raises(StudyError, match="artifacts is a folder of every home"):
+        StudyConfig(name="artifacts")
+
+
+def test_an_instance_is_not_what_its_class_alone_would_be(home: Path, archive: Path) -> None:
+    found = study.run("a", spaces=tiny.Tiny(), dataset=f"npz:{archive}", **SMALL)
+    assert found.config.spaces == ("Tiny",)
+    with pytest.raises(StudyError, match="space must be one of Tiny; it was given 'tiny:Tiny'"):
+        found.best("tiny:Tiny")
+
+
+def test_a_resume_takes_what_may_change_only(home: Path) -> None:
+    with pytest.raises(StudyError, match="epochs is fixed when a study starts; a resume takes trials, timeout"):
+        StudyConfig().changed(epochs=3)
+    with pytest.raises(StudyError, match="--trials counts from the start"):
+        StudyConfig().changed(trials=1)
+
+
+def test_workers_take_spaces_and_callbacks_as_objects(home: Path, archive: Path) -> None:
+    script = home.parent / "script.py"
+    script.write_text(SCRIPT.format(archive=archive))
+    support = Path(__file__).parents[1] / "support"
+    environment = {**os.environ, "PYTHONPATH": f"{support}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, cwd=home.parent)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "3 trials, 2 finals"
+
+
+SCRIPT = """
+import keras
+import study
+import tiny
+
+class Mine(tiny.Tiny):
+    pass
+
+if __name__ == "__main__":
+    found = study.run("a", spaces=[Mine], dataset="npz:{archive}", trials=3, epochs=1, seeds=1, workers=1,
+                      callbacks=[keras.callbacks.EarlyStopping()])
+    print(len(found.trials), "trials,", len(found.finals), "finals")
+"""
+
+
+def test_importing_it_is_light() -> None:
+    code = (
+        "import sys, study; assert 'optuna' not in sys.modules; study.load; "
+        "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="has no attribute 'tune'"):
+        study.tune  # noqa: B018
+
+
+def test_a_running_study_can_be_looked_at(home: Path, archive: Path) -> None:
+    process = start(home, "run", "a", "--space", "tiny:Slow", "--dataset", f"npz:{archive}", "--trials", "40")
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "trial 0 " in line:
+                break
+        found = study.load("a")
+        assert 1 <= len(found.trials) < 40
+        assert len(found.finals) == 0
+        with pytest.raises(StudyError, match="has no saved model of tiny:Slow yet"):
+            found.best_model()
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,273 @@
+"""KerasTuner's calls on a study."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import optuna
+import pytest
+import tiny
+
+import study
+from study.errors import StudyError
+
+Arrays = tuple[Any, Any, Any, Any]
+
+
+@pytest.fixture(scope="module")
+def arrays() -> Arrays:
+    """Images scaled as KerasTuner's guide does it, and labels: training, validation."""
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % tiny.CLASSES
+    x = rng.integers(0, 120, (120, tiny.SIDE, tiny.SIDE, 1)).astype("float32")
+    for label in range(tiny.CLASSES):
+        x[y == label, 2 * label : 2 * label + 2, 1:4] += 130
+    x /= 255
+    return x[:80], y[:80], x[80:], y[80:]
+
+
+def build_model(hp: Any) -> keras.Model:
+    return tiny.compiled(
+        keras.layers.Dense(hp.Int("units", 4, 16, step=4), "relu"),
+        learning_rate=hp.Float("rate", 1e-3, 0.5, sampling="log", default=0.05),
+    )
+
+
+def searched(folder: Path, arrays: Arrays, hypermodel: Any = build_model, **options: Any) -> Any:
+    x, y, x_val, y_val = arrays
+    settings = {"objective": "val_accuracy", "max_trials": 4, "directory": folder, "project_name": "guide", **options}
+    tuner = study.OptunaTuner(hypermodel, **settings)
+    tuner.search(x, y, epochs=3, validation_data=(x_val, y_val), verbose=0)
+    return tuner
+
+
+def test_the_calls_of_the_getting_started_guide(tmp_path: Path, arrays: Arrays, capsys: Any) -> None:
+    tuner = searched(tmp_path, arrays)
+    tuner.search_space_summary()
+    tuner.results_summary()
+    printed = capsys.readouterr().out
+    assert "Default search space size: 2\nunits (Int)" in printed
+    assert "Objective: val_accuracy, maximized" in printed
+    assert tuner.remaining_trials == 0
+    (best,) = tuner.get_best_hyperparameters()
+    assert isinstance(best, keras_tuner.HyperParameters)
+    values = tuner.study.best()["values"]
+    assert best.values == values
+    assert f"units: {values['units']}" in printed
+    assert tuner.hypermodel.build(best).layers[1].units == best.get("units")
+    assert tuner.report().stat().st_size > 100_000
+
+
+def test_the_best_model_is_the_best_trial_after_its_best_epoch(tmp_path: Path, arrays: Arrays) -> None:
+    tuner = searched(tmp_path, arrays, pruner="none")
+    models = tuner.get_best_models(4)
+    trials = tuner.study.trials
+    complete = trials[trials.state == "complete"].sort_values(["value", "number"], ascending=[False, True])
+    assert len(models) == len(complete) == 4
+    for model, value in zip(models, complete.value, strict=True):
+        accuracy = np.mean(model.predict(arrays[2], verbose=0).argmax(axis=1) == arrays[3])
+        assert accuracy == pytest.approx(value)
+
+
+def test_a_second_search_goes_on_and_another_process_reads_it(tmp_path: Path, arrays: Arrays, capsys: Any) -> None:
+    first = searched(tmp_path, arrays, max_trials=2).study.trials
+    tuner = searched(tmp_path, arrays, max_trials=4)
+    assert "Reloading the study guide" in capsys.readouterr().out
+    assert tuner.study.trials.iloc[:2].equals(first[tuner.study.trials.columns])
+    assert len(tuner.study.trials) == 4
+    whole = searched(tmp_path / "whole", arrays, max_trials=4)
+    compared = ["number", "state", "value", "hp.units", "hp.rate"]
+    assert tuner.study.trials[compared].equals(whole.study.trials[compared])
+    fresh = study.OptunaTuner(build_model, objective="val_accuracy", directory=tmp_path, project_name="guide")
+    fresh.reload()
+    assert fresh.get_best_hyperparameters()[0].values == whole.get_best_hyperparameters()[0].values
+    assert len(fresh.get_best_models()) == 1
+    again = study.OptunaTuner(
+        build_model, objective="val_accuracy", directory=tmp_path, project_name="guide", overwrite=True
+    )
+    assert again.remaining_trials == 10
+    with pytest.raises(StudyError, match="no study named 'guide'"):
+        again.reload()
+
+
+def test_images_that_are_bytes_are_fed_from_memory_and_others_by_keras(tmp_path: Path, arrays: Arrays) -> None:
+    seen: list[Any] = []
+
+    def build(hp: Any) -> keras.Model:
+        hp.Float("rate", 0.01, 0.1)
+        model = tiny.compiled()
+        keras_fit = model.fit
+
+        @functools.wraps(keras_fit)
+        def fit(*args: Any, **kwargs: Any) -> Any:
+            seen.append(type(kwargs.get("x", args[0] if args else None)))
+            return keras_fit(*args, **kwargs)
+
+        model.fit = fit
+        return model
+
+    searched(tmp_path, arrays, build, max_trials=1)
+    assert not issubclass(seen.pop(), np.ndarray)
+    x, y, x_val, y_val = arrays
+    centred = (x * 2 - 1, y, x_val * 2 - 1, y_val)
+    searched(tmp_path, centred, build, max_trials=1, project_name="centred")
+    assert issubclass(seen.pop(), np.ndarray)
+
+
+def test_kill_9_and_resume_give_the_same_best_hyperparameters(tmp_path: Path) -> None:
+    script = tmp_path / "guide.py"
+    script.write_text(GUIDE)
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{tests / 'support'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+    def run(folder: str, wait: bool) -> Any:
+        command = [sys.executable, str(script), str(tmp_path / folder)]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if not wait and "trial 1 " in line:
+                    process.send_signal(signal.SIGKILL)
+        return lines[-1]
+
+    whole = run("whole", wait=True)
+    run("killed", wait=False)
+    assert run("killed", wait=True) == whole
+    assert "'units'" in whole
+
+
+GUIDE = """
+import sys
+import keras
+import numpy as np
+import study
+import tiny
+
+def build_model(hp):
+    units = hp.Int("units", min_value=4, max_value=32, step=4)
+    rate = hp.Float("rate", 1e-3, 0.5, sampling="log")
+    return tiny.compiled(keras.layers.Dense(units, "relu"), learning_rate=rate)
+
+x = np.random.default_rng(0).integers(0, 256, (90, 6, 6, 1)) / 255
+y = np.arange(90) % 3
+tuner = study.OptunaTuner(build_model, objective="val_loss", max_trials=5, directory=sys.argv[1], project_name="guide")
+tuner.search(x[:60], y[:60], epochs=4, validation_data=(x[60:], y[60:]))
+print(tuner.get_best_hyperparameters()[0].values)
+"""
+
+
+def test_hyperparameters_given_override_the_hypermodels(tmp_path: Path, arrays: Arrays) -> None:
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("units", [8])
+    fixed = searched(tmp_path, arrays, hyperparameters=hp, tune_new_entries=False, max_trials=3).study.trials
+    assert set(fixed["hp.units"]) == {8}
+    assert set(fixed["hp.rate"]) == {0.05}
+    tuned = searched(tmp_path, arrays, hyperparameters=hp, max_trials=3, project_name="tuned").study.trials
+    assert set(tuned["hp.units"]) == {8}
+    assert tuned["hp.rate"].nunique() == 3
+    with pytest.raises(StudyError, match="allow_new_entries is False, and the hypermodel declares rate"):
+        searched(tmp_path, arrays, hyperparameters=hp, allow_new_entries=False, project_name="closed")
+
+
+def test_a_metric_of_ones_own_and_callbacks(tmp_path: Path, arrays: Arrays) -> None:
+    class Own(keras_tuner.HyperModel):
+        def build(self, hp: Any) -> keras.Model:
+            return build_model(hp)
+
+        def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
+            model.fit(*args, **kwargs)
+            return {"score": hp.get("rate")}
+
+    objective = keras_tuner.Objective("score", direction="min")
+    x, y, x_val, y_val = arrays
+    tuner = study.OptunaTuner(Own(), objective=objective, max_trials=4, directory=tmp_path)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=100.0)
+    tuner.search(x, y, epochs=5, validation_data=(x_val, y_val), verbose=0, callbacks=[stop])
+    trials = tuner.study.trials
+    assert list(trials.value) == list(trials["hp.rate"])
+    assert set(trials.epochs) == {2}  # stopped
+    assert len(tuner.get_best_models(2)) == 2  # after their last epoch: no epoch logs the objective
+    assert stop.best is None or not hasattr(stop, "model") or stop.model is None  # copies were used
+
+
+def test_a_smaller_budget_is_met_too(tmp_path: Path, arrays: Arrays) -> None:
+    searched(tmp_path, arrays, max_trials=2)
+    tuner = searched(tmp_path, arrays, max_trials=1)
+    assert tuner.remaining_trials == 0
+    assert len(tuner.study.trials) == 2
+
+
+def test_the_dtype_policy_is_the_users(tmp_path: Path, arrays: Arrays) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        searched(tmp_path, arrays, max_trials=1)
+        tuner = searched(tmp_path, arrays, max_trials=2)
+        assert keras.config.dtype_policy().name == tuner.study.config.precision == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert tuner.get_best_models()[0].layers[1].compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == before.name
+
+
+def test_overwriting_ends_what_was_interrupted(tmp_path: Path, arrays: Arrays) -> None:
+    searched(tmp_path, arrays, max_trials=1)
+    storage = study.load("guide", home=tmp_path).storage
+    optuna.delete_study(study_name="guide/finals", storage=storage)  # as far as a killed one may have come
+    assert len(searched(tmp_path, arrays, max_trials=2, overwrite=True).study.trials) == 2
+
+
+def test_what_is_given_by_position(tmp_path: Path, arrays: Arrays) -> None:
+    x, y, x_val, y_val = arrays
+
+    class Own(keras_tuner.HyperModel):
+        def build(self, hp: Any) -> keras.Model:
+            return build_model(hp)
+
+        def fit(self, hp: Any, model: Any, x: Any, y: Any, validation_data: Any, **kwargs: Any) -> Any:
+            return model.fit(x, y, validation_data=validation_data, **kwargs)
+
+    def search(hypermodel: Any, *given: Any) -> None:
+        tuner = study.OptunaTuner(hypermodel, objective="val_loss", max_trials=1, directory=tmp_path)
+        tuner.search(*given, verbose=0)
+
+    with pytest.raises(StudyError, match="takes x and y by position and all else by name; it was given 4"):
+        search(build_model, x, y, 32, 10)
+    search(Own(), x, y, (x_val, y_val))
+    with pytest.raises(StudyError, match="the data are not those"):
+        search(Own(), x, y, (x_val[:30], y_val[:30]))
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"objective": "val_speed"}, "Could not infer optimization direction"),
+        ({"objective": ["val_loss", "val_accuracy"]}, "a study has one objective"),
+        ({"executions_per_trial": 3}, "takes no executions_per_trial=3"),
+        ({"sampler": "annealing"}, "--sampler must be one of tpe"),
+        ({"project_name": "a/b"}, "a study's name is letters"),
+        ({"tune_new_entries": False}, "give them"),
+        ({"max_trials": 0}, "--trials must be at least 1"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_line(tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(StudyError, match=said) as caught:
+        study.OptunaTuner(build_model, **{"objective": "val_loss", "directory": tmp_path, **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_project_that_was_begun_otherwise(tmp_path: Path, arrays: Arrays) -> None:
+    searched(tmp_path, arrays, max_trials=1)
+    with pytest.raises(StudyError, match=r"begun otherwise \(sampler='tpe' then, 'random' now\)"):
+        searched(tmp_path, arrays, max_trials=1, sampler="random")
+    x, y, x_val, y_val = arrays
+    with pytest.raises(StudyError, match="the data are not those"):
+        searched(tmp_path, (x[:60], y[:60], x_val, y_val), max_trials=2)
