@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -17,7 +18,7 @@ from study import storage as storage_room
 from study.config import StudyConfig, absolute, absolute_npz, check_choice, parse_duration, parse_size
 from study.errors import StudyError, StudyFailure, one_line
 from study.progress import Display, LastingConsole
-from study.records import ERROR
+from study.records import ERROR, file_name
 from study.session import Task
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import pandas
 
 HOME = "runs"
+SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
+"""What a space may be called; a class within a function has `<locals>` in its name."""
 PARSERS: dict[str, Callable[[str], Any]] = {
     "timeout": parse_duration, "memory_limit": parse_size, "workers": workers.parse,
 }  # fmt: skip
@@ -69,6 +72,7 @@ def run(
     if unknown := definition.keys() - known:
         raise StudyError(f"a study has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
     objects = _named(spaces)
+    _check_names(list(objects))
     definition = {name: _parsed(name, value) for name, value in definition.items()}
     classes = tuple(type(callback).__name__ for callback in callbacks)
     config = StudyConfig(name=name, spaces=tuple(objects), callbacks=classes, **{"workers": 0, **definition})
@@ -331,6 +335,19 @@ def _named(spaces: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if len(dict(named)) < len(named):
         raise StudyError(f"each search space is tuned once; it was given {', '.join(name for name, _ in named)}")
     return dict(named)
+
+
+def _check_names(names: list[Any]) -> None:
+    """Names that the study's files can have too.
+
+    Raises:
+        StudyError: one that cannot, or two that would be the same.
+    """
+    for name in names:
+        if not isinstance(name, str) or not SPACE.fullmatch(name):
+            raise StudyError(f"a search space's name is letters, digits and '._:<>-'; it was given {name!r}")
+    if len(set(map(file_name, names))) < len(names):
+        raise StudyError(f"the files of search spaces must have different names; it was given {', '.join(names)}")
 
 
 def _name_of(space: Any) -> str:
