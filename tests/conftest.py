@@ -32,9 +32,9 @@ from helpers import Command
 from study import cli
 
 
-def pytest_collection_finish() -> None:
-    """What was imported is never garbage: looking through it after each trial would cost half a second."""
-    gc.collect()
+@pytest.fixture(autouse=True)
+def earlier_tests_are_no_garbage() -> None:
+    """Keras collects garbage before each model; looking through all that earlier tests left would cost seconds."""
     gc.freeze()
 
 
