@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import keras
+import keras_tuner
 import made
 import optuna
 import pytest
@@ -21,7 +22,7 @@ from study import storage as storage_room
 from study.claims import Claims, Process
 from study.progress import Display
 from study.records import LOOK
-from study.session import Session, Task
+from study.session import Growth, Session, Task
 from study.signals import Interruption
 
 SEARCH = ("--space", "tiny:Tiny", "--trials", "5", "--epochs", "3", "--seeds", "1")
@@ -388,8 +389,9 @@ def test_a_trial_that_ends_while_the_budget_is_counted_is_counted(
     others, look = [study.ask()], optuna.Study.get_trials
     display = Display(Console(quiet=True))
     session = Session(
-        Task(config, tmp_path, f"sqlite:///{tmp_path}/made.db"), storage, None, {"dense": None}, display,
-        Interruption(display.warn, None), 0.0, 0,
+        task=Task(config, tmp_path, f"sqlite:///{tmp_path}/made.db"), storage=storage, dataset=None, examples=None,
+        hypermodels={"dense": keras_tuner.HyperModel()}, declared={"dense": None}, display=display,
+        interruption=Interruption(display.warn, None), began=0.0, growth=Growth(),
     )  # fmt: skip
     search = driver._Search(session, "dense")
     monkeypatch.setattr(Claims, "is_free", lambda self, trial: False)

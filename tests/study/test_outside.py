@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
+import pytest
 import tiny
 from helpers import Command
 
@@ -14,34 +14,43 @@ FEW = ("--trials", "2", "--epochs", "1", "--seeds", "1", "--quiet")
 GARMENTS = [f"garment {number}" for number in range(12)]
 
 
-class FashionLike(tfds.core.GeneratorBasedBuilder):
-    """A set as of TensorFlow Datasets, with classes and a size of its own."""
+@pytest.fixture(scope="module")
+def fashion_like() -> str:
+    """The name of a set as of TensorFlow Datasets, with classes and a size of its own."""
+    # Imported here: where it prepares by default is decided on import, and other tests have folders of their own.
+    import tensorflow_datasets as tfds
 
-    VERSION = tfds.core.Version("1.0.0")
+    class FashionLike(tfds.core.GeneratorBasedBuilder):  # TensorFlow Datasets knows it from now on
+        VERSION = tfds.core.Version("1.0.0")
 
-    def _info(self) -> Any:
-        features = {
-            "image": tfds.features.Image(shape=(12, 10, 1)),
-            "label": tfds.features.ClassLabel(names=GARMENTS),
-        }
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
-        )
+        def _info(self) -> Any:
+            features = {
+                "image": tfds.features.Image(shape=(12, 10, 1)),
+                "label": tfds.features.ClassLabel(names=GARMENTS),
+            }
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
+            )
 
-    def _split_generators(self, manager: Any) -> dict[str, Any]:
-        return {"train": self._generate_examples(144), "test": self._generate_examples(48)}
+        def _split_generators(self, manager: Any) -> dict[str, Any]:
+            return {"train": self._generate_examples(144), "test": self._generate_examples(48)}
 
-    def _generate_examples(self, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        rng = np.random.default_rng(count)
-        for number in range(count):
-            label = number % len(GARMENTS)
-            image = rng.integers(0, 99, (12, 10, 1))
-            image[label] += 150
-            yield number, {"image": image.astype(np.uint8), "label": label}
+        def _generate_examples(self, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
+            rng = np.random.default_rng(count)
+            for number in range(count):
+                label = number % len(GARMENTS)
+                image = rng.integers(0, 99, (12, 10, 1))
+                image[label] += 150
+                yield number, {"image": image.astype(np.uint8), "label": label}
+
+    return "fashion_like"
 
 
-def test_a_set_of_tensorflow_datasets_with_other_classes_and_sizes(command: Command, home: Any) -> None:
-    code, _, error = command("run", "a", "--dataset", "fashion_like", "--space", "dense", "--space", "cnn", *FEW)
+def test_a_set_of_tensorflow_datasets_with_other_classes_and_sizes(
+    command: Command, home: Any, fashion_like: str
+) -> None:
+    words = ("--dataset", fashion_like, "--data-dir", str(home.parent / "data"), "--space", "dense", "--space", "cnn")
+    code, _, error = command("run", "a", *words, *FEW)
     assert code == 0, error
     found = study.load("a")
     assert len(found.finals) == 4
