@@ -5,6 +5,7 @@ A search space calls `hp.Int(...)` and gets a value that an Optuna sampler drew.
 (keras-tuner issue #1001).
 """
 
+import copy
 import json
 import math
 from collections.abc import Callable, MutableMapping
@@ -118,6 +119,12 @@ def _identity(value: Any) -> Any:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
+
+
+def stored(declared: list[dict[str, Any]], values: dict[str, Value]) -> keras_tuner.HyperParameters:
+    """KerasTuner's own HyperParameters from what is stored of a trial: what it `declared`, and its values."""
+    # KerasTuner changes what it is given.
+    return keras_tuner.HyperParameters.from_config({"space": copy.deepcopy(declared), "values": dict(values)})
 
 
 class TrialHyperParameters(keras_tuner.HyperParameters):

@@ -5,7 +5,6 @@ stored of the trials that it may know of: their values, scores and declarations.
 there had been none, and shares budget, storage, pruning and report with every other sampler.
 """
 
-import copy
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sklearn.exceptions import ConvergenceWarning
 
 from study.errors import StudyError
-from study.hyperparameters import Question, question
+from study.hyperparameters import Question, question, stored
 from study.records import DECLARED, RECORD, TrialRecord, Value
 from study.samplers import Draw, first_to_know
 
@@ -116,8 +115,7 @@ class OracleSampler(BaseSampler):
 
 def _hyperparameters(declared: list[dict[str, Any]], values: dict[str, Value]) -> keras_tuner.HyperParameters:
     """KerasTuner's own. The values of its stepped Floats are written as it writes them, so that it knows them again."""
-    # KerasTuner changes what it is given.
-    hp = keras_tuner.HyperParameters.from_config({"space": copy.deepcopy(declared), "values": dict(values)})
+    hp = stored(declared, values)
     for each in hp.space:
         if isinstance(each, kinds.Float) and each.step is not None and each.name in hp.values and hp.is_active(each):
             hp.values[each.name] = each.prob_to_value(each.value_to_prob(hp.values[each.name]))

@@ -1,7 +1,6 @@
 """KerasTuner's tuner, on a study: a script changes one line and gains Optuna's samplers, pruning, SQLite, resume and
 the report."""
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
@@ -17,8 +16,9 @@ from search_spaces import SpaceError, given
 from study import api, fingerprints, results
 from study import storage as storage_room
 from study.config import FINALS, NAME, Direction, StudyConfig
-from study.datasets import ARRAYS_NAME, Images
+from study.datasets import ARRAYS_NAME, Images, described
 from study.errors import StudyError
+from study.hyperparameters import stored
 from study.progress import Display, LastingConsole
 from study.records import DECLARED, RECORD, TrialRecord
 from study.session import Task, weights_path
@@ -326,9 +326,7 @@ def _described(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_described(each)}" for name, each in value.items())
     if hasattr(value, "__array__"):  # of NumPy, TensorFlow, pandas
-        array = np.asarray(value)
-        content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
-        return f"{'x'.join(map(str, array.shape))} {array.dtype} {hashlib.sha256(content).hexdigest()[:16]}"
+        return described(np.asarray(value))
     return repr(value) if isinstance(value, (int, float, str, bool, type(None))) else type(value).__name__
 
 
@@ -364,9 +362,7 @@ def _going_on(stored: StudyConfig, asked: StudyConfig) -> StudyConfig:
 
 
 def _hyperparameters(trial: FrozenTrial) -> keras_tuner.HyperParameters:
-    values = TrialRecord.from_json(trial.user_attrs[RECORD]).values
-    declared = json.loads(json.dumps(trial.user_attrs[DECLARED]))  # KerasTuner changes what it is given
-    return keras_tuner.HyperParameters.from_config({"space": declared, "values": values})
+    return stored(trial.user_attrs[DECLARED], TrialRecord.from_json(trial.user_attrs[RECORD]).values)
 
 
 def _space_name(hypermodel: Any) -> str:
