@@ -243,7 +243,7 @@ def work(task: Task, display: Display) -> None:
             f"the study {config.name!r} trains with the callbacks {', '.join(config.callbacks) or 'none'}; it was "
             f"given {', '.join(classes) or 'none'}; from Python study.resume({config.name!r}, callbacks=[...]) goes on"
         )
-    if config.workers:
+    if task.workers:
         try:
             pickle.dumps((task.spaces, task.callbacks))
         except Exception as error:  # whatever a user's objects raise

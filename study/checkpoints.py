@@ -40,11 +40,13 @@ class CheckpointFile:
         file: Where.
         owner_key: Says whose training it is; a file of another's is not used.
         warn: Told in a line when a checkpoint cannot be used or written; the training goes on all the same.
+        check: Called before one is written; what it raises ends the training.
     """
 
     file: Path
     owner_key: str
     warn: Callable[[str], None]
+    check: Callable[[], None] = lambda: None
     _writing: Thread | None = field(default=None, init=False)
     _failure: Exception | None = field(default=None, init=False)
     _warned: bool = field(default=False, init=False)
@@ -72,6 +74,7 @@ class CheckpointFile:
         Its arrays must be copies: nothing may change them any more.
         """
         self.wait()
+        self.check()
         self._writing = Thread(target=self._write, args=(checkpoint,))
         self._writing.start()
 

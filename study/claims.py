@@ -1,12 +1,16 @@
 """Who trains what. A running trial names its owner; it is taken up by another only when its owner is dead.
 
-On one host the process decides: is it alive? Elsewhere a lease does, which its owner renews. Claims are made under
-the study's lock (`storage.claim_lock`), so the same trial is not claimed twice and no budget is overdrawn.
+On one host the process decides: is it alive? Elsewhere a lease does, which its owner renews after each epoch. Claims
+are made and ended under the study's lock (`storage.exclusively`), so the same trial is not claimed twice and no budget
+is overdrawn. Whoever was only slow, and finds another in its place, has lost its trial and leaves it alone.
 """
 
+import json
 import os
 import platform
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,14 +20,20 @@ import optuna
 import psutil
 from optuna.trial import FrozenTrial, TrialState
 
+from study import queries
+from study import storage as storage_room
+from study.config import StudyConfig
+from study.queries import Running, UnderWay
 from study.records import OWNER
 
-LEASE_SECONDS = 600.0
-"""How long an owner on another host is believed to be alive without a word from it."""
 LEASE_EPOCHS = 3
 """A lease covers at least so many of the longest epoch."""
 MOST_DEATHS = 3
 """Workers that may die in a trial before it counts as failed."""
+
+
+class Lost(Exception):
+    """Another has taken up this process's trial, which it had not heard of for longer than its lease."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,16 @@ class Owner:
     supervisor: Process
     """Who replaces the process when it dies, and releases its trial; itself where nobody does."""
     expires: float
-    """When the lease ends, seconds since 1970. Asked on other hosts only."""
+    """When the lease ends, seconds since 1970 (`storage.now`). Asked on other hosts only."""
+    lease: float = 0.0
+    """How long it is, seconds."""
+    place: str = ""
+    """What a cluster has placed it as."""
 
-    def is_dead(self) -> bool:
-        """Whether nobody trains its trial any more, nor will release it."""
+    def is_dead(self, now: float) -> bool:
+        """Whether nobody trains its trial any more, nor will release it, at `storage.now`."""
         if self.host != host():
-            return time.time() > self.expires
+            return now > self.expires
         return self.boot != _boot() or not (self.process.is_alive() or self.supervisor.is_alive())
 
     def to_json(self) -> dict[str, Any]:
@@ -90,6 +104,8 @@ class Owner:
             "process": [self.process.pid, self.process.started],
             "supervisor": [self.supervisor.pid, self.supervisor.started],
             "expires": self.expires,
+            "lease": self.lease,
+            "place": self.place,
         }
 
     @classmethod
@@ -101,66 +117,132 @@ class Owner:
             process=Process(*values["process"]),
             supervisor=Process(*values["supervisor"]),
             expires=values["expires"],
+            lease=values.get("lease", 0.0),
+            place=values.get("place", ""),
         )
 
 
 class Claims:
-    """The running trials of an Optuna study.
+    """The running trials of an Optuna study, and the one among them that this process trains.
 
     Args:
         study: Its study.
         supervisor: Who watches over this process.
+        lease: Seconds that an owner elsewhere is believed to be alive without a word from it.
+        place: What this process is placed as by a cluster, once at a time; empty where none does.
     """
 
-    def __init__(self, study: optuna.Study, supervisor: Process) -> None:
-        self._study = study
+    def __init__(
+        self, study: optuna.Study, supervisor: Process, lease: float = StudyConfig.lease, place: str = ""
+    ) -> None:
+        self._storage = study._storage
+        self._study_name = study.study_name
         self._supervisor = supervisor
+        self._lease = lease
+        self._place = place
         self._me = Process.current()
-        self._expires = 0.0
-        self._heard = time.monotonic()
-        self._longest = 0.0
+        self._trial_id = -1
+        self._deaths: list[str] = []
+        self._written = ""
+        self._renewed = self._heard = self._longest = 0.0
 
-    def free(self) -> list[FrozenTrial]:
+    def under_way(self) -> UnderWay:
+        """The study as it must be known to claim a trial of it."""
+        return queries.under_way(self._storage, self._study_name)
+
+    def free(self) -> list[Running]:
         """Running trials that nobody trains, by number."""
-        return list(filter(self.is_free, self._running()))
+        return self.free_of(self.under_way().running)
 
-    def held(self) -> list[FrozenTrial]:
+    def held(self) -> list[Running]:
         """Running trials that another process trains."""
-        return [trial for trial in self._running() if not self.is_free(trial)]
+        running = self.under_way().running
+        free = {trial.number for trial in self.free_of(running)}
+        return [trial for trial in running if trial.number not in free]
 
-    def mark(self, trial: optuna.Trial) -> None:
-        """Name this process as the owner of a trial; called under the lock, before the trial is trained."""
+    def free_of(self, running: Sequence[Any]) -> list[Any]:
+        """Those of some running trials that nobody trains; the trials are Optuna's or `Running`."""
+        owners = [(trial, owner_of(trial)) for trial in running]
+        elsewhere = any(owner is not None and owner.host != host() for _, owner in owners)
+        now = storage_room.now(self._storage) if elsewhere else 0.0
+        return [trial for trial, owner in owners if owner is None or self._succeeds(owner) or owner.is_dead(now)]
+
+    def _succeeds(self, owner: Owner) -> bool:
+        """Whether it was this process, or the one in whose place this one was put."""
+        same = owner.host == host() and owner.process == self._me
+        return same or (bool(self._place) and owner.place == self._place)
+
+    def mark(self, trial_id: int, before: dict[str, Any] | None = None) -> None:
+        """Name this process as the owner of a trial; called under the lock, before the trial is trained.
+
+        Args:
+            trial_id: The storage's number for it.
+            before: Its attribute so far.
+        """
+        self._trial_id, self._deaths = trial_id, list((before or {}).get("deaths", []))
         self._heard, self._longest = time.monotonic(), 0.0
-        self._write(trial)
+        last = owner_in(before or {})
+        if last is not None and last.host != host():
+            # Its lease ran out, perhaps because its epochs are longer: the next one shall not lose it the same way.
+            self._longest = 2 * last.lease / LEASE_EPOCHS
+        owner = self._owner()
+        self._storage.set_trial_user_attr(trial_id, OWNER, owner)
+        self._written, self._renewed = json.dumps(owner), self._heard
 
-    def hand_back(self, trial: optuna.Trial) -> None:
-        """Let others take up a trial of one's own."""
-        trial.set_user_attr(OWNER, {"deaths": deaths(trial)})
+    def hand_back(self) -> None:
+        """Let others take up the trial.
 
-    def renew(self, trial: optuna.Trial) -> None:
-        """Called after each epoch: prolongs the lease when a third of it is over."""
+        Raises:
+            Lost: it is not this process's any more.
+        """
+        self._replace({"deaths": self._deaths})
+
+    def renew(self) -> None:
+        """Prolong the lease; called after each epoch.
+
+        Raises:
+            Lost: another has taken up the trial.
+        """
         now = time.monotonic()
         self._longest, self._heard = max(self._longest, now - self._heard), now
-        if self._expires - time.time() < max(LEASE_SECONDS, LEASE_EPOCHS * self._longest) * 2 / 3:
-            self._write(trial)
+        self._replace(self._owner())
 
-    def _write(self, trial: optuna.Trial) -> None:
-        self._expires = time.time() + max(LEASE_SECONDS, LEASE_EPOCHS * self._longest)
-        owner = Owner(host(), _boot(), self._me, self._supervisor, self._expires)
-        trial.set_user_attr(OWNER, owner.to_json() | {"deaths": deaths(trial)})
+    def keep(self) -> None:
+        """Renew the lease where a third of it is over; called where one waits, and before a file is written.
 
-    def _running(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        Raises:
+            Lost: as `renew`.
+        """
+        if time.monotonic() - self._renewed > self._lease / 3:
+            self._replace(self._owner())
 
-    def is_free(self, trial: FrozenTrial) -> bool:
-        """Whether nobody trains a running trial."""
-        owner = owner_of(trial)
-        return owner is None or owner.process == self._me or owner.is_dead()
+    def ends(self) -> bool:
+        """Called under the lock, before the trial is ended: False where it has ended already, and the answer to that
+        was lost on its way.
+
+        Raises:
+            Lost: another has taken up the trial.
+        """
+        self._replace(json.loads(self._written))
+        return self._storage.get_trial(self._trial_id).state == TrialState.RUNNING
+
+    def _owner(self) -> dict[str, Any]:
+        lease = max(self._lease, LEASE_EPOCHS * self._longest)
+        expires = storage_room.now(self._storage) + lease
+        owner = Owner(host(), _boot(), self._me, self._supervisor, expires, lease, self._place)
+        return owner.to_json() | {"deaths": self._deaths}
+
+    def _replace(self, owner: dict[str, Any]) -> None:
+        """In one step, for another may do the same."""
+        written, began = json.dumps(owner), time.monotonic()
+        if not queries.replace_attribute(self._storage, self._trial_id, OWNER, self._written, written):
+            raise Lost
+        self._written, self._renewed = written, began
 
 
-def owner_of(trial: FrozenTrial) -> Owner | None:
+def owner_of(trial: FrozenTrial | Running) -> Owner | None:
     """Who trains a trial; None where nobody has claimed it or its owner was found dead."""
-    return owner_in(trial.user_attrs.get(OWNER, {}))
+    return owner_in(trial.owner if isinstance(trial, Running) else trial.user_attrs.get(OWNER, {}))
 
 
 def owner_in(values: dict[str, Any]) -> Owner | None:
@@ -168,7 +250,7 @@ def owner_in(values: dict[str, Any]) -> Owner | None:
     return Owner.from_json(values) if "process" in values else None
 
 
-def deaths(trial: FrozenTrial | optuna.Trial) -> list[str]:
+def deaths(trial: FrozenTrial) -> list[str]:
     """How the workers died that trained a trial while their supervisor lived."""
     return list(trial.user_attrs.get(OWNER, {}).get("deaths", []))
 
@@ -182,23 +264,26 @@ def release(study: optuna.Study, process: Process, how: str | None) -> list[Froz
         The trials in which so many have died that they are to be given up.
     """
     storage, given_up = study._storage, []
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+    for trial in queries.under_way(storage, study.study_name).running:
         owner = owner_of(trial)
         if owner is not None and owner.host == host() and owner.process == process:
-            died = [*deaths(trial), *([how] if how else [])]
-            storage.set_trial_user_attr(trial._trial_id, OWNER, {"deaths": died})
+            died = [*trial.owner.get("deaths", []), *([how] if how else [])]
+            storage.set_trial_user_attr(trial.trial_id, OWNER, {"deaths": died})
             if len(died) >= MOST_DEATHS:
-                given_up.append(study.get_trials(deepcopy=False)[trial.number])
+                given_up.append(storage.get_trial(trial.trial_id))
     return given_up
 
 
 @cache
 def host() -> str:
-    """This machine, or the container that this is: one that shares the host's name has process numbers of its own."""
-    try:
-        return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return platform.node()
+    """This machine, or the container that this is: one that shares the host's name has process numbers of its own, and
+    machines of one name are told by their installation."""
+    parts = [platform.node()]
+    with suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    with suppress(OSError):
+        parts.append(Path("/etc/machine-id").read_text().strip())
+    return " ".join(parts)
 
 
 @cache

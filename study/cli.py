@@ -1,6 +1,8 @@
 """The commands. Nothing heavy is imported at module level: `study --help` answers at once."""
 
 import json
+import os
+import re
 import shlex
 import sys
 import time
@@ -9,6 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
@@ -18,7 +21,7 @@ from study.errors import Interrupted, StudyError
 
 if TYPE_CHECKING:
     from study.progress import Display
-    from study.session import Task
+    from study.session import Cluster, Task
 
 app = typer.Typer(
     add_completion=False,
@@ -41,6 +44,16 @@ Workers = Annotated[
     str | None,
     typer.Option(metavar="W", help="Worker processes; auto is one a core; 0 trains in this one."),
 ]
+Join = Annotated[int | None, typer.Option(metavar="W", help="Workers that 'study worker' adds. [default: 0]")]
+Lease = Annotated[
+    str | None,
+    typer.Option(help="After which a worker elsewhere without a word has lost its trial. [default: 10m]"),
+]
+ClusterAddress = Annotated[
+    str | None, typer.Option("--cluster", help="Place the workers on a Ray cluster: auto or ray://HOST:10001.")
+]
+Cpus = Annotated[float, typer.Option("--cpus-per-worker", help="On a cluster.")]
+Gpus = Annotated[float, typer.Option("--gpus-per-worker", help="On a cluster; 0.25 lets four share one.")]
 MemoryLimit = Annotated[str | None, typer.Option(help="Of a worker, as 4GB; a trial that needs more fails.")]
 AllowDrift = Annotated[
     bool,
@@ -49,6 +62,10 @@ AllowDrift = Annotated[
 TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of each trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path("runs")
+PASSWORD = re.compile(r"((?:--storage=)?postgres(?:ql)?(?:\+\w+)?://[^:/@?]*):([^/?]*)@")
+"""In an argument."""
+WAIT_SECONDS = 2.0
+"""Between two looks whether a study is there."""
 
 
 class Direction(StrEnum):
@@ -101,6 +118,11 @@ def run(
     ] = StudyConfig.objective,
     direction: Annotated[Direction | None, typer.Option(help="Which way a metric of yours is better.")] = None,
     workers: Workers = "auto",
+    join: Join = None,
+    lease: Lease = None,
+    cluster: ClusterAddress = None,
+    cpus_per_worker: Cpus = 1.0,
+    gpus_per_worker: Gpus = 0.0,
     memory_limit: MemoryLimit = None,
     precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = StudyConfig.precision,
     tensorboard: TensorBoard = None,
@@ -112,8 +134,9 @@ def run(
     from study import results
     from study import storage as storage_room
     from study.session import Task
-    from study.workers import parse as parse_workers
 
+    url = storage_room.storage_url(home, storage)
+    placed = _cluster(cluster, cpus_per_worker, gpus_per_worker, url)
     config = StudyConfig(
         name=name,
         spaces=tuple(space) if space else StudyConfig.spaces,
@@ -130,14 +153,14 @@ def run(
         pruner=pruner,
         objective=objective,
         objective_direction=direction.value if direction else None,
-        workers=_parsed(workers, parse_workers),
+        workers=_workers(workers, placed),
         memory_limit=_parsed(memory_limit, parse_size),
         precision=precision,
+        **_given(join=join, lease=_lease(lease)),
     )
     storage_room.check_places(home, name, storage)
-    url = storage_room.storage_url(home, storage)
     results.refuse_existing(storage_room.open_storage(url), config.name)
-    _work(Task(config, home, url, create=True, tensorboard=tensorboard), quiet)
+    _work(Task(config, home, url, create=True, tensorboard=tensorboard, cluster=placed), quiet)
 
 
 @app.command()
@@ -147,6 +170,11 @@ def resume(
     timeout: Timeout = None,
     seeds: Annotated[int | None, typer.Option(help="Finals per finalist.")] = None,
     workers: Workers = None,
+    join: Join = None,
+    lease: Lease = None,
+    cluster: ClusterAddress = None,
+    cpus_per_worker: Cpus = 1.0,
+    gpus_per_worker: Gpus = 0.0,
     memory_limit: MemoryLimit = None,
     manual_dir: ManualDir = None,
     data_dir: DataDir = None,
@@ -158,19 +186,22 @@ def resume(
 ) -> None:
     """Go on where a study stopped: search, then finals, then report."""
     from study.session import Task
-    from study.workers import parse as parse_workers
 
     stored, url = _stored(name, home, storage)
+    placed = _cluster(cluster, cpus_per_worker, gpus_per_worker, url)
     changes = _given(
         trials=trials,
         timeout=_parsed(timeout, parse_duration),
         seeds=seeds,
-        workers=_parsed(workers, parse_workers),
+        workers=None if workers is None else _workers(workers, placed),
+        join=join,
+        lease=_lease(lease),
         memory_limit=_parsed(memory_limit, parse_size),
         manual_dir=absolute(manual_dir),
         data_dir=absolute(data_dir),
     )
-    task = Task(stored.changed(**changes), home, url, allow_drift=allow_drift, tensorboard=tensorboard)
+    config = stored.changed(**changes)
+    task = Task(config, home, url, allow_drift=allow_drift, tensorboard=tensorboard, cluster=placed)
     _work(task, quiet)
 
 
@@ -190,6 +221,39 @@ def evaluate(
     stored, url = _stored(name, home, storage)
     config = replace(stored, **_given(manual_dir=absolute(manual_dir), data_dir=absolute(data_dir)))
     _work(Task(config, home, url, search=False, allow_drift=allow_drift), quiet)
+
+
+@app.command()
+def worker(
+    name: Name,
+    workers: Annotated[str, typer.Option(metavar="W", help="Worker processes here; auto is one a core.")] = "1",
+    finals: Annotated[bool, typer.Option(help="Make finals too; their files are kept under this --home.")] = True,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the study where there is none yet.")] = False,
+    manual_dir: ManualDir = None,
+    data_dir: DataDir = None,
+    allow_drift: AllowDrift = False,
+    home: Home = HOME,
+    storage: Storage = None,
+    quiet: Quiet = False,
+) -> None:
+    """Join a study from this machine: train what is left, and leave when nothing is."""
+    from study import api
+    from study.session import Task
+    from study.workers import parse as parse_workers
+
+    processes = _parsed(workers, parse_workers)
+    while wait and not _is_there(name, home, storage):
+        time.sleep(WAIT_SECONDS)
+    stored, url = _stored(name, home, storage)
+    config = replace(stored, **_given(manual_dir=absolute(manual_dir), data_dir=absolute(data_dir)))
+    task = Task(config, home, url, allow_drift=allow_drift, processes=processes, joins=True, finals=finals)
+    with _display(quiet) as display:
+        try:
+            api.work(task, display)
+        except Interrupted:
+            display.warn("stopped; what was under way was handed back")
+            raise
+        display.warn(f"nothing is left to train in {name}")
 
 
 @app.command()
@@ -367,7 +431,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def entry_point() -> None:
     """The console script."""
+    _hide_passwords()
     sys.exit(main())
+
+
+def _hide_passwords() -> None:
+    """Begin anew without the password of a URL among the arguments: they can be read by everybody on the machine. It
+    goes to where the server's own programs look for it."""
+    words = [PASSWORD.sub(r"\1@", word) for word in sys.orig_argv]
+    if words != sys.orig_argv:
+        found = next(match for match in map(PASSWORD.match, sys.orig_argv) if match)
+        os.environ["PGPASSWORD"] = unquote(found[2])
+        os.execv(sys.executable, words)
 
 
 def _stored(name: str, home: Path, storage: str | None) -> tuple[StudyConfig, str]:
@@ -381,15 +456,69 @@ def _stored(name: str, home: Path, storage: str | None) -> tuple[StudyConfig, st
     return stored, url
 
 
+def _cluster(address: str | None, cpus: float, gpus: float, url: str) -> "Cluster | None":
+    """Where workers are placed.
+
+    Raises:
+        StudyError: it cannot be such a place.
+    """
+    from study import extras
+    from study import storage as storage_room
+    from study.session import Cluster
+
+    if address is None:
+        return None
+    if address != "auto" and not address.startswith("ray://"):
+        raise StudyError(f"--cluster is auto or ray://HOST:10001; it was given {address!r}")
+    if cpus < 0 or gpus < 0:
+        raise StudyError("--cpus-per-worker and --gpus-per-worker must be at least 0")
+    extras.check("--cluster")
+    if not storage_room.serves_many_hosts(url):
+        raise StudyError(
+            "an SQLite database has one host; with --cluster give --storage postgresql+psycopg://USER@HOST/DATABASE"
+        )
+    return Cluster(address, cpus, gpus)
+
+
+def _workers(text: str | None, placed: "Cluster | None") -> Any:
+    """A number of workers, or as many as suit this machine or the cluster."""
+    from study.workers import parse
+
+    if placed is not None and text == "auto":
+        from study import cluster
+
+        return cluster.fitting(placed)
+    if placed is not None and text == "0":
+        raise StudyError("--workers 0 trains in this process; with --cluster give at least 1, or auto")
+    return _parsed(text, parse)
+
+
+def _is_there(name: str, home: Path, storage: str | None) -> bool:
+    """Whether a study is stored."""
+    from study import storage as storage_room
+
+    database = storage_room.open_database(storage_room.storage_url(home, storage))
+    try:
+        return name in storage_room.read_configs(database)
+    finally:
+        if database is not None:
+            database.dispose()
+
+
+def _display(quiet: bool) -> "Display":
+    from study.progress import Display, LastingConsole
+
+    return Display(LastingConsole(), quiet=quiet)
+
+
 def _work(task: "Task", quiet: bool) -> None:
     """Search, finals and report of a study."""
     from study import api
     from study import storage as storage_room
-    from study.progress import Display, LastingConsole
 
     began = time.time()
     config, home, url = task.config, task.home, task.url
-    with Display(LastingConsole(), quiet=quiet) as display:
+    with _display(quiet) as display:
         try:
             api.work(task, display)
         except Interrupted:  # Typer turns it into exit code 130
@@ -449,6 +578,9 @@ def _resume_command(task: "Task") -> str:
         words += ["--home", str(home)]
     if url != storage_room.storage_url(home, None):
         words += ["--storage", storage_room.shown_url(url)]
+    if task.cluster is not None:
+        words += ["--cluster", task.cluster.address, "--cpus-per-worker", f"{task.cluster.cpus:g}"]
+        words += ["--gpus-per-worker", f"{task.cluster.gpus:g}"]
     if task.tensorboard is not None:
         words += ["--tensorboard", str(task.tensorboard)]
     if task.allow_drift:
@@ -465,7 +597,8 @@ def _usage(error: Any) -> str:
     if command == "study resume" and option in _options_of_run():
         return (
             f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout, --seeds, --workers, "
-            "--memory-limit, --manual-dir, --data-dir, --tensorboard, --allow-drift, --home, --storage and --quiet"
+            "--join, --lease, --cluster, --memory-limit, --manual-dir, --data-dir, --tensorboard, --allow-drift, "
+            "--home, --storage and --quiet"
         )
     return f"{message}; '{command} --help' lists what it takes"
 
@@ -485,6 +618,10 @@ def _complain(message: str, exit_code: int) -> int:
 def _given(**options: Any) -> dict[str, Any]:
     """The options that were given; the others keep their defaults."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _lease(text: str | None) -> Any:
+    return _parsed(text, lambda given: parse_duration(given, "--lease"))
 
 
 def _parsed(text: str | None, parse: Callable[[str], Any]) -> Any:

@@ -18,7 +18,7 @@ Direction = Literal["maximize", "minimize"]
 OBJECTIVES: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
 DIRECTIONS = dict.fromkeys(("maximize", "minimize"))
 PRECISIONS = dict.fromkeys(("float32", "mixed_float16", "mixed_bfloat16"))
-CHANGEABLE = ("trials", "timeout", "seeds", "workers", "memory_limit", "manual_dir", "data_dir")
+CHANGEABLE = ("trials", "timeout", "seeds", "workers", "join", "memory_limit", "lease", "manual_dir", "data_dir")
 """Fields that a resume may change."""
 MOST_WORKERS = 256
 LEAST_MEMORY = 10**9
@@ -65,8 +65,13 @@ class StudyConfig:
     """The cut of the validation set follows from it."""
     workers: int = 1
     """Worker processes; 0 trains in the process of the command."""
+    join: int = 0
+    """Workers that `study worker` adds to those; more may come, and none need to."""
     memory_limit: int | None = None
     """Bytes a worker may hold; a trial that needs more fails. None is no limit."""
+    lease: float = 600.0
+    """Seconds without a word from a worker on another host after which its trial is taken up; never less than three
+    of its longest epoch."""
     precision: str = "float32"
     """Keras's dtype policy; a mixed one pays on GPUs that have tensor cores."""
     callbacks: tuple[str, ...] = ()
@@ -89,11 +94,11 @@ class StudyConfig:
             raise StudyError(f"each search space is tuned once; --space was given {', '.join(self.spaces)}")
         if FINALS in self.spaces:
             raise StudyError(f"{FINALS} is no search space's name; give it another")
-        for option in ("trials", "epochs", "seeds", "workers", "seed", "split_seed"):
+        for option in ("trials", "epochs", "seeds", "workers", "join", "seed", "split_seed"):
             if not isinstance(getattr(self, option), int):
                 flag = option.replace("_", "-")
                 raise StudyError(f"--{flag} is a whole number; it was given {getattr(self, option)!r}")
-        for option, least in (("trials", 1), ("epochs", 1), ("seeds", 1), ("workers", 0)):
+        for option, least in (("trials", 1), ("epochs", 1), ("seeds", 1), ("workers", 0), ("join", 0)):
             if getattr(self, option) < least:
                 raise StudyError(f"--{option} must be at least {least}; it was given {getattr(self, option)}")
         if self.workers > MOST_WORKERS:
@@ -107,6 +112,8 @@ class StudyConfig:
             )
         if self.timeout is not None and self.timeout <= 0:
             raise StudyError(f"--timeout must be more than 0 seconds; it was given {self.timeout:g}")
+        if self.lease < 1:
+            raise StudyError(f"--lease must be at least 1 second; it was given {self.lease:g}")
         for option in ("seed", "split_seed"):
             if not 0 <= getattr(self, option) < 2**32:
                 flag = option.replace("_", "-")
@@ -211,7 +218,7 @@ def check_choice(what: str, given: str, known: Mapping[str, Any]) -> None:
         raise StudyError(f"{what} must be one of {', '.join(known)}; it was given {given!r}")
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, option: str = "--timeout") -> float:
     """Seconds of `90`, `90s`, `30m`, `2h` or `1h30m`.
 
     Raises:
@@ -221,7 +228,7 @@ def parse_duration(text: str) -> float:
     parts = {unit: int(number or 0) for unit, number in match.groupdict().items()} if match else {}
     seconds = parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60 + parts.get("seconds", 0)
     if seconds <= 0:
-        raise StudyError(f"--timeout is a duration such as 90s, 30m or 1h30m; it was given {text!r}")
+        raise StudyError(f"{option} is a duration such as 90s, 30m or 1h30m; it was given {text!r}")
     return float(seconds)
 
 

@@ -2,26 +2,27 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import keras_tuner
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
+from study import environment, queries, training
 from study import storage as storage_room
-from study import training
+from study.claims import Lost
 from study.epochs import EpochLog
-from study.errors import StudyError, StudyFailure, one_line, traceback_end
+from study.errors import Interrupted, StudyError, StudyFailure, one_line, traceback_end
 from study.hyperparameters import TrialHyperParameters
 from study.pruners import LOOK_STEP, PRUNERS
 from study.records import DECLARED, LOOK, RECORD, TrialRecord, plain
-from study.results import FINISHED
 from study.samplers import BASELINE_NUMBER, ORACLES, SAMPLERS, KeyedSampler, first_to_know, known_from
-from study.session import Session
+from study.session import Pause, Session
 
 FAILURES_IN_A_ROW = 10
 JUDGE_SECONDS = 0.05
-"""Between two looks whether the trials that one is judged by have got as far."""
+"""At least, between two looks whether the trials that one is judged by have got as far."""
 PATIENCE_SECONDS = 30.0
 """How long a worker waits for somebody else to take up a trial that nobody trains, before it leaves its own for it."""
 
@@ -38,12 +39,13 @@ def search(session: Session) -> None:
         StudyError: a space whose models do not report the objective.
     """
     searches = [_Search(session, space) for space in session.config.spaces]
+    pause = Pause()
     while True:
-        for each in searches:
-            each.run()
+        if sum(each.run() for each in searches):
+            pause = Pause()
         if not any(each.is_under_way() for each in searches):
             return
-        session.wait()
+        session.wait(pause)
 
 
 class _Left(Exception):
@@ -62,7 +64,7 @@ class _Search:
         self.scores_itself = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
         """Whether its `fit` may return an objective that no epoch logs."""
         self.baseline: dict[str, Any] = {}
-        self.back = known_from(config.workers)
+        self.back = known_from(config.workers + config.join)
         sampler = KeyedSampler(
             SAMPLERS[config.sampler], lambda *key: config.seed_for(space, "sampler", *key), self.baseline, self.back,
             session.declared[space],
@@ -71,67 +73,76 @@ class _Search:
         self.study = storage_room.load(session.storage, config.study_name(space), sampler=sampler, pruner=self.pruner)
         self.claims = session.claims(self.study)
         self._said = False
+        self._best: float | None = None
+        self._best_due = 0.0
 
-    def run(self) -> None:
-        """Train trials as long as there are some to claim."""
-        session = self.session
+    def run(self) -> int:
+        """Train trials as long as there are some to claim, and return how many those were."""
+        session, trained = self.session, 0
         while True:
             session.between_trials()
             self._refuse_failures()
-            trial = self._claim()
-            if trial is None:
+            claimed = session.exclusively(self._claim)
+            if claimed is None:
                 break
-            self._train(trial)
+            trial = self._trial(*claimed)
+            try:
+                self._train(trial)
+            except Lost:
+                session.display.say(f"{self.space}  trial {trial.number} was taken up by another worker")
+            trained += 1
         if session.out_of_time(self.space) and self._finished() < session.config.trials and not self._said:
             self._said = True
             if session.task.first:
                 session.display.say(
                     f"{self.space}: the timeout is used up with {self._finished()} of {session.config.trials} trials"
                 )
+        return trained
 
     def is_under_way(self) -> bool:
         """Whether another process trains a trial of the space, or one was left that there is time for."""
-        left = self.claims.free() and not self.session.out_of_time(self.space)
-        return bool(left or self.claims.held())
+        running = self.claims.under_way().running
+        free = len(self.claims.free_of(running))
+        return len(running) > free or (free > 0 and not self.session.out_of_time(self.space))
 
-    def _claim(self) -> optuna.Trial | None:
-        """The trial that a dead process left under its own number, or a new one; None where there is none to have, or
-        none before others have ended."""
-        session = self.session
-        with session.claiming():
-            if session.out_of_time(self.space):
-                return None
-            # One look at the trials: one that ends between two looks would be counted by neither.
-            trials = self._trials(TrialState.RUNNING, *FINISHED)
-            running = [each for each in trials if each.state == TrialState.RUNNING]
-            free = list(filter(self.claims.is_free, running))
-            if free:
-                # Its stored parameters are returned when it asks again.
-                trial = optuna.Trial(self.study, free[0]._trial_id)
-            elif len(trials) < session.config.trials and all(
-                first_to_know(each.number, self.back) > len(trials) for each in running
-            ):
-                trial = self.study.ask()
-            else:
-                return None
-            self.claims.mark(trial)
-            return trial
+    def _claim(self) -> tuple[int, bool] | None:
+        """A trial by the storage's number for it, and whether it is new: the one that a dead process left, an enqueued
+        one or a new one. None where there is none to have, or none before others have ended."""
+        session, storage = self.session, self.session.storage
+        if session.out_of_time(self.space):
+            return None
+        # One look at the trials: one that ends between two looks would be counted by neither.
+        known = self.claims.under_way()
+        for left in self.claims.free_of(known.running):
+            # Its stored parameters are returned when it asks again.
+            self.claims.mark(left.trial_id, left.owner)
+            return left.trial_id, False
+        too_early = any(first_to_know(each.number, self.back) <= known.begun for each in known.running)
+        if known.begun >= session.config.trials or too_early:
+            return None
+        # As `Study.ask` does, without reading every trial.
+        enqueued = next(
+            (each for each in known.waiting if storage.set_trial_state_values(each, TrialState.RUNNING)), None
+        )
+        trial_id = storage.create_new_trial(self.study._study_id) if enqueued is None else enqueued
+        self.claims.mark(trial_id)
+        return trial_id, enqueued is None
+
+    def _trial(self, trial_id: int, new: bool) -> optuna.Trial:
+        self.study._thread_local.cached_all_trials = None  # what Optuna keeps of the others, for one trial
+        if not new:
+            self.study.get_trials(deepcopy=False)  # Optuna's cache must know a trial before it asks
+        return optuna.Trial(self.study, trial_id)
 
     def _finished(self) -> int:
-        return len(self._trials(*FINISHED))
-
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=states)
+        return self.claims.under_way().finished
 
     def _refuse_failures(self) -> None:
         """Stop where nothing but failures has come out of this session's last trials."""
-        ended = [
-            (trial.datetime_complete, trial.state)
-            for trial in self._trials(*FINISHED)
-            if trial.datetime_complete and trial.datetime_complete.timestamp() >= self.session.began
-        ]
-        last = [state for _, state in sorted(ended, key=lambda pair: pair[0])[-FAILURES_IN_A_ROW:]]
-        if len(last) == FAILURES_IN_A_ROW and set(last) == {TrialState.FAIL}:
+        last = queries.last_ended(self.session.storage, self.study.study_name, FAILURES_IN_A_ROW)
+        if len(last) == FAILURES_IN_A_ROW and all(
+            state == TrialState.FAIL.name and ended >= self.session.began for state, ended in last
+        ):
             name = self.session.config.name
             raise StudyFailure(
                 f"{FAILURES_IN_A_ROW} trials of {self.space} failed in a row; 'study status {name}' says why, "
@@ -145,7 +156,7 @@ class _Search:
         hp = TrialHyperParameters(trial, self.baseline if trial.number == BASELINE_NUMBER else None)
         log, began = EpochLog(), time.monotonic()
         reporter = _Reporter(self, trial, log)
-        checkpoint = session.checkpoint(self.space, trial, seed)
+        checkpoint = session.checkpoint(self.space, trial, seed, self.claims)
         error = traceback = None
         session.display.item(f"{self.space} trial {trial.number}", config.epochs)
         fatal: StudyError | None = None
@@ -162,6 +173,7 @@ class _Search:
                 history=log.history,
                 seed=seed,
                 worker=session.worker,
+                device=environment.device(),
                 error=error,
                 traceback=traceback,
             )
@@ -191,9 +203,13 @@ class _Search:
         except _Left:
             if session.out_of_time(self.space):
                 session.display.say(f"{self.space}  trial {trial.number} is left at epoch {log.saved} for a resume")
-            self.claims.hand_back(trial)
+            self.claims.hand_back()
             return
-        except (*storage_room.FAILURES, StudyFailure):
+        except Interrupted:
+            with suppress(Lost):
+                self.claims.hand_back()
+            raise
+        except (*storage_room.FAILURES, StudyFailure, Lost):
             raise
         except StudyError as caught:
             state, error = TrialState.FAIL, str(caught)
@@ -208,14 +224,20 @@ class _Search:
                 missing = _missing(config.objective, log.history)
                 error, fatal = str(missing), missing if trial.number == BASELINE_NUMBER else None
         ended = record()
-        trial.set_user_attr(RECORD, ended.to_json())
-        if config.sampler in ORACLES or session.task.keep_weights:
-            trial.set_user_attr(DECLARED, hp.declared())
+        value = best[1] if best and state == TrialState.COMPLETE else None
+
+        def tell() -> None:
+            if not self.claims.ends():
+                return
+            trial.set_user_attr(RECORD, ended.to_json())
+            if config.sampler in ORACLES or session.task.keep_weights:
+                trial.set_user_attr(DECLARED, hp.declared())
+            self.study.tell(trial, value, state=state)
+
+        session.exclusively(tell)
         if session.task.keep_weights and state != TrialState.COMPLETE:
             for suffix in (".h5", ".json"):
                 session.weights(self.space, trial.number).with_suffix(suffix).unlink(missing_ok=True)
-        value = best[1] if best and state == TrialState.COMPLETE else None
-        self.study.tell(trial, value, state=state)
         checkpoint.remove()
         self._show(trial.number, state, ended, best[1] if best else None)
         if fatal is not None:
@@ -223,8 +245,7 @@ class _Search:
 
     def _show(self, number: int, state: TrialState, record: TrialRecord, value: float | None) -> None:
         config = self.session.config
-        complete = [trial.value for trial in self._trials(TrialState.COMPLETE) if trial.value is not None]
-        best = (max if config.direction == "maximize" else min)(complete, default=None)
+        best = self._best_after(value if state == TrialState.COMPLETE else None)
         shown_best = f"best {best:.4f}" if best is not None else ""
         what = "failed" if state == TrialState.FAIL else state.name.lower()
         result = record.error or (f"{config.objective} {value:.4f}" if value is not None else "")
@@ -237,6 +258,17 @@ class _Search:
             best=shown_best,
         )
 
+    def _best_after(self, value: float | None) -> float | None:
+        """The best value so far; the study is asked for it a hundredth of the time at the most."""
+        config = self.session.config
+        if (began := time.monotonic()) >= self._best_due:
+            found = queries.best(self.session.storage, self.study.study_name, config.direction)
+            self._best = found[1] if found else None
+            self._best_due = began + 100 * (time.monotonic() - began)
+        known = [each for each in (self._best, value) if each is not None]
+        self._best = (max if config.direction == "maximize" else min)(known, default=None)
+        return self._best
+
 
 class _Reporter:
     """Reports each epoch of a trial to the study, has it judged, and listens for the end."""
@@ -246,18 +278,20 @@ class _Reporter:
         self._session = search.session
         self._trial = trial
         self._log = log
-        self._reported = max(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values, default=0)
+        self._reported = max(trial.storage.get_trial(trial._trial_id).intermediate_values, default=0)
 
     def look(self, logs: dict[str, float]) -> None:
         """Called once within the first epoch with the training metrics so far: the objective's is judged."""
         value = logs.get(self._session.config.objective.removeprefix("val_"))
         if value is None or self._reported:
             return
+        self._search.claims.keep()
         if LOOK not in self._trial.user_attrs:
             self._trial.set_user_attr(LOOK, value)
         self._judge(LOOK_STEP)
 
     def __call__(self, epoch: int, logs: dict[str, float]) -> None:
+        self._search.claims.renew()
         objective = self._session.config.objective
         if objective not in logs:
             if not self._search.scores_itself:
@@ -281,7 +315,6 @@ class _Reporter:
         """To the next epoch, unless this was the last, or something ends the trial here."""
         if epoch == self._session.config.epochs:
             return  # there is nothing left to save or to lose, unless `fit` trains for longer by itself
-        self._search.claims.renew(self._trial)
         if judged:
             self._judge(epoch)
         self._session.interruption.check()
@@ -293,16 +326,17 @@ class _Reporter:
         search, session = self._search, self._session
         began = time.monotonic()
         patient_until = began + PATIENCE_SECONDS
+        pause = Pause(JUDGE_SECONDS)
         while awaited := search.pruner.awaited(search.study, self._trial.number, step):
-            free = any(map(search.claims.is_free, awaited))
+            free = bool(search.claims.free_of(awaited))
             if not free:
                 patient_until = time.monotonic() + PATIENCE_SECONDS
             if session.out_of_time(search.space) and (free or self._log.saved == step):
                 raise _Left
             if time.monotonic() > patient_until:
                 raise _Left
-            session.wait(JUDGE_SECONDS)
-            search.claims.renew(self._trial)
+            session.wait(pause)
+            search.claims.keep()
         self._log.seconds -= time.monotonic() - began  # training it took no longer
         if self._trial.should_prune():
             raise optuna.TrialPruned

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,13 @@ def _processor() -> str:
     return next(names, platform.machine())
 
 
+def device() -> str:
+    """What this process trains on: the name of its GPU, or CPU."""
+    found = _accelerator()
+    return "CPU" if found == "none" else found
+
+
+@cache
 def _accelerator() -> str:
     import tensorflow as tf
 

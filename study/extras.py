@@ -6,6 +6,8 @@ from study.errors import StudyError
 
 NEEDED = {
     "--sampler gp": ("torch", "gp"),
+    "--storage postgresql": ("psycopg", "postgres"),
+    "--cluster": ("ray", "ray"),
     "--tensorboard": ("tensorboard", "tensorboard"),
     "--to mlflow": ("mlflow", "mlflow"),
     "notes": ("optuna_dashboard", "dashboard"),

@@ -5,6 +5,7 @@ seed. A final is a trial of the study's finals; like any other it is claimed, sa
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,18 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from study import artifacts, results, training
+from study import artifacts, environment, results, training
 from study import storage as storage_room
 from study.checkpoints import CheckpointFile
-from study.claims import Claims
+from study.claims import Claims, Lost
 from study.datasets import Dataset, Images
 from study.epochs import EpochLog
-from study.errors import StudyFailure, one_line
+from study.errors import Interrupted, StudyFailure, one_line
 from study.files import write_whole
 from study.hyperparameters import TrialHyperParameters
-from study.records import BASELINE, ERROR, FINAL, RECORD, TUNED, FinalRecord, TrialRecord, file_name, model_file
+from study.records import BASELINE, ERROR, FINAL, OWNER, RECORD, TUNED, FinalRecord, TrialRecord, file_name, model_file
 from study.samplers import BASELINE_NUMBER
-from study.session import Session
+from study.session import Pause, Session
 
 
 @dataclass(frozen=True)
@@ -103,44 +104,50 @@ class _Finals:
         session = self.session
         session.growth.forget()
         session.display.phase("finals", *self._counts())
+        pause = Pause()
         while True:
             session.between_trials()
-            claimed = self._claim()
+            claimed = session.exclusively(self._claim)
             if claimed is not None:
-                self._make(*claimed)
+                try:
+                    self._make(*claimed)
+                except Lost:
+                    session.display.say(f"final {claimed[0].number} was taken up by another worker")
+                pause = Pause()
             elif self.claims.held():
-                session.wait()
+                session.wait(pause)
             else:
                 return
 
     def _claim(self) -> tuple[optuna.Trial, Finalist, int] | None:
         """A final that a dead process left, or the next one that nobody makes."""
         session = self.session
-        with session.claiming():
-            todo = {(*finalist.key, seed_index): (finalist, seed_index) for finalist, seed_index in self._plan()}
-            # One look at the trials: one that ends between two looks would be missed by both.
-            trials = self.study.get_trials(deepcopy=False)
-            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-            free = list(filter(self.claims.is_free, running))
-            done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-            held = [trial for trial in running if trial not in free]
-            for trial in [*done, *held, *results.failed(trials, session.began)]:
-                todo.pop(_key(trial), None)
-            for trial in free:
-                if _key(trial) in todo:
-                    return self._claimed(trial._trial_id, *todo[_key(trial)])
-                # Its finalist is none any more: the study went on to another winner.
-                self.study.tell(trial.number, state=TrialState.FAIL)
-            if not todo:
-                return None
-            key, chosen = next(iter(todo.items()))
-            template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={FINAL: list(key)})
-            return self._claimed(session.storage.create_new_trial(self.study._study_id, template), *chosen)
+        todo = {(*finalist.key, seed_index): (finalist, seed_index) for finalist, seed_index in self._plan()}
+        # One look at the trials: one that ends between two looks would be missed by both.
+        trials = self.study.get_trials(deepcopy=False)
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        free = self.claims.free_of(running)
+        numbers = {trial.number for trial in free}
+        done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        held = [trial for trial in running if trial.number not in numbers]
+        for trial in [*done, *held, *results.failed(trials, session.began)]:
+            todo.pop(_key(trial), None)
+        for trial in free:
+            if _key(trial) in todo:
+                return self._claimed(trial._trial_id, trial.user_attrs.get(OWNER), *todo[_key(trial)])
+            # Its finalist is none any more: the study went on to another winner.
+            self.study.tell(trial.number, state=TrialState.FAIL)
+        if not todo:
+            return None
+        key, chosen = next(iter(todo.items()))
+        template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={FINAL: list(key)})
+        return self._claimed(session.storage.create_new_trial(self.study._study_id, template), None, *chosen)
 
-    def _claimed(self, trial_id: int, finalist: Finalist, seed_index: int) -> tuple[optuna.Trial, Finalist, int]:
-        trial = optuna.Trial(self.study, trial_id)
-        self.claims.mark(trial)
-        return trial, finalist, seed_index
+    def _claimed(
+        self, trial_id: int, owner: dict[str, Any] | None, finalist: Finalist, seed_index: int
+    ) -> tuple[optuna.Trial, Finalist, int]:
+        self.claims.mark(trial_id, owner)
+        return optuna.Trial(self.study, trial_id), finalist, seed_index
 
     def _plan(self) -> list[tuple[Finalist, int]]:
         """Every final, in the order in which they are made."""
@@ -158,7 +165,7 @@ class _Finals:
         session.display.item(f"{finalist}, seed {seed_index}", finalist.epochs)
         # The same seed for every finalist: their differences are paired.
         seed = session.config.seed_for("finals", seed_index)
-        checkpoint = session.checkpoint("finals", trial, seed)
+        checkpoint = session.checkpoint("finals", trial, seed, self.claims)
         if self._everything is None or self._test is None:
             self._everything, self._test = self.dataset.train_and_validation(), self.dataset.test()
         try:
@@ -179,12 +186,21 @@ class _Finals:
                 f"{finalist}  seed {seed_index}  test accuracy {record.accuracy:.4f}  "
                 f"{record.errors} errors in {record.test_images}  {record.seconds:.1f} s"
             )
-        except (*storage_room.FAILURES, StudyFailure):
+        except Interrupted:
+            with suppress(Lost):
+                self.claims.hand_back()
+            raise
+        except (*storage_room.FAILURES, StudyFailure, Lost):
             raise
         except Exception as error:  # whatever a user's HyperModel raises
             line = f"{finalist}, seed {seed_index}: {one_line(error)}"
-            trial.set_user_attr(ERROR, line)
-            self.study.tell(trial, state=TrialState.FAIL)
+
+            def tell() -> None:
+                if self.claims.ends():
+                    trial.set_user_attr(ERROR, line)
+                    self.study.tell(trial, state=TrialState.FAIL)
+
+            session.exclusively(tell)
         checkpoint.remove()
         done, total = self._counts()
         session.display.finished("finals", f"final  {line}", done=done, total=total)
@@ -194,23 +210,29 @@ class _Finals:
     ) -> None:
         """Files first, then the record. Under the lock: the model that is kept is the best of those stored."""
         session = self.session
+
+        def tell() -> None:
+            if not self.claims.ends():
+                return
+            rivals = [
+                other.accuracy
+                for other in results.finals(session.storage, session.config)
+                if other.finalist == record.finalist
+            ]
+            still_chosen = record.finalist in {finalist.key for finalist in finalists(session)}
+            if record.role == TUNED and still_chosen and record.accuracy > max(rivals, default=-1.0):
+                write_whole(session.folder / model_file(record.space), model.save)
+                artifacts.upload(session.task.home, trial, [session.folder / model_file(record.space)])
+            trial.set_user_attr(RECORD, record.to_json())
+            self.study.tell(trial, record.accuracy)
+
         try:
+            self.claims.keep()
             file = session.folder / record.predictions
             write_whole(file, lambda draft: _save_arrays(draft, predictions))
             artifacts.upload(session.task.home, trial, [file])
             artifacts.upload_confusion(session.task.home, trial, record.confusion)
-            with session.claiming():
-                rivals = [
-                    other.accuracy
-                    for other in results.finals(session.storage, session.config)
-                    if other.finalist == record.finalist
-                ]
-                still_chosen = record.finalist in {finalist.key for finalist in finalists(session)}
-                if record.role == TUNED and still_chosen and record.accuracy > max(rivals, default=-1.0):
-                    write_whole(session.folder / model_file(record.space), model.save)
-                    artifacts.upload(session.task.home, trial, [session.folder / model_file(record.space)])
-                trial.set_user_attr(RECORD, record.to_json())
-                self.study.tell(trial, record.accuracy)
+            session.exclusively(tell)
         except OSError as error:
             raise StudyFailure(
                 f"{error.filename or session.folder} cannot be written ({error.strerror or error}); what is finished "
@@ -240,7 +262,7 @@ def _final(
 
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
         session.display.epoch(epoch, "")
-        claims.renew(trial)
+        claims.renew()
         if epoch < finalist.epochs:
             session.interruption.check()
 
@@ -283,6 +305,7 @@ def _final(
         confusion=confusion.tolist(),
         predictions=f"predictions/{file_name(finalist.space)}-{finalist.role}-{finalist.trial}-seed{seed_index}.npz",
         worker=session.worker,
+        device=environment.device(),
     )
     kept: dict[str, NDArray[Any]] = {
         "probabilities": probabilities,

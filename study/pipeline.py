@@ -79,8 +79,7 @@ def feed(
         if not any(isinstance(each, keras.callbacks.History) for each in others):
             others.append(keras.callbacks.History())  # Keras would add its own after the last
         order_seed = seed if given.pop("shuffle", True) else None
-        batches = _Batches(train.x, given.pop("y"), given.pop("batch_size", None) or 32, order_seed)
-        given["x"] = batches.dataset()
+        batches = _Batches(_pixels(train), given.pop("y"), given.pop("batch_size", None) or 32, order_seed)
         given["callbacks"] = [_EpochNumber(batches, seed), *others]
         if last in callbacks:
             given["callbacks"].append(last)
@@ -91,9 +90,12 @@ def feed(
         if validation is not None and isinstance(held_out, tuple) and held_out[0] is validation.scaled:
             given["validation_data"] = _validation_batches(validation, *held_out[1:])
             given.pop("validation_batch_size", None)
-        _create_variables(model, batches)
+        created = _create_variables(model, batches)
         fuse(model)
-        if _takes_many_steps(model):
+        many = _takes_many_steps(model)
+        # Keras makes an iterator, which a training function of ours does not ask: there is nothing to trace for it.
+        given["x"] = tf.data.Dataset.range(batches.count) if many and created else batches.dataset()
+        if many:
             steps = 1 if any(map(_acts_on_batches, others)) else STEPS_PER_EXECUTION
             look = on_look if last in callbacks and batches.count >= LEAST_STEPS else None
             given["callbacks"].insert(0, _ManySteps(model, batches, steps, look))
@@ -105,11 +107,11 @@ def feed(
 class _Batches:
     """The batches of one epoch: every image once, the last batch smaller; in their own order where `seed` is None."""
 
-    def __init__(self, x: NDArray[np.uint8], y: NDArray[Any], size: int, seed: int | None) -> None:
+    def __init__(self, pixels: tf.Tensor, y: NDArray[Any], size: int, seed: int | None) -> None:
         self.size = size
         self.count = math.ceil(len(y) / size)
         self._seed = seed
-        self._pixels, self._targets = tf.constant(x), tf.constant(y)
+        self._pixels, self._targets = pixels, tf.constant(y)
         self._order = tf.Variable(tf.range(len(y), dtype=tf.int64), trainable=False)
 
     def begin(self, epoch: int) -> None:
@@ -209,10 +211,10 @@ def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:
     return any(getattr(type(callback), hook, None) is not getattr(keras.callbacks.Callback, hook) for hook in hooks)
 
 
-def _create_variables(model: keras.Model, batches: _Batches) -> None:
-    """TensorFlow traces a step twice when variables are created in its first call."""
+def _create_variables(model: keras.Model, batches: _Batches) -> bool:
+    """TensorFlow traces a step twice when variables are created in its first call. Whether all are there now."""
     if not model.built or model.optimizer is None:
-        return
+        return False
     model.optimizer.build(model.trainable_variables)
     shape = getattr(model, "output_shape", None)
     plain = type(model).compute_metrics is keras.Model.compute_metrics
@@ -220,11 +222,21 @@ def _create_variables(model: keras.Model, batches: _Batches) -> None:
         x, y = batches[0]
         model.compute_metrics(x[:1], y[:1], tf.zeros((1, *shape[1:])))
         model.reset_metrics()
+        return True
+    return False
+
+
+def _pixels(images: Images) -> tf.Tensor:
+    """The pixels as TensorFlow has them: copied once, not for each trial."""
+    kept = vars(images)
+    if "tensor" not in kept:
+        kept["tensor"] = tf.constant(images.x)
+    return kept["tensor"]
 
 
 def _validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Dataset:
     """Large batches in their own order; `targets` are labels, and sample weights where there are some."""
-    batches = tf.data.Dataset.from_tensor_slices((images.x, *targets)).batch(evaluation_batch(images))
+    batches = tf.data.Dataset.from_tensor_slices((_pixels(images), *targets)).batch(evaluation_batch(images))
     return batches.map(lambda x, *y: (_scale(x), *y)).prefetch(1)
 
 

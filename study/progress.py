@@ -121,6 +121,43 @@ def _look_away() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class RemoteDisplay(Display):
+    """A display whose calls are shown by another process.
+
+    Args:
+        send: Takes the name of a method of `Display`, its arguments and its options to that process.
+        worker: The number of this one.
+    """
+
+    def __init__(self, send: Callable[[str, tuple[Any, ...], dict[str, Any]], None], worker: int) -> None:
+        self._send = send
+        self._worker = worker
+
+    def phase(self, name: str, done: int, total: int) -> None:
+        self._tell("phase", name, done, total)
+
+    def item(self, name: str, epochs: int, worker: int = 0) -> None:
+        self._tell("item", name, epochs, worker=self._worker)
+
+    def epoch(self, epoch: int, note: str, worker: int = 0) -> None:
+        self._tell("epoch", epoch, note, worker=self._worker)
+
+    def finished(self, phase: str, line: str, *, done: int, total: int, best: str = "") -> None:
+        self._tell("finished", phase, line, done=done, total=total, best=best)
+
+    def say(self, line: str) -> None:
+        self._tell("say", line)
+
+    def warn(self, line: str) -> None:
+        self._tell("warn", line)
+
+    def refresh(self) -> None:
+        """The other process does."""
+
+    def _tell(self, call: str, *arguments: Any, **options: Any) -> None:
+        self._send(call, arguments, options)
+
+
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -50,6 +50,8 @@ class TrialRecord:
     """Of the initial weights, the order of images, dropout and augmentation."""
     worker: str
     """Host and process that trained it."""
+    device: str = ""
+    """The GPU that trained it, or CPU."""
     error: str | None = None
     """Why the trial failed, in a line."""
     traceback: str | None = None
@@ -95,6 +97,8 @@ class FinalRecord:
     """File of the class probabilities, relative to the study's folder."""
     worker: str
     """Host and process that trained and tested it."""
+    device: str = ""
+    """The GPU that did, or CPU."""
 
     @property
     def accuracy(self) -> float:

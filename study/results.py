@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from study import claims
+from study import claims, queries
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import StudyError
@@ -95,7 +95,7 @@ def progress(source: Source, config: StudyConfig) -> dict[str, Any]:
         "dataset": config.dataset,
         "objective": config.objective,
         "spaces": [_of_space(source, config, space) for space in config.spaces],
-        "finals": storage_room.overview(source, config.finals_name, "maximize").counts.get("COMPLETE", 0),
+        "finals": queries.overview(source, config.finals_name, "maximize").counts.get("COMPLETE", 0),
         "seeds": config.seeds,
     }
 
@@ -151,6 +151,7 @@ def table(storage: BaseStorage, config: StudyConfig) -> "pandas.DataFrame":
                     "parameters": kept.parameters if kept else None,
                     "seconds": kept.seconds if kept else None,
                     "seed": kept.seed if kept else None,
+                    "device": kept.device if kept else None,
                     "error": kept.error if kept else None,
                     **{f"hp.{name}": value for name, value in (kept.values if kept else {}).items()},
                 }
@@ -195,10 +196,11 @@ def export(storage: BaseStorage, config: StudyConfig, file: Path) -> int:
 
 
 def _of_space(source: Source, config: StudyConfig, space: str) -> dict[str, Any]:
-    overview = storage_room.overview(source, config.study_name(space), config.direction)
+    overview = queries.overview(source, config.study_name(space), config.direction)
     counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
     owners = list(map(claims.owner_in, overview.owners))
-    trained = sum(owner is not None and not owner.is_dead() for owner in owners)
+    now = storage_room.now(source) if owners else 0.0
+    trained = sum(owner is not None and not owner.is_dead(now) for owner in owners)
     finished = sum(counts.values())
     number, value = overview.best or (None, None)
     return {

@@ -1,14 +1,14 @@
 """One process at work on a study: what its search and its finals share, and how it comes to be."""
 
 import copy
+import gc
 import platform
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import optuna
 import psutil
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from study.datasets import Dataset
     from study.training import Examples, SearchData
 
+Result = TypeVar("Result")
+
 POLL_SECONDS = 0.5
-WAIT_SECONDS = 0.2
-"""For another process, before one looks again."""
+SAID_EVERY = 60
+"""Seconds after which a wait is put into words again."""
 RECYCLE_GROWTH = 512 * 2**20
 """Bytes by which a worker may grow after its first trial before a fresh one, which takes seconds to start, takes its
 place: TensorFlow keeps a little of each model."""
@@ -42,6 +44,16 @@ LIMIT_PARTS = 8
 
 class Recycled(Exception):
     """This worker has grown too large; another goes on in its place."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where Ray places workers, and what each is given."""
+
+    address: str
+    """`auto` or `ray://HOST:PORT`."""
+    cpus: float = 1.0
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,14 @@ class Task:
     """Search before the finals."""
     allow_drift: bool = False
     """Go on under other versions than the study was started with."""
+    processes: int | None = None
+    """Worker processes here, where those are others than the definition says."""
+    joins: bool = False
+    """Join a study that another command leads: change nothing of its definition."""
+    cluster: "Cluster | None" = None
+    """Where its workers are placed; None for this machine."""
+    place: str = ""
+    """What a worker is placed as, once at a time: whoever is placed as the same comes after it."""
     first: bool = True
     """Whether it speaks for all workers, and prepares what they share."""
     supervisor: Process | None = None
@@ -74,6 +94,29 @@ class Task:
     """Where each trial is logged for TensorBoard."""
     keep_weights: bool = False
     """Keep the weights of each complete trial's best epoch."""
+
+    @property
+    def workers(self) -> int:
+        """Worker processes; 0 is this one."""
+        return self.config.workers if self.processes is None else self.processes
+
+
+class Pause:
+    """Between two looks at what others do: a tenth of what one has waited, within bounds. Many who wait for long shall
+    not keep the storage busy by looking.
+
+    Args:
+        least: Seconds.
+        most: Seconds.
+    """
+
+    def __init__(self, least: float = 0.2, most: float = 2.0) -> None:
+        self._least, self._most = least, most
+        self._began = time.monotonic()
+
+    def seconds(self) -> float:
+        """The next one."""
+        return min(max(self._least, (time.monotonic() - self._began) / 10), self._most)
 
 
 class Growth:
@@ -131,25 +174,25 @@ class Session:
 
     def claims(self, study: optuna.Study) -> Claims:
         """The running trials of one of the study's Optuna studies."""
-        return Claims(study, self.task.supervisor or Process.current())
+        return Claims(study, self.task.supervisor or Process.current(), self.config.lease, self.task.place)
 
-    @contextmanager
-    def claiming(self) -> Iterator[None]:
-        """Held while a trial is chosen and marked as this process's own."""
+    def exclusively(self, action: Callable[[], Result]) -> Result:
+        """Choose and mark a trial as this process's own, or end it; see `storage.exclusively`."""
 
         def waiting(seconds: float) -> None:
             self.interruption.check()
-            if round(seconds) % storage_room.BUSY_SECONDS == 0:
+            if round(seconds) % SAID_EVERY == 0:
                 self.display.warn(f"another process holds the study's lock since {round(seconds)} s; waiting for it")
 
-        with storage_room.claim_lock(self.task.home, self.task.url, self.config.name, waiting):
-            yield
+        task = self.task
+        return storage_room.exclusively(self.storage, task.home, task.url, self.config.name, action, waiting)
 
-    def checkpoint(self, what: str, trial: optuna.Trial, seed: int) -> CheckpointFile:
-        """The checkpoint of a trial of `what` (a space, or finals)."""
+    def checkpoint(self, what: str, trial: optuna.Trial, seed: int, claims: Claims) -> CheckpointFile:
+        """The checkpoint of a trial of `what` (a space, or finals) that this process has claimed."""
         began = trial.datetime_start
         key = f"{trial.study.study_name} {trial.number} {began.isoformat() if began else 0} {seed}"
-        return CheckpointFile(self.folder / checkpoint_path(what, trial.number), key, self.display.warn)
+        file = self.folder / checkpoint_path(what, trial.number)
+        return CheckpointFile(file, key, self.display.warn, claims.keep)
 
     def weights(self, space: str, number: int) -> Path:
         """Where the weights of a trial's best epoch are kept."""
@@ -191,14 +234,14 @@ class Session:
         if self.growth.look() > most and self.task.supervisor is not None:
             raise Recycled
 
-    def wait(self, seconds: float = WAIT_SECONDS) -> None:
+    def wait(self, pause: "Pause") -> None:
         """For other processes, a moment.
 
         Raises:
             Interrupted: by a signal.
         """
         self.interruption.check()
-        time.sleep(seconds)
+        time.sleep(pause.seconds())
 
 
 def prepare(task: Task, display: Display, interruption: Interruption) -> Session:
@@ -232,6 +275,8 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         for hp in declared.values():
             refuse_repeated(hp)
     fingerprint = fingerprints.of_study(config, data.parts, declared)
+    gc.collect()
+    gc.freeze()  # what there is now stays, but for the database: Keras looks for garbage before each model
     interruption.check()
     if task.create:
         attributes = {
@@ -270,11 +315,13 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
 def _begin(session: Session) -> None:
     """Store what a resume changed, and delete the checkpoints of trials that have ended."""
     config = session.config
-    with session.claiming():
+
+    def begin() -> None:
         stored = storage_room.read_config(session.storage, config.name)
-        # A budget may grow only; another command may have raised it meanwhile.
-        grown = {name: max(getattr(stored, name), getattr(config, name)) for name in ("trials", "seeds")}
-        storage_room.update_config(session.storage, replace(config, **grown))
+        if not session.task.joins:
+            # A budget may grow only; another command may have raised it meanwhile.
+            grown = {name: max(getattr(stored, name), getattr(config, name)) for name in ("trials", "seeds")}
+            storage_room.update_config(session.storage, replace(config, **grown))
         running = {
             Path(checkpoint_path(what, trial.number)).name
             for what, name in zip([*config.spaces, "finals"], config.study_names, strict=True)
@@ -283,6 +330,8 @@ def _begin(session: Session) -> None:
             )
         }
         sweep(session.folder / "checkpoints", running)
+
+    session.exclusively(begin)
     for folder in (session.folder, session.folder / "models", session.folder / "predictions"):
         sweep_drafts(folder)
 

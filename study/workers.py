@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -28,13 +29,14 @@ from study import claims, results
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import Interrupted, StudyError, StudyFailure, one_line
-from study.progress import Display
+from study.progress import Display, RemoteDisplay
 from study.records import ERROR, RECORD, TrialRecord
 from study.session import POLL_SECONDS, Recycled, Session, Task, checkpoint_path, prepare
 from study.signals import STOPPING, Interruption, raise_interrupted
 
 WORKER_BYTES = 2 * 2**30
 """Memory that a worker may come to need."""
+GPUS = "CUDA_VISIBLE_DEVICES"
 MOST_FITTING = 16
 """Workers; the more there are, the less each of their trials knows of the others."""
 MOST_DEATHS_AT_START = 20
@@ -50,13 +52,22 @@ def fitting() -> int:
     """Worker processes that suit this machine: one a core, each with one thread, where there is memory for them.
 
     Measured on 2 cores (tests/benchmarks/workers.py), trials an hour of one worker with both cores and of two with one
-    each: 891 and 1,802 in the `dense` space, 1,578 and 2,440 in `cnn` on a tenth of the images. With a GPU: one.
+    each: 891 and 1,802 in the `dense` space, 1,578 and 2,440 in `cnn` on a tenth of the images. With GPUs: one each.
     """
-    if any(Path("/dev").glob("nvidia[0-9]*")):
-        return 1
+    if found := gpus():
+        return len(found)
     in_memory = psutil.virtual_memory().available // WORKER_BYTES
     cores: int = joblib.cpu_count(only_physical_cores=True)
     return max(1, min(cores, in_memory, MOST_FITTING))
+
+
+def gpus() -> list[str]:
+    """The GPUs of this machine that may be used, by what CUDA calls them."""
+    allowed = os.environ.get(GPUS)
+    if allowed is not None:
+        return [each.strip() for each in allowed.split(",") if each.strip() not in ("", "-1")]
+    devices = [device.name.removeprefix("nvidia") for device in Path("/dev").glob("nvidia[0-9]*")]
+    return sorted(filter(str.isdecimal, devices), key=int)
 
 
 def parse(text: str) -> int:
@@ -74,14 +85,20 @@ def parse(text: str) -> int:
 
 
 def run(task: Task, display: Display) -> None:
-    """Search and finals of a study, by as many worker processes as its definition says, or by this process for 0.
+    """Search and finals of a study: by workers on a cluster where the task names one, otherwise by as many worker
+    processes as it says, or by this process for 0.
 
     Raises:
         Interrupted: by a signal; what was under way goes on with a resume.
         StudyError: what cannot be used; nothing was begun.
         StudyFailure: the study stopped; what is finished is kept.
     """
-    if task.config.workers:
+    if task.cluster is not None:
+        from study import cluster
+
+        cluster.run(task, task.cluster, display)
+        return
+    if task.workers:
         _Supervisor(task, display).run()
         return
     interruption = Interruption(display.warn, at_once=raise_interrupted)
@@ -104,35 +121,6 @@ def _work(session: Session) -> None:
         finals.evaluate(session)
 
 
-class _RemoteDisplay(Display):
-    """A display whose calls are shown by the supervisor."""
-
-    def __init__(self, pipe: Connection, index: int) -> None:
-        self._pipe = pipe
-        self._index = index
-
-    def phase(self, name: str, done: int, total: int) -> None:
-        self._send("phase", name, done, total)
-
-    def item(self, name: str, epochs: int, worker: int = 0) -> None:
-        self._send("item", name, epochs, worker=self._index)
-
-    def epoch(self, epoch: int, note: str, worker: int = 0) -> None:
-        self._send("epoch", epoch, note, worker=self._index)
-
-    def finished(self, phase: str, line: str, *, done: int, total: int, best: str = "") -> None:
-        self._send("finished", phase, line, done=done, total=total, best=best)
-
-    def say(self, line: str) -> None:
-        self._send("say", line)
-
-    def warn(self, line: str) -> None:
-        self._send("warn", line)
-
-    def _send(self, call: str, *arguments: Any, **options: Any) -> None:
-        _tell(self._pipe, SHOW, call, arguments, options)
-
-
 def _tell(pipe: Connection, *message: Any) -> None:
     with contextlib.suppress(OSError):  # the supervisor is gone, and this process about to follow
         pipe.send(message)
@@ -143,7 +131,7 @@ def _worker(task: Task, index: int, pipe: Connection) -> None:
     for number in set(STOPPING) - {signal.SIGTERM}:  # a terminal sends them to every process; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow_supervisor, daemon=True).start()
-    display = _RemoteDisplay(pipe, index)
+    display = RemoteDisplay(partial(_tell, pipe, SHOW), index)
     interruption = Interruption(lambda line: None, at_once=None)
     message: tuple[Any, ...] = (STOPPED,)
     with interruption.listening((signal.SIGTERM,)):
@@ -232,7 +220,7 @@ class _Supervisor:
         self._storage: BaseStorage | None = None
 
     def run(self) -> None:
-        count = self._task.config.workers
+        count = self._task.workers
         with self._interruption.listening():
             try:
                 for index in range(count):
@@ -259,7 +247,7 @@ class _Supervisor:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_worker, args=(task, index, theirs))
-        with _share_of_cores(self._task.config.workers), _signals_held_back():
+        with _share_of_machine(self._task.workers, index), _signals_held_back():
             process.start()
         theirs.close()
         assert process.pid is not None
@@ -342,7 +330,9 @@ class _Supervisor:
             return
         storage = self._storage_of_study()
         assert storage is not None
-        with storage_room.claim_lock(self._task.home, self._task.url, config.name, lambda seconds: None):
+        folder = self._task.home / config.name
+
+        def release() -> None:
             for what, name in zip([*config.spaces, None], config.study_names, strict=True):
                 study = storage_room.load(storage, name)
                 for trial in claims.release(study, worker.identity, how):
@@ -353,9 +343,10 @@ class _Supervisor:
                     else:
                         storage.set_trial_user_attr(trial._trial_id, ERROR, f"final {trial.number}: {text}")
                     study.tell(trial.number, state=TrialState.FAIL)
-                    folder = self._task.home / config.name
                     (folder / checkpoint_path(what or "finals", trial.number)).unlink(missing_ok=True)
                     self._display.warn(f"{what or 'finals'} trial {trial.number} is given up: {text}")
+
+        storage_room.exclusively(storage, self._task.home, self._task.url, config.name, release, lambda seconds: None)
 
     def _storage_of_study(self) -> BaseStorage | None:
         """The storage, once the study of this definition is in it."""
@@ -424,19 +415,24 @@ def _how(exitcode: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _share_of_cores(workers: int) -> Iterator[None]:
-    """Environment in which a process that is started uses its share of the cores, and of a GPU what it needs."""
+def _share_of_machine(workers: int, index: int) -> Iterator[None]:
+    """Environment in which worker `index` of so many uses its share of the cores, one of several GPUs, and of that
+    what it needs, so that others may have it too."""
     share = str(max(1, joblib.cpu_count() // workers))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     wanted = (dict.fromkeys(names, share) if workers > 1 else {}) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    before = {name: os.environ.get(name) for name in wanted}
+    before = {name: os.environ.get(name) for name in (*wanted, GPUS)}
     os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
+    if workers > 1 and len(found := gpus()) > 1:
+        os.environ[GPUS] = found[index % len(found)]
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

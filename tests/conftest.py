@@ -26,10 +26,31 @@ from study import environment
 
 environment.import_tensorflow()
 
+import servers
 import tiny
-from helpers import Command
+from helpers import SERVER, Command, placed
 
 from study import cli
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of our own."""
+    parser.addoption("--postgresql", action="store_true", help="keep the studies of tests/faults on PostgreSQL")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """A PostgreSQL server that all tests of a process share."""
+    if servers.programs() is None:
+        pytest.skip("PostgreSQL's server is not installed")
+    with servers.serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _where_studies_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.config.getoption("--postgresql"):
+        monkeypatch.setenv(SERVER, request.getfixturevalue("server").url)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +73,7 @@ def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 
     def run(*words: str) -> tuple[int, str, str]:
         here = ["--workers", "0"] if words[:1] == ("run",) and "--workers" not in words else []
-        code = cli.main([*map(str, words), *here])
+        code = cli.main([*placed(home, map(str, words)), *here])
         output = capsys.readouterr()
         return code, output.out, output.err
 

@@ -7,7 +7,8 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"keras", "keras_tuner", "tensorflow", "tensorflow_datasets"}
 LIGHT = (
     "records", "config", "errors", "epochs", "extras", "files", "checkpoints", "claims", "signals", "storage",
-    "results", "samplers", "progress", "workers", "artifacts", "notes", "mlflow_runs", "cli",
+    "results", "samplers", "queries", "sqlite", "postgresql", "cluster", "progress", "workers",
+    "artifacts", "notes", "mlflow_runs", "cli",
 )  # fmt: skip
 
 
@@ -62,10 +63,17 @@ def test_light_rooms_import_nothing_heavy() -> None:
         assert not tops(ROOT / "study" / f"{name}.py") & HEAVY, name
 
 
+def test_ray_is_imported_where_it_is_used() -> None:
+    """At module level of one room, which is imported when a cluster is asked for."""
+    knows = [file.name for package in ("study", "search_spaces", "reports") for file in files(package)
+             if "ray" in tops(file)]  # fmt: skip
+    assert knows == ["cluster.py"]
+
+
 def test_only_the_storage_knows_sqlalchemy() -> None:
     knows = [file.name for package in ("study", "search_spaces", "reports") for file in files(package)
              if "sqlalchemy" in tops(file)]  # fmt: skip
-    assert knows == ["storage.py"]
+    assert knows == ["postgresql.py", "queries.py", "sqlite.py", "storage.py"]
 
 
 def test_only_the_finals_read_the_test_images() -> None:

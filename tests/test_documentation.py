@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import servers
 import tiny
 from helpers import Command
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SERVER = "postgresql+psycopg://tuner@db.example/studies"
+CLUSTER = re.compile(r"--cluster auto --workers .*|--workers \d+ --join \d+")
+"""Cut down to this machine; tests/faults has a cluster."""
 AMOUNTS = {"--trials": "1", "--epochs": "1", "--seeds": "1"}
 MORE = {"--trials": "2"}
 """Of a resume, which has a larger budget."""
@@ -21,12 +25,18 @@ MORE = {"--trials": "2"}
 
 @pytest.mark.filterwarnings("default")  # as a user's own Python has them
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_block_runs(page: Path, command: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_runs(
+    page: Path, command: Command, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     tiny.write_archive(home.parent / "images.npz", side=16, channels=3, images=48)
     monkeypatch.syspath_prepend(home.parent)
     names: dict[str, object] = {}
     ran = 0
-    for kind, text in BLOCK.findall(page.read_text()):
+    whole = page.read_text()
+    if SERVER in whole:
+        url = servers.database(request.getfixturevalue("server").url, home)
+        whole = CLUSTER.sub("--workers 0", whole.replace(SERVER, url))
+    for kind, text in BLOCK.findall(whole):
         ran += 1
         named = re.match(r"# file: (\S+)\n", text)
         if kind == "sh":

@@ -131,3 +131,11 @@ class Huge(Trivial):
         units = 10 if hp.Float("size", 0.0, 1.0, default=0.0) < 0.3 else 200_000_000
         keras.ops.ones((units, 64))
         return super().build(hp)
+
+
+class Paced(Trivial):
+    """Takes half a second an epoch."""
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
+        wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: time.sleep(0.5))
+        return super().fit(hp, model, *args, callbacks=[WriteDown(), wait, *callbacks], **kwargs)

@@ -23,11 +23,10 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "support"))
 
 import numpy as np
-from helpers import study_table
+from helpers import opened, placed, studies, study_table
 from launcher import EPOCHS_FILE, MOMENT, MOMENTS
 
 from study import results
-from study import storage as storage_room
 
 NAME = "killed"
 VARIANTS = (("sha", "1"), ("median", "2"), ("median", "1"), ("sha", "2"))
@@ -63,15 +62,14 @@ def command(home: Path, *words: str, moment: str = "") -> subprocess.Popen[str]:
         "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, str(HERE / "launcher.py"), *words, "--home", str(home)],
+        [sys.executable, str(HERE / "launcher.py"), *placed(home, words), "--home", str(home)],
         env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
 
 
 def words_to_go_on(home: Path, name: str = NAME) -> tuple[str, ...]:
     """`run` until the study is there, then `resume`."""
-    storage = storage_room.open_storage(storage_room.storage_url(home, None))
-    return ("resume", name) if name in storage_room.read_configs(storage) else ("run", name, *DEFINITION)
+    return ("resume", name) if name in studies(home) else ("run", name, *DEFINITION)
 
 
 def uninterrupted(home: Path, pruner: str, workers: str) -> Outcome:
@@ -157,7 +155,7 @@ def _nothing_lost(home: Path, before: dict[str, list[Any]]) -> dict[str, list[An
     if words_to_go_on(home)[0] == "run":
         assert not before
         return before
-    storage, config = storage_room.open_study(storage_room.storage_url(home, None), NAME)
+    storage, config = opened(home, NAME)
     now = {
         space: [
             (each.number, each.datetime_complete)
@@ -172,7 +170,7 @@ def _nothing_lost(home: Path, before: dict[str, list[Any]]) -> dict[str, list[An
 
 
 def _finals(home: Path) -> dict[Any, Any]:
-    storage, config = storage_room.open_study(storage_room.storage_url(home, None), NAME)
+    storage, config = opened(home, NAME)
     found = {}
     for record in results.finals(storage, config):
         with np.load(home / NAME / record.predictions) as archive:

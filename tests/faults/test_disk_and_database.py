@@ -15,8 +15,10 @@ import optuna
 import pytest
 from helpers import Command, start, study_table
 
-from study import results
+from study import results, sqlite
 from study import storage as storage_room
+
+pytestmark = pytest.mark.skipif("config.getoption('--postgresql')", reason="of SQLite's file")
 
 RUN = ("--space", "tiny:Tiny", "--trials", "3", "--epochs", "3", "--seeds", "1")
 
@@ -124,7 +126,8 @@ def test_a_read_only_home(command: Command, archive: Path, full_disk: Path, read
     assert "cannot be written: Read-only file system; 'study report a -o FILE' writes it elsewhere" in error
     assert command("report", "a", *home, "-o", str(full_disk.parent / "report.html"))[0] == 0
     read_only(False)
-    assert command("resume", "a", "--trials", "4", *home)[0] == 0
+    outcome = command("resume", "a", "--trials", "4", *home)
+    assert outcome[0] == 0, outcome
 
 
 @pytest.mark.parametrize("command_words", [("status", "a"), ("resume", "a"), ("report", "a"), ("run", "b")])
@@ -200,7 +203,7 @@ def test_a_database_that_is_busy_longer_than_the_timeout_is_waited_for(
 ) -> None:
     wanted = whole(command, home, archive)
     command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--trials", "1")
-    monkeypatch.setattr(storage_room, "BUSY_SECONDS", 1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 1)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(home / "study.db"), "4"], stdout=subprocess.PIPE, text=True
     )
@@ -221,7 +224,7 @@ def test_readers_neither_wait_nor_are_waited_for(command: Command, home: Path, a
         began = time.monotonic()
         assert command("status", "a")[0] == 0
         assert command("report", "a")[0] == 0
-        assert time.monotonic() - began < storage_room.BUSY_SECONDS / 2
+        assert time.monotonic() - began < sqlite.BUSY_SECONDS / 2
         writer.execute("ROLLBACK")
     with closing(sqlite3.connect(home / "study.db", isolation_level=None)) as reader:
         reader.execute("BEGIN")

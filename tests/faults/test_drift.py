@@ -3,15 +3,14 @@
 import os
 import pty
 import signal
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny
-from helpers import Command, start, study_table
+from helpers import Command, opened, placed, start, storage_url, study_table
+from optuna.storages._rdb.models import BaseModel as RDBModel
 
 from study import results
 from study import storage as storage_room
@@ -27,8 +26,10 @@ def ran(command: Command, home: Path, archive: Path) -> Path:
 
 def stored(home: Path) -> list[Any]:
     """Everything in the database."""
-    with closing(sqlite3.connect(home / "study.db")) as connection:
-        return list(connection.iterdump())
+    engine = storage_room.open_database(storage_url(home))
+    assert engine is not None
+    with engine.connect() as connection:
+        return [sorted(map(str, connection.execute(table.select()).all())) for table in RDBModel.metadata.sorted_tables]
 
 
 def refused(command: Command, home: Path, *words: str) -> str:
@@ -70,7 +71,7 @@ def test_a_changed_space(command: Command, ran: Path, monkeypatch: pytest.Monkey
 
 def other_versions(home: Path, **changes: str) -> None:
     """Let the study have been started under other versions or hardware."""
-    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    storage, config = opened(home, "a")
     study = storage_room.load(storage, config.finals_name)
     study.set_user_attr("environment", {**study.user_attrs["environment"], **changes})
 
@@ -108,21 +109,23 @@ def test_a_terminal_that_is_closed_ends_the_epoch_and_loses_nothing(home: Path, 
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(home.parent)
-        os.execve(sys.executable, [sys.executable, "-m", "study", *words], environment)
-    url = storage_room.storage_url(home, None)
+        os.execve(sys.executable, [sys.executable, "-m", "study", *placed(home, words)], environment)
     shown = b""
     while b"trial 1 " not in shown:
         shown += os.read(terminal, 1000)
     os.close(terminal)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 130
-    storage, config = storage_room.open_study(url, "a")
+    storage, config = opened(home, "a")
     trials = results.trials(storage, config, "tiny:Tiny")
     assert 2 <= len(trials) < 50
     running = [trial for trial in trials if not trial.state.is_finished()]
     assert len(list((home / "a" / "checkpoints").iterdir())) == len(running) <= 1
     subprocess.run(
-        [sys.executable, "-m", "study", "status", "a"], cwd=home.parent, check=True, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "study", *placed(home, ("status", "a"))],
+        cwd=home.parent,
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
 
 
@@ -146,7 +149,7 @@ def test_a_pipe_that_nobody_reads_any_more_does_not_stop_the_study(home: Path, a
     process.stdout.readline()
     process.stdout.close()
     process.wait()
-    storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
+    storage, config = opened(home, "a")
     assert results.finished(storage, config, "tiny:Tiny") == 2
     assert len(results.finals(storage, config)) == 2
     assert (home / "a" / "report.html").is_file()

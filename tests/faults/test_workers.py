@@ -8,18 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers import start, study_table, wait_for_line
+from helpers import opened, start, studies, study_table, wait_for_line
 
 from study import claims, results
 from study import storage as storage_room
-from study.config import StudyConfig
 from study.records import LOOK
 
 TRIVIAL = ("--space", "fault_space:Trivial", "--epochs", "1", "--seeds", "1", "--sampler", "random")
-
-
-def opened(home: Path, name: str) -> tuple[storage_room.BaseStorage, StudyConfig]:
-    return storage_room.open_study(storage_room.storage_url(home, None), name)
 
 
 def exact(home: Path, name: str, space: str, trials: int) -> list[str]:
@@ -92,8 +87,7 @@ def test_a_trial_waits_for_one_whose_worker_dies(home: Path) -> None:
     """Whoever waits leaves its own trial and takes up the other, unless the one in the place of the dead is faster."""
     words = ("--space", "fault_space:LongWay", "--trials", "4", "--epochs", "2", "--seeds", "1", "--workers", "2")
     process = start(home, "run", "a", *words)
-    storage_url = storage_room.storage_url(home, None)
-    while "a" not in storage_room.read_configs(storage_room.open_storage(storage_url)):
+    while "a" not in studies(home):
         time.sleep(0.2)
     storage, config = opened(home, "a")
     while len(trials := results.trials(storage, config, "fault_space:LongWay")) < 2 or LOOK not in trials[1].user_attrs:
@@ -163,7 +157,7 @@ def test_workers_end_with_their_supervisor(home: Path) -> None:
         len(study_table(home, "a")[state["name"]]) - state["finished"],
     )
     owners = [claims.owner_of(trial) for trial in results.trials(storage, config, "fault_space:Trivial")[-2:]]
-    assert all(owner is None or owner.is_dead() for owner in owners)
+    assert all(owner is None or owner.is_dead(storage_room.now(storage)) for owner in owners)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -188,8 +182,7 @@ def test_a_second_signal_ends_at_once_and_the_study_goes_on(home: Path) -> None:
     process = start(home, "run", "a", *words)
     time.sleep(1)
     wait_for_line(process, "loading", 1)
-    storage_url = storage_room.storage_url(home, None)
-    while "a" not in storage_room.read_configs(storage_room.open_storage(storage_url)):
+    while "a" not in studies(home):
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)

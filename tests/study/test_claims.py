@@ -13,7 +13,7 @@ import pytest
 
 from study import claims
 from study import storage as storage_room
-from study.claims import Claims, Owner, Process
+from study.claims import Claims, Lost, Owner, Process
 
 ME = Process.current()
 
@@ -42,7 +42,7 @@ def dead() -> Process:
 def owned(study: optuna.Study, process: Process, supervisor: Process, **changes: object) -> optuna.trial.FrozenTrial:
     """A running trial with such an owner."""
     trial = study.ask()
-    Claims(study, ME).mark(trial)
+    Claims(study, ME).mark(trial._trial_id)
     mine = claims.owner_of(study.get_trials()[-1])
     assert mine is not None
     owner = dataclasses.replace(mine, process=process, supervisor=supervisor, **changes)
@@ -114,31 +114,68 @@ def test_on_another_host_the_lease_decides(study: optuna.Study) -> None:
     assert numbers(found.held()) == [1]
 
 
-def test_a_lease_is_renewed_when_a_third_of_it_is_over(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def expires(study: optuna.Study) -> float:
+    owner = claims.owner_of(study.get_trials()[-1])
+    assert owner is not None
+    return owner.expires
+
+
+def test_a_lease_is_renewed_with_each_epoch(study: optuna.Study) -> None:
     trial = study.ask()
     found = Claims(study, ME)
-    found.mark(trial)
+    found.mark(trial._trial_id)
+    first = expires(study)
+    found.keep()
+    assert expires(study) == first  # there is time yet
+    found.renew()
+    assert expires(study) > first
 
-    def expires() -> float:
-        owner = claims.owner_of(study.get_trials()[-1])
-        assert owner is not None
-        return owner.expires
 
-    first, clock = expires(), time.time
-    found.renew(trial)
-    assert expires() == first
-    monkeypatch.setattr(time, "time", lambda: clock() + claims.LEASE_SECONDS / 2)
-    found.renew(trial)
-    assert expires() > first + claims.LEASE_SECONDS / 3
+def test_whoever_waits_keeps_its_lease(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = study.ask()
+    found = Claims(study, ME, lease=90)
+    found.mark(trial._trial_id)
+    first, clock = expires(study), time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 31)
+    found.keep()
+    assert expires(study) > first
+
+
+def test_a_trial_that_another_has_taken_up_is_lost(study: optuna.Study) -> None:
+    trial = study.ask()
+    slow, other = Claims(study, ME), Claims(study, ME)
+    slow.mark(trial._trial_id)
+    assert slow.ends()
+    other.mark(trial._trial_id)
+    for act in (slow.ends, slow.renew, slow.hand_back):
+        with pytest.raises(Lost):
+            act()
+    assert other.ends()
+
+
+def test_a_lease_that_ran_out_elsewhere_is_doubled(study: optuna.Study) -> None:
+    """Epochs longer than the lease would cost one worker after the other its trial."""
+    owned(study, dead(), dead(), host="elsewhere", expires=time.time() - 1, lease=1000.0)
+    found = Claims(study, ME, lease=60)
+    [free] = found.free()
+    found.mark(free.trial_id, free.owner)
+    assert expires(study) - time.time() > 1900
+
+
+def test_whoever_is_placed_as_another_comes_after_it(study: optuna.Study) -> None:
+    owned(study, dead(), dead(), host="elsewhere", place="cluster/1")
+    owned(study, dead(), dead(), host="elsewhere", place="cluster/2")
+    assert numbers(Claims(study, ME, place="cluster/2").free()) == [1]
+    assert numbers(Claims(study, ME).free()) == []
 
 
 def test_a_lease_covers_long_epochs(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = study.ask()
     found = Claims(study, ME)
-    found.mark(trial)
+    found.mark(trial._trial_id)
     clock = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: clock() + 3000)
-    found.renew(trial)
+    found.renew()
     owner = claims.owner_of(study.get_trials()[-1])
     assert owner is not None
     assert owner.expires - time.time() > 2.9 * 3000
@@ -168,5 +205,5 @@ def test_a_worker_that_ended_in_good_order_has_not_died_in_its_trial(study: optu
 def test_a_claim_keeps_the_deaths_before_it(study: optuna.Study) -> None:
     trial = study.ask()
     trial.set_user_attr(claims.OWNER, {"deaths": ["killed by SIGSEGV"]})
-    Claims(study, ME).mark(optuna.Trial(study, trial._trial_id))
+    Claims(study, ME).mark(trial._trial_id, {"deaths": ["killed by SIGSEGV"]})
     assert claims.deaths(study.get_trials()[0]) == ["killed by SIGSEGV"]

@@ -92,15 +92,31 @@ def test_each_worker_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("joblib.cpu_count", lambda: 8)
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    with workers._share_of_cores(1):
+    with workers._share_of_machine(1, 0):
         assert "TF_NUM_INTRAOP_THREADS" not in os.environ
-    with workers._share_of_cores(3):
+    with workers._share_of_machine(3, 0):
         assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
         assert os.environ["OMP_NUM_THREADS"] == "2"
     assert "TF_NUM_INTRAOP_THREADS" not in os.environ
 
 
+def test_each_worker_has_a_gpu_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert workers.fitting() == 2
+    seen = []
+    for index in range(3):
+        with workers._share_of_machine(3, index):
+            seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert seen == ["2", "5", "2"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
+    with workers._share_of_machine(1, 0):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"  # one worker has what there is
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert workers.gpus() == []
+
+
 def test_workers_that_suit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("joblib.cpu_count", lambda only_physical_cores: 8)
     memory = psutil.virtual_memory()
     plenty = memory._replace(available=100 * 2**30)
@@ -112,7 +128,9 @@ def test_workers_that_suit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=0))
     assert workers.fitting() == 1
     monkeypatch.setattr("psutil.virtual_memory", lambda: plenty)
-    monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: iter([self / "nvidia0"]))
-    assert workers.fitting() == 1
+    found = [Path("/dev/nvidia0"), Path("/dev/nvidia10"), Path("/dev/nvidia2")]
+    monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: iter(found))
+    assert workers.gpus() == ["0", "2", "10"]
+    assert workers.fitting() == 3
     with pytest.raises(StudyError, match="--workers is a number or auto; it was given 'many'"):
         workers.parse("many")

@@ -4,14 +4,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import servers
 
 from study import results
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.records import LOOK
+
+SERVER = "FAULTS_SERVER"
+"""The environment variable with the URL of a PostgreSQL server, where studies are kept on one instead of in a file."""
 
 SECONDS = 60
 """Until what a test waits for must have happened."""
@@ -20,10 +25,38 @@ Command = Callable[..., tuple[int, str, str]]
 """Runs a command: exit code, standard output, standard error."""
 
 
+def storage_url(home: Path) -> str:
+    """Where the studies of a home are kept: its SQLite file, or a database of its own on the server."""
+    server = os.environ.get(SERVER)
+    return servers.database(server, home) if server else storage_room.storage_url(home, None)
+
+
+def opened(home: Path, name: str) -> tuple[storage_room.BaseStorage, StudyConfig]:
+    """A study of a home."""
+    return storage_room.open_study(storage_url(home), name)
+
+
+def studies(home: Path) -> list[str]:
+    """The studies of a home."""
+    return list(storage_room.read_configs(storage_room.open_storage(storage_url(home))))
+
+
+def placed(home: Path, words: Iterable[str]) -> tuple[str, ...]:
+    """A command with the storage that it is to use, where that is not the home's own."""
+    words = tuple(words)
+    stores = words[:1] not in (("train",), ("spaces",), ("datasets",)) and "--storage" not in words
+    return (*words, "--storage", storage_url(home)) if SERVER in os.environ and words and stores else words
+
+
 def study_table(home: Path, name: str) -> dict[str, list[Any]]:
     """What must be the same for the same study: numbers, parameters, states, values, intermediate values, real
     values and looks of every trial of each space."""
-    storage, config = storage_room.open_study(storage_room.storage_url(home, None), name)
+    return table_at(storage_url(home), name)
+
+
+def table_at(url: str, name: str) -> dict[str, list[Any]]:
+    """The same of a study in the storage of that URL."""
+    storage, config = storage_room.open_study(url, name)
     return {
         space: [
             (
@@ -43,7 +76,7 @@ def study_table(home: Path, name: str) -> dict[str, list[Any]]:
 
 def stored_config(home: Path, name: str) -> StudyConfig:
     """The definition of a study as it is stored."""
-    return storage_room.open_study(storage_room.storage_url(home, None), name)[1]
+    return opened(home, name)[1]
 
 
 def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
@@ -57,7 +90,7 @@ def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
     paths = [str(tests / "support"), str(tests / "faults"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **variables}
     return subprocess.Popen(
-        [sys.executable, "-m", "study", *words], cwd=home.parent, env=environment, text=True,
+        [sys.executable, "-m", "study", *placed(home, words)], cwd=home.parent, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
 

@@ -1,0 +1,209 @@
+"""Workers that Ray places on the nodes of a cluster.
+
+Ray decides where a worker runs, starts it again elsewhere when its node is lost, and hands out GPUs. Each is a
+supervisor with one process, as on one machine, and finds the study by its database. Code and data are expected on the
+nodes: installed, on a shared file system, or brought by `ray job submit --working-dir`.
+"""
+
+import contextlib
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.queue import Empty, Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from study import workers
+from study.config import MOST_WORKERS
+from study.errors import Interrupted, StudyError, StudyFailure, one_line
+from study.progress import Display, RemoteDisplay
+from study.session import POLL_SECONDS, Cluster, Task
+from study.signals import Interruption
+
+PASSWORD = "PGPASSWORD"
+"""Where the server's programs look for it."""
+BATCH = 1000
+"""Messages of workers that are taken at once."""
+Outcome = tuple[str, int] | None
+"""The line and exit code of a worker that was refused or failed; None where nothing was left to do."""
+
+
+def run(task: Task, cluster: Cluster, display: Display) -> None:
+    """Search and finals of a study by workers on a cluster.
+
+    Raises:
+        Interrupted: by a signal; the workers have left the cluster, and what was under way goes on with a resume.
+        StudyError: no cluster is there, or what cannot be used.
+        StudyFailure: the study stopped; what is finished is kept.
+    """
+    with _connected(cluster.address):
+        _Placement(task, cluster, display).run()
+
+
+def fitting(cluster: Cluster) -> int:
+    """How many workers the cluster as it stands has room for, at least one.
+
+    Raises:
+        StudyError: no cluster is there.
+    """
+    with _connected(cluster.address):
+        return max(1, _room(cluster))
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[None]:
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
+        raise StudyError(
+            f"there is no Ray cluster at {address} ({one_line(error, 120)}); 'ray start --head' begins one here; "
+            "--cluster is auto or ray://HOST:10001"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@dataclass
+class _Placed:
+    """A worker as Ray was asked for it."""
+
+    index: int
+    reference: Any
+
+
+class _Placement:
+    """Asks Ray for the workers, shows what they do, passes on signals."""
+
+    def __init__(self, task: Task, cluster: Cluster, display: Display) -> None:
+        self._task = task
+        self._cluster = cluster
+        self._display = display
+        self._interruption = Interruption(display.warn, at_once=self._end_at_once)
+        # On this node: it shall not be lost with one that is only lent.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        self._queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        self._session = uuid.uuid4().hex
+        self._placed: list[_Placed] = []
+        self._stopping = False
+        self._failure: StudyError | None = None
+
+    def run(self) -> None:
+        count = self._task.workers
+        self._say_how_many(count)
+        nodes = _nodes()
+        with self._interruption.listening():
+            self._place(0, first=True)
+            while self._placed:
+                ended, _ = ray.wait([each.reference for each in self._placed], timeout=POLL_SECONDS)
+                began = self._show()
+                if began and len(self._placed) == 1 and not self._stopping:
+                    # The study is there: the others join it.
+                    for index in range(1, count):
+                        self._place(index, first=False)
+                    count = 1
+                for reference in ended:
+                    self._ended(reference)
+                if self._interruption.requested:
+                    self._stop()
+                if (alive := _nodes()) < nodes:
+                    self._display.warn(f"the cluster has {alive} of {nodes} nodes left; Ray places lost workers anew")
+                nodes = alive
+                self._display.refresh()
+            stopped = self._stopping
+        if self._failure is not None:
+            raise self._failure
+        if stopped:
+            raise Interrupted
+
+    def _place(self, index: int, first: bool) -> None:
+        task = replace(
+            self._task, cluster=None, processes=1, joins=not first, first=first,
+            home=self._task.home.absolute(), create=self._task.create and first, began=None if first else time.time(),
+            place=f"{self._session}/{index}",
+        )  # fmt: skip
+        options = {"num_cpus": self._cluster.cpus, "num_gpus": self._cluster.gpus, "max_retries": -1}
+        # As an argument: what is given by Ray's runtime environment can be read in its logs and on its dashboard.
+        password = os.environ.get(PASSWORD)
+        reference = _work.options(**options).remote(task, index, self._cluster.cpus, password, self._queue)
+        self._placed.append(_Placed(index, reference))
+
+    def _show(self) -> bool:
+        """Show what the workers say; whether one has begun to work."""
+        began = False
+        with contextlib.suppress(Empty, RayError):
+            for call, arguments, options in self._queue.get_nowait_batch(min(BATCH, self._queue.qsize())):
+                began = began or call == "phase"
+                getattr(self._display, call)(*arguments, **options)
+        return began
+
+    def _ended(self, reference: Any) -> None:
+        self._placed = [each for each in self._placed if each.reference != reference]
+        try:
+            outcome: Outcome = ray.get(reference)
+        except RayError as error:
+            outcome = None if self._stopping else (f"a worker failed on the cluster: {one_line(error, 300)}", 1)
+        if outcome is not None:
+            text, exit_code = outcome
+            error_kind = StudyError if exit_code == StudyError.exit_code else StudyFailure
+            self._failure = self._failure or error_kind(text)
+            self._stop()
+
+    def _stop(self, force: bool = False) -> None:
+        """Let every worker end its epoch."""
+        if self._stopping and not force:
+            return
+        self._stopping = True
+        for each in self._placed:
+            with contextlib.suppress(RayError):
+                ray.cancel(each.reference, force=force)
+
+    def _end_at_once(self) -> None:
+        self._stop(force=True)
+
+    def _say_how_many(self, count: int) -> None:
+        if (room := _room(self._cluster)) < count:
+            self._display.warn(f"the cluster has room for {room} of {count} workers; the others wait until it grows")
+
+
+def _room(cluster: Cluster) -> int:
+    """Workers that fit on the nodes that are there."""
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wanted = {"CPU": cluster.cpus, "GPU": cluster.gpus}
+    return sum(
+        min((int(node.get(kind, 0.0) // each) for kind, each in wanted.items() if each), default=MOST_WORKERS)
+        for node in there
+    )
+
+
+def _nodes() -> int:
+    return sum(bool(node["Alive"]) for node in ray.nodes())
+
+
+@ray.remote  # type: ignore[untyped-decorator]
+def _work(task: Task, index: int, cpus: float, password: str | None, queue: Queue) -> Outcome:
+    """A worker's life on its node."""
+    if password is not None:
+        os.environ[PASSWORD] = password
+    threads = str(max(1, round(cpus)))
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = threads
+
+    def send(*message: Any) -> None:
+        with contextlib.suppress(RayError):  # the command is gone, and this worker about to follow
+            queue.put_nowait(message)
+
+    try:
+        workers.run(task, RemoteDisplay(send, index))
+    except Interrupted:
+        pass
+    except StudyError as error:
+        return str(error), error.exit_code
+    return None

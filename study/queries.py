@@ -1,0 +1,155 @@
+"""What is asked of the database in SQL, where Optuna would read every trial of a study."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, String, text
+
+from study.config import Direction
+from study.records import OWNER, RECORD
+from study.storage import Source, ask
+
+UNFINISHED = "state IN ('RUNNING', 'WAITING')"
+FINISHED = "state IN ('COMPLETE', 'PRUNED', 'FAIL')"
+STUDY = "study_id = (SELECT study_id FROM studies WHERE study_name = :name)"
+INDICES = (
+    "CREATE INDEX IF NOT EXISTS study_trials_by_number ON trials (study_id, number)",
+    f"CREATE INDEX IF NOT EXISTS study_trials_unfinished ON trials (study_id) WHERE {UNFINISHED}",
+)
+"""By which a claim takes as long among 100,000 trials as among ten. Optuna does not mind them."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial that is under way."""
+
+    number: int
+    trial_id: int
+    owner: dict[str, Any]
+    """Its attribute of that name; empty where it has none."""
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A study as it must be known to claim a trial of it."""
+
+    begun: int
+    """Trials that have ended or run; enqueued ones that wait are none yet."""
+    running: list[Running]
+    """By number."""
+    waiting: list[int]
+    """Enqueued trials, by the storage's number for them."""
+
+    @property
+    def finished(self) -> int:
+        """Trials that have ended."""
+        return self.begun - len(self.running)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """An Optuna study in numbers."""
+
+    counts: dict[str, int]
+    """Trials by the name of their state."""
+    best: tuple[int, float] | None
+    """Number and value of the best complete trial that has a record, the earliest of equals."""
+    owners: list[dict[str, Any]]
+    """The owner attribute of each running trial; empty where it has none."""
+    last_failure: dict[str, Any] | None
+    """The record of the last failed trial."""
+
+
+def create_indices(connection: Connection) -> None:
+    """Create those that a claim is found by, where the database knows such."""
+    if connection.dialect.name in ("sqlite", "postgresql"):
+        for index in INDICES:
+            connection.execute(text(index))
+        connection.commit()
+
+
+def under_way(source: Source, study_name: str) -> UnderWay:
+    """The running trials of a study, and how many there are in all."""
+    newest = text(f"SELECT number FROM trials WHERE {STUDY} ORDER BY number DESC LIMIT 1")
+    unfinished = text(
+        "SELECT state, number, trials.trial_id, value_json FROM trials LEFT JOIN trial_user_attributes a "
+        f"ON a.trial_id = trials.trial_id AND a.key = :owner WHERE {STUDY} AND {UNFINISHED} ORDER BY number"
+    )
+
+    def look(connection: Connection) -> UnderWay:
+        given = {"name": study_name, "owner": OWNER}
+        rows = connection.execute(unfinished, given).all()
+        count = connection.execute(newest, {"name": study_name}).scalar()
+        running = [
+            Running(number, trial_id, json.loads(owner or "{}"))
+            for state, number, trial_id, owner in rows
+            if state == "RUNNING"
+        ]
+        waiting = [trial_id for state, _, trial_id, _ in rows if state == "WAITING"]
+        return UnderWay((-1 if count is None else count) + 1 - len(waiting), running, waiting)
+
+    return ask(source, look)
+
+
+def last_ended(source: Source, study_name: str, most: int) -> list[tuple[str, float]]:
+    """The state of the finished trials with the largest numbers, and when they ended, seconds since 1970."""
+    ended = text(
+        f"SELECT state, datetime_complete FROM trials WHERE {STUDY} AND {FINISHED} ORDER BY number DESC LIMIT :most"
+    ).columns(state=String, datetime_complete=DateTime)
+    rows = ask(source, lambda connection: connection.execute(ended, {"name": study_name, "most": most}).all())
+    return [(state, ended.replace(tzinfo=UTC).timestamp() if ended else 0.0) for state, ended in rows]
+
+
+def overview(source: Source, study_name: str, direction: Direction) -> Overview:
+    """A study in numbers: reading 1,000 trials as objects takes Optuna a third of a second."""
+    attribute = "LEFT JOIN trial_user_attributes a ON a.trial_id = trials.trial_id AND a.key ="
+    asked = {
+        "counts": f"SELECT state, COUNT(*) FROM trials WHERE {STUDY} GROUP BY state",
+        "owners": f"SELECT value_json FROM trials {attribute} :owner WHERE {STUDY} AND state = 'RUNNING'",
+        "failures": f"SELECT value_json FROM trials {attribute} :record WHERE {STUDY} AND state = 'FAIL' "
+        "ORDER BY number DESC LIMIT 1",
+    }
+    given = {"name": study_name, "record": RECORD, "owner": OWNER}
+    rows = ask(source, lambda connection: {
+        what: connection.execute(text(sql), given).all() for what, sql in asked.items()
+    })  # fmt: skip
+    failure = next((value for (value,) in rows["failures"]), None)
+    return Overview(
+        counts=dict(map(tuple, rows["counts"])),
+        best=best(source, study_name, direction),
+        owners=[json.loads(value or "{}") for (value,) in rows["owners"]],
+        last_failure=json.loads(failure) if failure else None,
+    )
+
+
+def best(source: Source, study_name: str, direction: Direction) -> tuple[int, float] | None:
+    """Number and value of the best complete trial that has a record, the earliest of equals."""
+    order = "DESC" if direction == "maximize" else "ASC"
+    found = text(
+        "SELECT number, value FROM trials JOIN trial_values v ON v.trial_id = trials.trial_id "
+        f"JOIN trial_user_attributes a ON a.trial_id = trials.trial_id AND a.key = :record WHERE {STUDY} "
+        f"AND state = 'COMPLETE' AND value_type = 'FINITE' ORDER BY value {order}, number LIMIT 1"
+    )
+    row = ask(source, lambda connection: connection.execute(found, {"name": study_name, "record": RECORD}).first())
+    return None if row is None else (row[0], row[1])
+
+
+def replace_attribute(source: Source, trial_id: int, key: str, old: str, new: str) -> bool:
+    """Put one JSON text in the place of another as a user attribute of a trial, in one step.
+
+    Returns:
+        Whether the old one, or already the new one, was there.
+    """
+    change = text(
+        "UPDATE trial_user_attributes SET value_json = :new "
+        "WHERE trial_id = :trial AND key = :key AND value_json IN (:old, :new)"
+    )
+
+    def replace(connection: Connection) -> bool:
+        changed = connection.execute(change, {"trial": trial_id, "key": key, "old": old, "new": new})
+        connection.commit()
+        return changed.rowcount == 1
+
+    return ask(source, replace)

@@ -1,0 +1,327 @@
+"""How many workers one PostgreSQL server holds: simulated ones, whose every question to it is real.
+
+    python tests/benchmarks/scale.py
+    python tests/benchmarks/scale.py --workers 100 --stored 1000 10000 --seconds 60
+
+Each worker is a thread with a connection of its own that claims, asks, reports, renews its lease and tells as a worker
+process does (the same code); in the place of training it waits, and its curve is made up. A trial takes 20 s and has 10
+epochs; `--speed 10` lets ten times the workers be stood in for by one. The server is this machine's own, with its
+defaults but for the number of connections; workers and server share the cores, so what is measured is the least that a
+server of its own would hold. What sampling itself takes belongs to the workers: it is measured apart, by one of them.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "support"))
+
+from study import environment
+
+environment.import_tensorflow()
+
+import keras_tuner
+import numpy as np
+import optuna
+import psutil
+import servers
+from sqlalchemy import create_engine, text
+
+from study import claims, driver, training
+from study import storage as storage_room
+from study.claims import Process
+from study.config import StudyConfig
+from study.epochs import EpochLog
+from study.progress import Display
+from study.records import RECORD, TrialRecord
+from study.session import Growth, Session, Task
+from study.signals import Interruption
+
+SPACE = "dense"
+EPOCHS = 10
+EPOCH_SECONDS = 2.0
+
+
+class Silent(Display):
+    """Shows nothing."""
+
+    def __init__(self) -> None:
+        """Nothing to show it on."""
+
+    def phase(self, *_: Any, **__: Any) -> None: ...
+    def item(self, *_: Any, **__: Any) -> None: ...
+    def epoch(self, *_: Any, **__: Any) -> None: ...
+    def finished(self, *_: Any, **__: Any) -> None: ...
+    def warn(self, line: str) -> None: ...
+
+
+class Space(keras_tuner.HyperModel):
+    """Six hyperparameters."""
+
+    def build(self, hp: Any) -> Any:
+        """Ask for them; nothing is built."""
+        hp.Int("units", 16, 512, step=16)
+        hp.Int("layers", 1, 4)
+        hp.Float("rate", 1e-4, 1e-1, sampling="log")
+        hp.Float("dropout", 0.0, 0.5)
+        hp.Choice("activation", ["relu", "gelu", "tanh"])
+        hp.Choice("batch_size", [32, 64, 128, 256])
+
+
+class Clock:
+    """How long each kind of question took, seconds; of all threads."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {"ask": [], "lease": [], "report": [], "tell": []}
+        self.waited = 0.0
+
+    def timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, measured."""
+
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self.seconds[name].append(time.perf_counter() - began)
+
+        return measured
+
+
+def curve(seed: int) -> list[float]:
+    """A validation accuracy for each epoch."""
+    rng = np.random.default_rng(seed)
+    level = rng.uniform(0.9, 0.99)
+    return [float(level - 0.2 * np.exp(-epoch / 2) + rng.normal(0, 0.002)) for epoch in range(EPOCHS)]
+
+
+def replay(pause: float) -> Callable[..., None]:
+    """In the place of `training.fit`."""
+
+    def fit(hypermodel: Any, hp: Any, examples: Any, *, seed: int, log: EpochLog, on_epoch: Any, on_built: Any,
+            **_: Any) -> None:  # fmt: skip
+        hypermodel.build(hp)
+        on_built(10_000)
+        began = time.monotonic()
+        for epoch, value in enumerate(curve(seed), 1):
+            time.sleep(max(0.0, began + epoch * pause - time.monotonic()))
+            logs = {"loss": 1 - value, "accuracy": value, "val_loss": 1 - value, "val_accuracy": value}
+            log.add(logs)
+            on_epoch(epoch, logs)
+
+    return fit
+
+
+def fill(url: str, config: StudyConfig, stored: int) -> None:
+    """Finished trials as a study of ours leaves them, by SQL: as many as wanted in seconds."""
+    storage = storage_room.open_storage(url, create=True)
+    assert storage is not None
+    storage_room.create_study(storage, config, {"fingerprint": {}, "environment": {}})
+    study = storage_room.load(storage, config.study_name(SPACE))
+    record = TrialRecord(
+        values={"units": 64, "layers": 2, "rate": 1e-3, "dropout": 0.1, "activation": "relu", "batch_size": 32},
+        epochs=EPOCHS, best_epoch=EPOCHS, parameters=10_000, seconds=20.0,
+        history={name: curve(0) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}, seed=1, worker="a:1",
+    )  # fmt: skip
+    hp = keras_tuner.HyperParameters()
+    Space().build(hp)
+    trial = study.ask()
+    from study.hyperparameters import TrialHyperParameters
+
+    Space().build(TrialHyperParameters(trial))
+    for epoch, value in enumerate(curve(0), 1):
+        trial.report(value, epoch)
+    trial.set_user_attr(RECORD, record.to_json())
+    study.tell(trial, curve(0)[-1])
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        first = connection.execute(text("SELECT max(trial_id) FROM trials")).scalar_one()
+        copies = f"generate_series(1, {stored - 1}) AS n"
+        for sql in (
+            "INSERT INTO trials (trial_id, number, study_id, state, datetime_start, datetime_complete) "
+            f"SELECT {first} + n, n, study_id, state, datetime_start, datetime_complete FROM trials, {copies} "
+            f"WHERE trial_id = {first}",
+            "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) "
+            f"SELECT {first} + n, param_name, param_value + CASE WHEN param_name LIKE '%rate%' THEN random() / 100 "
+            f"ELSE 0 END, distribution_json FROM trial_params, {copies} WHERE trial_id = {first}",
+            "INSERT INTO trial_values (trial_id, objective, value, value_type) "
+            f"SELECT {first} + n, objective, value - random() / 10, value_type FROM trial_values, {copies} "
+            f"WHERE trial_id = {first}",
+            "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
+            f"SELECT {first} + n, step, intermediate_value, intermediate_value_type "
+            f"FROM trial_intermediate_values, {copies} WHERE trial_id = {first}",
+            "INSERT INTO trial_user_attributes (trial_id, key, value_json) "
+            f"SELECT {first} + n, key, value_json FROM trial_user_attributes, {copies} WHERE trial_id = {first}",
+            f"SELECT setval('trials_trial_id_seq', {first + stored})",
+        ):
+            connection.execute(text(sql))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    engine.dispose()
+
+
+def worker(url: str, config: StudyConfig, number: int, pause: float, clock: Clock, ready: threading.Barrier,
+           end: threading.Event) -> None:  # fmt: skip
+    """The life of a simulated worker."""
+    storage = storage_room.open_storage(url)
+    assert storage is not None
+    HOST.name = f"host{number}"
+    silent = Silent()
+    session = Session(
+        task=Task(config, Path(tempfile.gettempdir()), url), storage=storage, dataset=None,
+        examples=training.Examples(None, None), hypermodels={SPACE: Space()}, declared={SPACE: None},
+        display=silent, interruption=Interruption(silent.warn, None), began=time.time(), growth=Growth(),
+    )  # fmt: skip
+    search = driver._Search(session, SPACE)
+    search.claims._me = Process(number, 0.0)
+    ready.wait()
+    time.sleep(np.random.default_rng(number).uniform(0, pause * EPOCHS))  # not all at the same moment
+    while not end.is_set():
+        began = time.perf_counter()
+        claimed = session.exclusively(search._claim)
+        assert claimed is not None
+        clock.seconds["ask"].append(time.perf_counter() - began)
+        search._train(search._trial(*claimed))
+
+
+class _Host(threading.local):
+    name = "here"
+
+
+HOST = _Host()
+
+
+def load(server: servers.Server, url: str, config: StudyConfig, workers: int, speed: float, seconds: float) -> Any:
+    """The figures of so many workers for so long."""
+    clock, end = Clock(), threading.Event()
+    claims.host = lambda: HOST.name  # type: ignore[assignment]
+    driver.training.fit = replay(EPOCH_SECONDS / speed)  # type: ignore[assignment]
+    plain = claims.Claims.renew, optuna.Trial.report, optuna.Study.tell
+    claims.Claims.renew = clock.timed("lease", plain[0])  # type: ignore[method-assign]
+    optuna.Trial.report = clock.timed("report", plain[1])  # type: ignore[method-assign]
+    optuna.Study.tell = clock.timed("tell", plain[2])  # type: ignore[method-assign]
+    count = max(1, round(workers / speed))
+    ready = threading.Barrier(count + 1)
+    threads = [
+        threading.Thread(
+            target=worker, args=(url, config, number, EPOCH_SECONDS / speed, clock, ready, end), daemon=True
+        )
+        for number in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    time.sleep(EPOCHS * EPOCH_SECONDS / speed + 1)  # until all have begun
+    for times in clock.seconds.values():
+        times.clear()
+    me, backends = psutil.Process(), psutil.Process(server.pid)
+    before = me.cpu_times(), _cpu(backends)
+    began = time.perf_counter()
+    time.sleep(seconds)
+    wall = time.perf_counter() - began
+    measured = {name: list(times) for name, times in clock.seconds.items()}
+    after = me.cpu_times(), _cpu(backends)
+    connections = int(server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'study'"))
+    end.set()
+    for thread in threads:
+        thread.join(60)
+    claims.Claims.renew, optuna.Trial.report, optuna.Study.tell = plain  # type: ignore[method-assign]
+    figures = {
+        "trials_a_second": len(measured["tell"]) / wall,
+        "wanted": count * speed / (EPOCHS * EPOCH_SECONDS),
+        "connections": connections,
+        "workers_cores": (sum(after[0][:2]) - sum(before[0][:2])) / wall,
+        "server_cores": (after[1] - before[1]) / wall,
+    }
+    for name in ("ask", "lease", "report", "tell"):
+        times = sorted(measured[name]) or [float("nan")]
+        figures[f"{name}_median"] = statistics.median(times)
+        figures[f"{name}_p95"] = times[int(0.95 * (len(times) - 1))]
+    return figures
+
+
+def _cpu(postmaster: psutil.Process) -> float:
+    """Seconds of the server's processes so far."""
+    total = 0.0
+    for process in [postmaster, *postmaster.children()]:
+        try:
+            total += sum(process.cpu_times()[:2])
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def sampling(url: str, config: StudyConfig, sampler: str) -> tuple[float, float]:
+    """Seconds until a fresh worker has drawn its first trial, and its second: the first reads every trial."""
+    storage = storage_room.open_storage(url)
+    assert storage is not None
+    from study.hyperparameters import TrialHyperParameters
+    from study.samplers import SAMPLERS, KeyedSampler
+
+    drawn = KeyedSampler(SAMPLERS[sampler], lambda *key: config.seed_for(SPACE, "sampler", *key), {}, 4)
+    study = storage_room.load(storage, config.study_name(SPACE), sampler=drawn)
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        trial = study.ask()
+        Space().build(TrialHyperParameters(trial))
+        times.append(time.perf_counter() - began)
+        study.tell(trial, 0.9)
+    return times[0], times[1]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--stored", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--seconds", type=float, default=40)
+    parser.add_argument("--speed", type=float, default=1.0, help="How much faster than in life a trial is.")
+    parser.add_argument("--sampler-times", action="store_true", help="What tpe takes to draw, too.")
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        server = servers.Server(Path(folder))
+        server.start(max_connections=max(options.workers) + 20)
+        try:
+            for stored in options.stored:
+                config = StudyConfig(
+                    name=f"stored{stored}", spaces=(SPACE,), trials=10**9, epochs=EPOCHS, sampler="random",
+                    pruner="none", join=10**6,
+                )  # fmt: skip
+                fill(server.url, config, stored)
+                if options.sampler_times:
+                    first, second = sampling(server.url, config, "tpe")
+                    print(f"{stored} stored: tpe draws a first trial in {first:.2f} s, a second in {second:.2f} s",
+                          flush=True)  # fmt: skip
+                for workers in options.workers:
+                    row = {"stored": stored, "workers": workers, "speed": options.speed,
+                           **load(server, server.url, config, workers, options.speed, options.seconds)}  # fmt: skip
+                    rows.append(row)
+                    if len(rows) == 1:
+                        print("stored  workers  trials/s (wanted)  ask median  p95  lease p95  report p95  tell p95  "
+                              "connections  cores: workers  server")  # fmt: skip
+                    print(
+                        f"{stored:6}  {workers:7}  {row['trials_a_second']:8.2f} ({row['wanted']:.1f})  "
+                        f"{row['ask_median']:9.3f}  {row['ask_p95']:.3f}  {row['lease_p95']:9.3f}  "
+                        f"{row['report_p95']:10.3f}  {row['tell_p95']:8.3f}  {row['connections']:11}  "
+                        f"{row['workers_cores']:14.2f}  {row['server_cores']:6.2f}",
+                        flush=True,
+                    )
+        finally:
+            server.kill()
+    print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()

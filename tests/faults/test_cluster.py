@@ -1,0 +1,83 @@
+"""A study on a Ray cluster of three nodes, all on this machine."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import servers
+from helpers import start, wait_for_line
+from test_postgresql import PACED, SPACE, exact, running
+
+from study import claims
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+
+pytestmark = pytest.mark.skipif(
+    "not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"
+)
+
+
+@pytest.fixture
+def url(server: servers.Server, home: Path) -> str:
+    return servers.database(server.url, home)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head and two more nodes of two processors each."""
+    from ray.cluster_utils import Cluster
+
+    here = Path(__file__).parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent / "support")]))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+    for _ in range(2):
+        made.add_node(num_cpus=2, object_store_memory=80 * 2**20)
+    monkeypatch.setenv("RAY_ADDRESS", made.address)
+    yield made
+    made.shutdown()
+
+
+def test_a_node_that_is_lost_costs_no_trial(home: Path, url: str, cluster: Any) -> None:
+    words = (*PACED, "--trials", "12", "--epochs", "6", "--cluster", "auto", "--workers", "4", "--storage", url)
+    process = start(home, "run", "a", *words)
+    wait_for_line(process, f"{SPACE}  trial", 3)
+    cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    exact(url, 12)
+    assert "nodes left; Ray places lost workers anew" in output
+    assert servers.PASSWORD not in output
+
+
+def test_ctrl_c_frees_the_cluster_and_the_study_goes_on(home: Path, url: str, cluster: Any) -> None:
+    words = (*PACED, "--trials", "8", "--epochs", "8", "--cluster", "auto", "--workers", "2", "--storage", url)
+    process = start(home, "run", "a", *words)
+    wait_for_line(process, f"{SPACE}  trial", 1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "study resume a --storage" in output
+    assert "--cluster auto" in output
+    assert "Traceback" not in output
+    assert all(claims.owner_of(trial) is None for trial in running(url))  # handed back
+    process = start(home, "resume", "a", "--cluster", "auto", "--workers", "2", "--storage", url)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    exact(url, 8)
+
+
+def test_without_a_cluster_there_is_a_line(home: Path, url: str) -> None:
+    for words, said in (
+        (("--cluster", "auto", "--storage", url), "there is no Ray cluster at auto"),
+        (("--cluster", "nowhere", "--storage", url), "--cluster is auto or ray://HOST:10001"),
+        (("--cluster", "auto", "--storage", f"sqlite:///{home.parent}/a.db"), "an SQLite database has one host"),
+    ):
+        process = start(home, "run", "a", *words)
+        output, _ = process.communicate()
+        assert process.returncode == 2, output
+        assert said in output.splitlines()[-1]
+        assert "Traceback" not in output
