@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -17,6 +18,7 @@ from study import extras, results, workers
 from study import storage as storage_room
 from study.config import StudyConfig, absolute, absolute_npz, check_choice, parse_duration, parse_size
 from study.errors import StudyError, StudyFailure, one_line
+from study.files import folder, is_local
 from study.progress import Display, LastingConsole
 from study.records import ERROR, file_name
 from study.session import Task
@@ -77,7 +79,7 @@ def run(
     classes = tuple(type(callback).__name__ for callback in callbacks)
     config = StudyConfig(name=name, spaces=tuple(objects), callbacks=classes, **{"workers": 0, **definition})
     given = {space: found for space, found in objects.items() if found is not None}
-    home = Path(home)
+    home = folder(home)
     storage_room.check_places(home, name, storage)
     url = storage_room.storage_url(home, storage)
     results.refuse_existing(storage_room.open_storage(url), name)
@@ -115,7 +117,7 @@ def resume(
         StudyError: what cannot be used; nothing was changed.
         StudyFailure: the study stopped; what is finished is kept.
     """
-    home = Path(home)
+    home = folder(home)
     url = storage_room.storage_url(home, storage)
     _, stored = storage_room.open_study(url, name, writing=True)
     config = stored.changed(**{"workers": 0, **{name: _parsed(name, value) for name, value in changes.items()}})
@@ -130,7 +132,7 @@ def load(name: str, *, home: str | Path = HOME, storage: str | None = None) -> "
     Raises:
         StudyError: there is none of that name; those that exist are named.
     """
-    home = Path(home)
+    home = folder(home)
     opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
     return Study(opened, config, home)
 
@@ -189,7 +191,13 @@ class Study:
 
         if winner["space"] in search_spaces.SPACES:
             search_spaces.load(winner["space"])  # registers what its models are made of
-        return keras.saving.load_model(winner["model"])
+        model = folder(winner["model"])
+        if is_local(model):
+            return keras.saving.load_model(model)
+        with tempfile.TemporaryDirectory() as own:
+            near = Path(own) / model.name
+            near.write_bytes(model.read_bytes())
+            return keras.saving.load_model(near)
 
     def progress(self) -> dict[str, Any]:
         """What is done, running and left, and the best so far: what `study status --json` prints."""
@@ -252,7 +260,12 @@ def work(task: Task, display: Display) -> None:
                 f"({one_line(error, 200)}); workers=0 trains in this process"
             ) from None
     display.say("loading TensorFlow and the data ...")
-    workers.run(task, display)
+    if task.cluster is not None:
+        from study import cluster
+
+        cluster.run(task, task.cluster, display)
+    else:
+        workers.run(task, display)
 
 
 def refuse_failed_finals(storage: BaseStorage, config: StudyConfig, began: float) -> None:

@@ -10,6 +10,8 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
 from PIL import Image, ImageDraw
 
+from study.files import is_local
+
 FOLDER = "artifacts"
 """Under the home, for all its studies: a dashboard is given one such folder."""
 CELL, MARGIN, LARGEST = 40, 60, 2000
@@ -20,11 +22,14 @@ READABLE = 24
 
 
 def upload(home: Path, trial: optuna.Trial, files: list[Path]) -> None:
-    """Keep copies of files with a running trial; one that it has by that name already is not kept twice.
+    """Keep copies of files with a running trial; one that it has by that name already is not kept twice. An object
+    store has the files alone: Optuna's dashboard reads artifacts from a folder.
 
     Raises:
         OSError: they cannot be written.
     """
+    if not is_local(home):
+        return
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     store = FileSystemArtifactStore(folder)

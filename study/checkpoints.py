@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import one_line
-from study.files import write_whole
+from study.files import is_local, write_whole
 
 STATE = "state"
 """The archive's part that is JSON; the others are arrays by their number."""
@@ -95,7 +95,8 @@ class CheckpointFile:
     def remove(self) -> None:
         """The training has ended."""
         self.wait()
-        for file in (self.file, *self.file.parent.glob(f"draft-*-{self.file.name}")):
+        drafts = self.file.parent.glob(f"draft-*-{self.file.name}") if is_local(self.file) else ()
+        for file in (self.file, *drafts):
             file.unlink(missing_ok=True)
 
     def _write(self, checkpoint: Checkpoint) -> None:

@@ -31,8 +31,17 @@ app = typer.Typer(
     help="Tune Keras image classifiers with Optuna, keep every trial in SQLite, compare the best on the test set.",
 )
 
+
+def _home(text: str) -> Path:
+    from study.files import folder
+
+    return folder(text)
+
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.")]
-Home = Annotated[Path, typer.Option(help="Folder of the studies and their database.")]
+Home = Annotated[
+    Path, typer.Option(metavar="DIR", parser=_home, help="Folder of the studies; an object store's URL with --storage.")
+]
 Storage = Annotated[str | None, typer.Option(help="Database URL. [default: sqlite:///HOME/study.db]")]
 Timeout = Annotated[
     str | None, typer.Option(help="Search this long: 90s, 30m, 1h30m; what is under way then goes on at a resume.")
@@ -497,12 +506,7 @@ def _is_there(name: str, home: Path, storage: str | None) -> bool:
     """Whether a study is stored."""
     from study import storage as storage_room
 
-    database = storage_room.open_database(storage_room.storage_url(home, storage))
-    try:
-        return name in storage_room.read_configs(database)
-    finally:
-        if database is not None:
-            database.dispose()
+    return name in storage_room.read_configs(storage_room.open_database(storage_room.storage_url(home, storage)))
 
 
 def _display(quiet: bool) -> "Display":

@@ -11,7 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -71,14 +71,6 @@ def _connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-@dataclass
-class _Placed:
-    """A worker as Ray was asked for it."""
-
-    index: int
-    reference: Any
-
-
 class _Placement:
     """Asks Ray for the workers, shows what they do, passes on signals."""
 
@@ -91,7 +83,7 @@ class _Placement:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         self._queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self._session = uuid.uuid4().hex
-        self._placed: list[_Placed] = []
+        self._placed: list[Any] = []
         self._stopping = False
         self._failure: StudyError | None = None
 
@@ -101,14 +93,12 @@ class _Placement:
         nodes = _nodes()
         with self._interruption.listening():
             self._place(0, first=True)
+            others = iter(range(1, count))
             while self._placed:
-                ended, _ = ray.wait([each.reference for each in self._placed], timeout=POLL_SECONDS)
-                began = self._show()
-                if began and len(self._placed) == 1 and not self._stopping:
-                    # The study is there: the others join it.
-                    for index in range(1, count):
+                ended, _ = ray.wait(self._placed, timeout=POLL_SECONDS)
+                if self._show() and not self._stopping:
+                    for index in others:  # the study is there: they join it
                         self._place(index, first=False)
-                    count = 1
                 for reference in ended:
                     self._ended(reference)
                 if self._interruption.requested:
@@ -132,8 +122,8 @@ class _Placement:
         options = {"num_cpus": self._cluster.cpus, "num_gpus": self._cluster.gpus, "max_retries": -1}
         # As an argument: what is given by Ray's runtime environment can be read in its logs and on its dashboard.
         password = os.environ.get(PASSWORD)
-        reference = _work.options(**options).remote(task, index, self._cluster.cpus, password, self._queue)
-        self._placed.append(_Placed(index, reference))
+        worker = _work.options(**options).remote(task, index, self._cluster.cpus, password, self._queue)
+        self._placed.append(worker)
 
     def _show(self) -> bool:
         """Show what the workers say; whether one has begun to work."""
@@ -145,7 +135,7 @@ class _Placement:
         return began
 
     def _ended(self, reference: Any) -> None:
-        self._placed = [each for each in self._placed if each.reference != reference]
+        self._placed.remove(reference)
         try:
             outcome: Outcome = ray.get(reference)
         except RayError as error:
@@ -163,7 +153,7 @@ class _Placement:
         self._stopping = True
         for each in self._placed:
             with contextlib.suppress(RayError):
-                ray.cancel(each.reference, force=force)
+                ray.cancel(each, force=force)
 
     def _end_at_once(self) -> None:
         self._stop(force=True)

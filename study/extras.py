@@ -7,6 +7,7 @@ from study.errors import StudyError
 NEEDED = {
     "--sampler gp": ("torch", "gp"),
     "--storage postgresql": ("psycopg", "postgres"),
+    "--home URL": ("upath", "objects"),
     "--cluster": ("ray", "ray"),
     "--tensorboard": ("tensorboard", "tensorboard"),
     "--to mlflow": ("mlflow", "mlflow"),

@@ -1,12 +1,39 @@
-"""Files that are there as a whole or not at all, whatever happens while they are written."""
+"""Files that are there as a whole or not at all, whatever happens while they are written, on a disk or in an object
+store."""
 
+import errno
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from study import extras
+from study.errors import one_line
+
+
+def folder(text: str | Path) -> Path:
+    """A folder by its path, or a place in an object store by its URL, such as `s3://bucket/runs` (fsspec).
+
+    Raises:
+        StudyError: what an object store needs is not installed.
+    """
+    if isinstance(text, Path) or "://" not in text:
+        return Path(text)
+    extras.check("--home URL")
+    from upath import UPath
+
+    # Others write there too: what was listed once is not remembered.
+    found: Any = UPath(text, use_listings_cache=False)
+    return found  # type: ignore[no-any-return]
+
+
+def is_local(path: Path) -> bool:
+    """Whether it is on a file system, not in an object store."""
+    return isinstance(path, Path)
 
 
 def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
@@ -17,6 +44,9 @@ def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
     Raises:
         OSError: it cannot be written; what was in its place is still there.
     """
+    if not is_local(file):
+        _put(file, save)
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"draft-{os.getpid()}-{file.name}")
     try:
@@ -26,6 +56,17 @@ def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
         os.replace(draft, file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _put(file: Any, save: Callable[[Path], Any]) -> None:
+    """An object is there when all of it is."""
+    with tempfile.TemporaryDirectory() as own:
+        draft = Path(own) / file.name
+        save(draft)
+        try:
+            file.fs.put_file(str(draft), file.path)
+        except Exception as error:  # whatever the store's client raises
+            raise OSError(errno.EIO, one_line(error, 200), str(file)) from error
 
 
 def sweep_drafts(folder: Path) -> None:

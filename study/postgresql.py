@@ -6,6 +6,7 @@ session: the server releases it when the session ends, and a statement that succ
 
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -87,6 +88,11 @@ def engine_options(url: URL) -> dict[str, Any]:
     return {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True, "connect_args": arguments}
 
 
+def without_pool(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an engine whose connections end when they are returned."""
+    return {"connect_args": options["connect_args"], "poolclass": NullPool}
+
+
 def schema_of(url: URL) -> str | None:
     """Optuna's version of the tables in the database; None where there is no whole schema."""
     engine = create_engine(url, **engine_options(url))
@@ -144,6 +150,17 @@ def patiently(ask: Callable[[], Result], shown: str, say: Say) -> Result:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
+class _Lock:
+    """Whether the connection of an engine holds a lock; then no other may take its place."""
+
+    held = False
+
+    def refuse_another_connection(self, *_: Any) -> None:
+        """Called before each connection."""
+        if self.held:
+            raise LockLost
+
+
 class PatientStorage(RDBStorage):
     """Optuna's storage, which waits for a server that is away.
 
@@ -157,15 +174,15 @@ class PatientStorage(RDBStorage):
     def __init__(self, url: URL, say: Say, create: bool, known: bool) -> None:
         self.shown = url.render_as_string(hide_password=True)
         self.say = say
-        self.held = False
-        """Whether the connection holds a lock."""
+        self._lock = _Lock()
         plain, options = url.render_as_string(hide_password=False), engine_options(url)
         if not known:
             # Optuna creates its tables, and looks which version they are of, by several connections at once.
-            several = {"poolclass": NullPool, "connect_args": options["connect_args"]}
+            several = without_pool(options)
             RDBStorage(plain, engine_kwargs=several, skip_table_creation=not create).remove_session()
         super().__init__(plain, engine_kwargs=options, skip_table_creation=True, skip_compatibility_check=True)
-        event.listen(self.engine, "do_connect", self._refuse_another_connection)
+        event.listen(self.engine, "do_connect", self._lock.refuse_another_connection)
+        weakref.finalize(self, self.engine.dispose)  # whoever is done with it has closed its connection
 
     def ask(self, question: Callable[[], Result]) -> Result:
         """Do what may be done again, patiently; under the lock not so, for it is lost with the connection.
@@ -173,7 +190,7 @@ class PatientStorage(RDBStorage):
         Raises:
             LockLost: under the lock.
         """
-        if not self.held:
+        if not self._lock.held:
             return patiently(question, self.shown, self.say)
         try:
             return question()
@@ -192,21 +209,17 @@ class PatientStorage(RDBStorage):
         """
 
         def attempt() -> Result:
-            _lock(self.engine, key, waiting, HOLD)
-            self.held = True
+            _take_lock(self.engine, key, waiting, HOLD)
+            self._lock.held = True
             try:
                 return action()
             except LockLost as lost:
                 raise _gone(lost) from lost
             finally:
-                self.held = False
-                _unlock(self.engine, key)
+                self._lock.held = False
+                _give_lock(self.engine, key)
 
         return patiently(attempt, self.shown, self.say)
-
-    def _refuse_another_connection(self, *_: Any) -> None:
-        if self.held:
-            raise LockLost
 
 
 def _gone(lost: LockLost) -> DBAPIError:
@@ -227,13 +240,13 @@ def locked(url: URL, key: str, waiting: Waiting) -> Iterator[None]:
     """Hold a lock by a connection of its own; for what nobody does twice but at the same moment."""
     engine = create_engine(url, **engine_options(url))
     try:
-        _lock(engine, key, waiting, CREATION_HOLD)
+        _take_lock(engine, key, waiting, CREATION_HOLD)
         yield
     finally:
         engine.dispose()
 
 
-def _lock(engine: Engine, key: str, waiting: Waiting, hold: str) -> None:
+def _take_lock(engine: Engine, key: str, waiting: Waiting, hold: str) -> None:
     began = time.monotonic()
     take = text("SELECT pg_advisory_lock(hashtextextended(:key, 0)), set_config('idle_session_timeout', :hold, false)")
     while True:
@@ -248,7 +261,7 @@ def _lock(engine: Engine, key: str, waiting: Waiting, hold: str) -> None:
         waiting(time.monotonic() - began)
 
 
-def _unlock(engine: Engine, key: str) -> None:
+def _give_lock(engine: Engine, key: str) -> None:
     give = text("SELECT pg_advisory_unlock(hashtextextended(:key, 0)), set_config('idle_session_timeout', '0', false)")
     try:
         with engine.begin() as connection:

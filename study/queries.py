@@ -9,16 +9,10 @@ from sqlalchemy import Connection, DateTime, String, text
 
 from study.config import Direction
 from study.records import OWNER, RECORD
-from study.storage import Source, ask
+from study.storage import UNFINISHED, Source, ask
 
-UNFINISHED = "state IN ('RUNNING', 'WAITING')"
 FINISHED = "state IN ('COMPLETE', 'PRUNED', 'FAIL')"
 STUDY = "study_id = (SELECT study_id FROM studies WHERE study_name = :name)"
-INDICES = (
-    "CREATE INDEX IF NOT EXISTS study_trials_by_number ON trials (study_id, number)",
-    f"CREATE INDEX IF NOT EXISTS study_trials_unfinished ON trials (study_id) WHERE {UNFINISHED}",
-)
-"""By which a claim takes as long among 100,000 trials as among ten. Optuna does not mind them."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +54,6 @@ class Overview:
     """The owner attribute of each running trial; empty where it has none."""
     last_failure: dict[str, Any] | None
     """The record of the last failed trial."""
-
-
-def create_indices(connection: Connection) -> None:
-    """Create those that a claim is found by, where the database knows such."""
-    if connection.dialect.name in ("sqlite", "postgresql"):
-        for index in INDICES:
-            connection.execute(text(index))
-        connection.commit()
 
 
 def under_way(source: Source, study_name: str) -> UnderWay:

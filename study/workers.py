@@ -85,19 +85,13 @@ def parse(text: str) -> int:
 
 
 def run(task: Task, display: Display) -> None:
-    """Search and finals of a study: by workers on a cluster where the task names one, otherwise by as many worker
-    processes as it says, or by this process for 0.
+    """Search and finals of a study, by as many worker processes as the task says, or by this process for 0.
 
     Raises:
         Interrupted: by a signal; what was under way goes on with a resume.
         StudyError: what cannot be used; nothing was begun.
         StudyFailure: the study stopped; what is finished is kept.
     """
-    if task.cluster is not None:
-        from study import cluster
-
-        cluster.run(task, task.cluster, display)
-        return
     if task.workers:
         _Supervisor(task, display).run()
         return

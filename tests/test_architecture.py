@@ -88,7 +88,8 @@ def test_every_direct_import_is_a_declared_dependency() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {"sklearn": "scikit-learn", "absl": "absl-py", "PIL": "pillow", "mlflow": "mlflow-skinny"}
+    names = {"sklearn": "scikit-learn", "absl": "absl-py", "PIL": "pillow", "mlflow": "mlflow-skinny",
+             "upath": "universal-pathlib"}  # fmt: skip
     extras = {name: each for name, each in project["optional-dependencies"].items() if name != "test"}
     everything = [*project["dependencies"], *(each for listed in extras.values() for each in listed)]
     declared = {re.split(r"[^A-Za-z0-9_-]", each)[0].lower().replace("_", "-") for each in everything}

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -28,11 +28,10 @@ def url(server: servers.Server, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def storage(url: str) -> Iterator[BaseStorage]:
+def storage(url: str) -> BaseStorage:
     created = storage_room.open_storage(url, create=True)
     assert created is not None
-    yield created
-    created._backend.engine.dispose()  # type: ignore[attr-defined]
+    return created
 
 
 def exclusively(storage: BaseStorage, url: str, action: Callable[[], object]) -> None:
