@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
 """What a space may be called; a class within a function has `<locals>` in its name."""
 PARSERS: dict[str, Callable[[str], Any]] = {
     "timeout": parse_duration, "memory_limit": parse_size, "workers": workers.parse,
+    "lease": partial(parse_duration, option="--lease"),
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import one_line
-from study.files import is_local, write_whole
+from study.files import is_local, remove, write_whole
 
 STATE = "state"
 """The archive's part that is JSON; the others are arrays by their number."""
@@ -96,8 +96,11 @@ class CheckpointFile:
         """The training has ended."""
         self.wait()
         drafts = self.file.parent.glob(f"draft-*-{self.file.name}") if is_local(self.file) else ()
-        for file in (self.file, *drafts):
-            file.unlink(missing_ok=True)
+        try:
+            for file in (self.file, *drafts):
+                remove(file)
+        except OSError as error:  # a resume sweeps it
+            self.warn(f"the checkpoint {self.file} cannot be deleted ({error.strerror})")
 
     def _write(self, checkpoint: Checkpoint) -> None:
         arrays = {str(index): array for index, array in enumerate(checkpoint.variables)}
@@ -136,8 +139,8 @@ def packable(value: Any) -> bool:
 def sweep(folder: Path, kept: set[str]) -> None:
     """Delete what dead processes left: checkpoints whose names are not among the kept ones, and their drafts."""
     for file in folder.glob("*"):
-        if re.sub(r"^draft-\d+-", "", file.name) not in kept:
-            file.unlink(missing_ok=True)
+        if re.sub(r"^draft-\w+-\d+-", "", file.name) not in kept:
+            remove(file)
 
 
 def _packed(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:

@@ -7,10 +7,8 @@ is overdrawn. Whoever was only slow, and finds another in its place, has lost it
 
 import json
 import os
-import platform
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +21,8 @@ from optuna.trial import FrozenTrial, TrialState
 from study import queries
 from study import storage as storage_room
 from study.config import StudyConfig
+from study.hosts import boot, host
+from study.postgresql import Clock
 from study.queries import Running, UnderWay
 from study.records import OWNER
 
@@ -84,17 +84,18 @@ class Owner:
     supervisor: Process
     """Who replaces the process when it dies, and releases its trial; itself where nobody does."""
     expires: float
-    """When the lease ends, seconds since 1970 (`storage.now`). Asked on other hosts only."""
+    """When the lease ends, seconds since 1970 (`storage.clock`). Asked on other hosts only."""
     lease: float = 0.0
     """How long it is, seconds."""
     place: str = ""
     """What a cluster has placed it as."""
 
-    def is_dead(self, now: float) -> bool:
-        """Whether nobody trains its trial any more, nor will release it, at `storage.now`."""
+    def is_dead(self, clock: Clock) -> bool:
+        """Whether nobody trains its trial any more, nor will release it."""
         if self.host != host():
-            return now > self.expires
-        return self.boot != _boot() or not (self.process.is_alive() or self.supervisor.is_alive())
+            # While the server was away nobody could renew a lease.
+            return clock.now > max(self.expires, clock.began + self.lease)
+        return self.boot != boot() or not (self.process.is_alive() or self.supervisor.is_alive())
 
     def to_json(self) -> dict[str, Any]:
         """The owner as JSON values."""
@@ -164,8 +165,8 @@ class Claims:
         """Those of some running trials that nobody trains; the trials are Optuna's or `Running`."""
         owners = [(trial, owner_of(trial)) for trial in running]
         elsewhere = any(owner is not None and owner.host != host() for _, owner in owners)
-        now = storage_room.now(self._storage) if elsewhere else 0.0
-        return [trial for trial, owner in owners if owner is None or self._succeeds(owner) or owner.is_dead(now)]
+        clock = storage_room.clock(self._storage) if elsewhere else Clock()
+        return [trial for trial, owner in owners if owner is None or self._succeeds(owner) or owner.is_dead(clock)]
 
     def _succeeds(self, owner: Owner) -> bool:
         """Whether it was this process, or the one in whose place this one was put."""
@@ -203,9 +204,13 @@ class Claims:
         Raises:
             Lost: another has taken up the trial.
         """
-        now = time.monotonic()
-        self._longest, self._heard = max(self._longest, now - self._heard), now
+        self._longest = max(self._longest, time.monotonic() - self._heard)
         self._replace(self._owner())
+        self.waited()
+
+    def waited(self) -> None:
+        """What has passed since the last epoch was no training."""
+        self._heard = time.monotonic()
 
     def keep(self) -> None:
         """Renew the lease where a third of it is over; called where one waits, and before a file is written.
@@ -228,8 +233,8 @@ class Claims:
 
     def _owner(self) -> dict[str, Any]:
         lease = max(self._lease, LEASE_EPOCHS * self._longest)
-        expires = storage_room.now(self._storage) + lease
-        owner = Owner(host(), _boot(), self._me, self._supervisor, expires, lease, self._place)
+        expires = storage_room.clock(self._storage).now + lease
+        owner = Owner(host(), boot(), self._me, self._supervisor, expires, lease, self._place)
         return owner.to_json() | {"deaths": self._deaths}
 
     def _replace(self, owner: dict[str, Any]) -> None:
@@ -238,6 +243,8 @@ class Claims:
         if not queries.replace_attribute(self._storage, self._trial_id, OWNER, self._written, written):
             raise Lost
         self._written, self._renewed = written, began
+        if "process" in owner and time.monotonic() - began > self._lease / 3:
+            self._replace(self._owner())  # the server was away meanwhile
 
 
 def owner_of(trial: FrozenTrial | Running) -> Owner | None:
@@ -265,30 +272,11 @@ def release(study: optuna.Study, process: Process, how: str | None) -> list[Froz
     """
     storage, given_up = study._storage, []
     for trial in queries.under_way(storage, study.study_name).running:
-        owner = owner_of(trial)
+        owner, died = owner_of(trial), trial.owner.get("deaths", [])
         if owner is not None and owner.host == host() and owner.process == process:
-            died = [*trial.owner.get("deaths", []), *([how] if how else [])]
+            died = [*died, *([how] if how else [])]
             storage.set_trial_user_attr(trial.trial_id, OWNER, {"deaths": died})
-            if len(died) >= MOST_DEATHS:
-                given_up.append(storage.get_trial(trial.trial_id))
+            owner = None
+        if owner is None and len(died) >= MOST_DEATHS:
+            given_up.append(storage.get_trial(trial.trial_id))
     return given_up
-
-
-@cache
-def host() -> str:
-    """This machine, or the container that this is: one that shares the host's name has process numbers of its own, and
-    machines of one name are told by their installation."""
-    parts = [platform.node()]
-    with suppress(OSError):
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    with suppress(OSError):
-        parts.append(Path("/etc/machine-id").read_text().strip())
-    return " ".join(parts)
-
-
-@cache
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return str(round(psutil.boot_time()))

@@ -71,7 +71,10 @@ AllowDrift = Annotated[
 TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of each trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path("runs")
-PASSWORD = re.compile(r"((?:--storage=)?postgres(?:ql)?(?:\+\w+)?://[^:/@?]*):([^/?]*)@")
+PASSWORD = re.compile(
+    r"postgres(?:ql)?(?:\+\w+)?://(?:[^:/@?]*(?P<cut>:.+?)@(?=[^@/?]*(?:[/?]|$))"
+    r"|[^?]*\?(?:.*&)?password=(?P<asked>[^&]+))"
+)
 """In an argument."""
 WAIT_SECONDS = 2.0
 """Between two looks whether a study is there."""
@@ -251,12 +254,12 @@ def worker(
     from study.workers import parse as parse_workers
 
     processes = _parsed(workers, parse_workers)
-    while wait and not _is_there(name, home, storage):
-        time.sleep(WAIT_SECONDS)
-    stored, url = _stored(name, home, storage)
-    config = replace(stored, **_given(manual_dir=absolute(manual_dir), data_dir=absolute(data_dir)))
-    task = Task(config, home, url, allow_drift=allow_drift, processes=processes, joins=True, finals=finals)
     with _display(quiet) as display:
+        while wait and not _is_there(name, home, storage, display):
+            time.sleep(WAIT_SECONDS)
+        stored, url = _stored(name, home, storage)
+        config = replace(stored, **_given(manual_dir=absolute(manual_dir), data_dir=absolute(data_dir)))
+        task = Task(config, home, url, allow_drift=allow_drift, processes=processes, joins=True, finals=finals)
         try:
             api.work(task, display)
         except Interrupted:
@@ -445,21 +448,25 @@ def entry_point() -> None:
 
 
 def _hide_passwords() -> None:
-    """Begin anew without the password of a URL among the arguments: they can be read by everybody on the machine. It
-    goes to where the server's own programs look for it."""
-    words = [PASSWORD.sub(r"\1@", word) for word in sys.orig_argv]
-    if words != sys.orig_argv:
-        found = next(match for match in map(PASSWORD.match, sys.orig_argv) if match)
-        os.environ["PGPASSWORD"] = unquote(found[2])
-        os.execv(sys.executable, words)
+    """Begin anew without the password of a database URL among the arguments: they can be read by everybody on the
+    machine. It goes to where the server's own programs look for it."""
+    words = list(sys.orig_argv)
+    for index, word in enumerate(words):
+        option = "--storage=" if word.startswith("--storage=") else ""
+        if (option or words[index - 1] == "--storage") and (found := PASSWORD.search(word)):
+            cut = "cut" if found["cut"] is not None else "asked"
+            os.environ["PGPASSWORD"] = unquote(found[cut].removeprefix(":") if cut == "cut" else found[cut])
+            words[index] = word[: found.start(cut)] + word[found.end(cut) :]
+            os.execv(sys.executable, words)
 
 
 def _stored(name: str, home: Path, storage: str | None) -> tuple[StudyConfig, str]:
     """The definition of a study that is gone on with, and its storage's URL."""
     from study import storage as storage_room
+    from study.files import exists
 
     url = storage_room.storage_url(home, storage)
-    if home.exists():
+    if exists(home):
         storage_room.check_places(home, name, storage)
     _, stored = storage_room.open_study(url, name, writing=True)
     return stored, url
@@ -502,11 +509,13 @@ def _workers(text: str | None, placed: "Cluster | None") -> Any:
     return _parsed(text, parse)
 
 
-def _is_there(name: str, home: Path, storage: str | None) -> bool:
-    """Whether a study is stored."""
+def _is_there(name: str, home: Path, storage: str | None, display: "Display") -> bool:
+    """Whether a study is stored; a server that is away is waited for."""
     from study import storage as storage_room
 
-    return name in storage_room.read_configs(storage_room.open_database(storage_room.storage_url(home, storage)))
+    url = storage_room.storage_url(home, storage)
+    opened = storage_room.open_storage(url, known=True, waiting=display.warn)
+    return name in storage_room.read_configs(opened)
 
 
 def _display(quiet: bool) -> "Display":
@@ -526,12 +535,12 @@ def _work(task: "Task", quiet: bool) -> None:
         try:
             api.work(task, display)
         except Interrupted:  # Typer turns it into exit code 130
-            if config.name in storage_room.read_configs(storage_room.open_storage(url)):
+            if config.name in storage_room.read_configs(storage_room.open_storage(url, known=True)):
                 display.warn(f"stopped; go on with: {_resume_command(task)}")
             else:
                 display.warn("stopped before the study was created; start it again")
             raise
-    storage, config = storage_room.open_study(url, config.name)
+    storage, config = storage_room.open_study(url, config.name, known=True)
     file, verdict = api.conclude(config, storage, home)
     _show_verdict(verdict, file, display)
     api.refuse_failed_finals(storage, config, began)

@@ -53,7 +53,7 @@ def fitting(cluster: Cluster) -> int:
         StudyError: no cluster is there.
     """
     with _connected(cluster.address):
-        return max(1, _room(cluster))
+        return min(max(1, _room(cluster)), MOST_WORKERS)
 
 
 @contextlib.contextmanager
@@ -107,6 +107,7 @@ class _Placement:
                     self._display.warn(f"the cluster has {alive} of {nodes} nodes left; Ray places lost workers anew")
                 nodes = alive
                 self._display.refresh()
+            self._show()  # their last words
             stopped = self._stopping
         if self._failure is not None:
             raise self._failure

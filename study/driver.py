@@ -1,8 +1,8 @@
 """The loop: claim, train, tell; the budget, and trials that their owners left behind."""
 
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import keras_tuner
@@ -100,10 +100,11 @@ class _Search:
         return trained
 
     def is_under_way(self) -> bool:
-        """Whether another process trains a trial of the space, or one was left that there is time for."""
-        running = self.claims.under_way().running
-        free = len(self.claims.free_of(running))
-        return len(running) > free or (free > 0 and not self.session.out_of_time(self.space))
+        """Whether another process trains a trial of the space, or there is one to train and time for it."""
+        known = self.claims.under_way()
+        free = len(self.claims.free_of(known.running))
+        left = free > 0 or known.begun < self.session.config.trials
+        return len(known.running) > free or (left and not self.session.out_of_time(self.space))
 
     def _claim(self) -> tuple[int, bool] | None:
         """A trial by the storage's number for it, and whether it is new: the one that a dead process left, an enqueued
@@ -226,13 +227,15 @@ class _Search:
         ended = record()
         value = best[1] if best and state == TrialState.COMPLETE else None
 
-        def tell() -> None:
-            if not self.claims.ends():
-                return
+        self.claims.renew()
+        with _lost_if_ended():
             trial.set_user_attr(RECORD, ended.to_json())
             if config.sampler in ORACLES or session.task.keep_weights:
                 trial.set_user_attr(DECLARED, hp.declared())
-            self.study.tell(trial, value, state=state)
+
+        def tell() -> None:
+            if self.claims.ends():
+                self.study.tell(trial, value, state=state)
 
         session.exclusively(tell)
         if session.task.keep_weights and state != TrialState.COMPLETE:
@@ -337,9 +340,19 @@ class _Reporter:
                 raise _Left
             session.wait(pause)
             search.claims.keep()
+        search.claims.waited()
         self._log.seconds -= time.monotonic() - began  # training it took no longer
         if self._trial.should_prune():
             raise optuna.TrialPruned
+
+
+@contextmanager
+def _lost_if_ended() -> Iterator[None]:
+    """What is stored for a trial that another has taken up and ended is nothing to it any more."""
+    try:
+        yield
+    except optuna.exceptions.UpdateFinishedTrialError:
+        raise Lost from None
 
 
 def _missing(objective: str, reported: Iterable[str]) -> StudyError:

@@ -5,14 +5,16 @@ import errno
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from study import extras
-from study.errors import one_line
+from study.errors import StudyError, one_line
+from study.hosts import short_host
 
 
 def folder(text: str | Path) -> Path:
@@ -21,8 +23,8 @@ def folder(text: str | Path) -> Path:
     Raises:
         StudyError: what an object store needs is not installed.
     """
-    if isinstance(text, Path) or "://" not in text:
-        return Path(text)
+    if isinstance(text, Path) or "://" not in text or text.startswith("file://"):
+        return Path(str(text).removeprefix("file://"))
     extras.check("--home URL")
     from upath import UPath
 
@@ -34,6 +36,31 @@ def folder(text: str | Path) -> Path:
 def is_local(path: Path) -> bool:
     """Whether it is on a file system, not in an object store."""
     return isinstance(path, Path)
+
+
+def exists(path: Path) -> bool:
+    """Whether it is there.
+
+    Raises:
+        StudyError: an object store cannot be asked.
+    """
+    try:
+        return path.exists()
+    except Exception as error:  # whatever the store's client raises
+        raise StudyError(f"{path} cannot be reached: {one_line(error, 200)}") from None
+
+
+def remove(file: Path) -> None:
+    """Delete a file, if it is there.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    if is_local(file):
+        file.unlink(missing_ok=True)
+        return
+    with _store(file):
+        file.unlink(missing_ok=True)
 
 
 def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
@@ -48,7 +75,7 @@ def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
         _put(file, save)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"draft-{os.getpid()}-{file.name}")
+    draft = file.with_name(f"draft-{short_host()}-{os.getpid()}-{file.name}")
     try:
         save(draft)
         with draft.open("rb+") as written:
@@ -63,15 +90,22 @@ def _put(file: Any, save: Callable[[Path], Any]) -> None:
     with tempfile.TemporaryDirectory() as own:
         draft = Path(own) / file.name
         save(draft)
-        try:
+        with _store(file):
             file.fs.put_file(str(draft), file.path)
-        except Exception as error:  # whatever the store's client raises
-            raise OSError(errno.EIO, one_line(error, 200), str(file)) from error
+
+
+@contextmanager
+def _store(file: Path) -> Iterator[None]:
+    """Whatever an object store's client raises, as an error of a file."""
+    try:
+        yield
+    except Exception as error:
+        raise OSError(errno.EIO, one_line(error, 200), str(file)) from error
 
 
 def sweep_drafts(folder: Path) -> None:
-    """Delete the drafts that dead processes left in a folder."""
-    for file in folder.glob("draft-*"):
-        owner = re.match(r"draft-(\d+)-", file.name)
+    """Delete the drafts that dead processes of this host left in a folder."""
+    for file in folder.glob(f"draft-{short_host()}-*"):
+        owner = re.match(r"draft-\w+-(\d+)-", file.name)
         if owner is not None and not psutil.pid_exists(int(owner[1])):
             file.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ Each finalist (the baseline and the tuned winner of a space) is retrained on tra
 seed. A final is a trial of the study's finals; like any other it is claimed, saved each epoch, and taken up again.
 """
 
+import shutil
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -221,7 +223,7 @@ class _Finals:
             ]
             still_chosen = record.finalist in {finalist.key for finalist in finalists(session)}
             if record.role == TUNED and still_chosen and record.accuracy > max(rivals, default=-1.0):
-                write_whole(session.folder / model_file(record.space), model.save)
+                write_whole(session.folder / model_file(record.space), lambda draft: shutil.copyfile(saved, draft))
                 artifacts.upload(session.task.home, trial, [session.folder / model_file(record.space)])
             trial.set_user_attr(RECORD, record.to_json())
             self.study.tell(trial, record.accuracy)
@@ -232,7 +234,11 @@ class _Finals:
             write_whole(file, lambda draft: _save_arrays(draft, predictions))
             artifacts.upload(session.task.home, trial, [file])
             artifacts.upload_confusion(session.task.home, trial, record.confusion)
-            session.exclusively(tell)
+            with tempfile.TemporaryDirectory() as own:  # others shall not wait for it to be saved
+                saved = Path(own) / "model.keras"
+                if record.role == TUNED:
+                    model.save(saved)
+                session.exclusively(tell)
         except OSError as error:
             raise StudyFailure(
                 f"{error.filename or session.folder} cannot be written ({error.strerror or error}); what is finished "

@@ -10,13 +10,13 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from study.errors import StudyError, one_line
@@ -51,12 +51,23 @@ SAID_EVERY = 60.0
 LOCK_NOT_AVAILABLE = "55P03"
 TRANSIENT = ("08", "40", "55", "57")
 """Classes of SQLSTATE: connection, rolled back, not available, operator's doing (PostgreSQL, appendix A)."""
-TRANSIENT_STATES = ("53300", "25006", "25P03")
-"""Too many connections; a server that is read-only yet, after a failover; a session that was silent too long."""
+TRANSIENT_STATES = ("53300", "25006", "25P02", "25P03")
+"""Too many connections; a server that is read-only yet, after a failover; what follows an error in a transaction; a
+session that was silent too long."""
+REFUSALS = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
+"""Of a connection, for which the driver knows no SQLSTATE: the same would fail later too."""
 
 Result = TypeVar("Result")
 Say = Callable[[str], None]
 Waiting = Callable[[float], None]
+
+
+class Clock(NamedTuple):
+    """A clock that all processes of a database share, seconds since 1970."""
+
+    now: float = 0.0
+    began: float = 0.0
+    """When the server was started last; 0 where there is none."""
 
 
 class LockLost(Exception):
@@ -83,9 +94,20 @@ def url_of(url: URL) -> URL:
 
 def engine_options(url: URL) -> dict[str, Any]:
     """Options of SQLAlchemy's engine."""
-    options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
-    arguments = {name: value for name, value in {**CONNECTION, "options": options}.items() if name not in url.query}
+    arguments = {name: value for name, value in CONNECTION.items() if name not in url.query}
     return {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True, "connect_args": arguments}
+
+
+def configure(engine: Engine) -> Engine:
+    """Let each new session have our settings: asked for at the connection's start, PgBouncer would refuse them."""
+    settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS.items())
+
+    @event.listens_for(engine, "connect")
+    def set_them(connection: Any, _record: Any) -> None:
+        connection.execute(f"SELECT {settings}")
+        connection.commit()
+
+    return engine
 
 
 def without_pool(options: dict[str, Any]) -> dict[str, Any]:
@@ -119,15 +141,28 @@ def schema_of(url: URL) -> str | None:
         engine.dispose()
 
 
+def driver_error(error: BaseException) -> DBAPIError | None:
+    """What the driver raised, where an error of SQLAlchemy's or Optuna's comes from that."""
+    if not isinstance(error, (SQLAlchemyError, StorageInternalError)):
+        return None
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
 def is_away(error: BaseException) -> bool:
     """Whether the server was not there, or not ready: the same may succeed later."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if not isinstance(cause, DBAPIError):
+    cause = driver_error(error)
+    if cause is None:
         return False
     state = getattr(cause.orig, "sqlstate", None) or ""
     if state:
         return state.startswith(TRANSIENT) or state in TRANSIENT_STATES
-    return cause.connection_invalidated or isinstance(cause, (OperationalError, InterfaceError))
+    refused = any(words in str(cause.orig) for words in REFUSALS)
+    return not refused and (cause.connection_invalidated or isinstance(cause, (OperationalError, InterfaceError)))
 
 
 def patiently(ask: Callable[[], Result], shown: str, say: Say) -> Result:
@@ -140,8 +175,8 @@ def patiently(ask: Callable[[], Result], shown: str, say: Say) -> Result:
         except Exception as error:
             if not is_away(error):
                 raise
-            cause = error.__cause__ or error
-            why = one_line(getattr(cause, "orig", None) or cause, 120)
+            cause = driver_error(error)
+            why = one_line((cause and cause.orig) or error, 120)
         now = time.monotonic()
         if now - said >= SAID_EVERY or said == began:
             said = now
@@ -181,6 +216,7 @@ class PatientStorage(RDBStorage):
             several = without_pool(options)
             RDBStorage(plain, engine_kwargs=several, skip_table_creation=not create).remove_session()
         super().__init__(plain, engine_kwargs=options, skip_table_creation=True, skip_compatibility_check=True)
+        configure(self.engine).dispose()  # the pool holds a connection from before
         event.listen(self.engine, "do_connect", self._lock.refuse_another_connection)
         weakref.finalize(self, self.engine.dispose)  # whoever is done with it has closed its connection
 
@@ -217,22 +253,22 @@ class PatientStorage(RDBStorage):
                 raise _gone(lost) from lost
             finally:
                 self._lock.held = False
-                _give_lock(self.engine, key)
+                _give_lock(self.engine)
 
         return patiently(attempt, self.shown, self.say)
 
 
 def _gone(lost: LockLost) -> DBAPIError:
     """The error of a connection that was lost."""
-    cause = lost.__cause__.__cause__ if isinstance(lost.__cause__, StorageInternalError) else lost.__cause__
-    if isinstance(cause, DBAPIError):
-        return cause
-    return OperationalError("", None, ConnectionError("the connection was lost"))
+    cause = driver_error(lost.__cause__) if lost.__cause__ else None
+    return cause or OperationalError("", None, ConnectionError("the connection was lost"))
 
 
-def now(connection: Connection) -> float:
-    """The server's time, seconds since 1970."""
-    return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+def clock(connection: Connection) -> Clock:
+    """The server's."""
+    times = "SELECT extract(epoch FROM clock_timestamp()), extract(epoch FROM pg_postmaster_start_time())"
+    now, began = connection.execute(text(times)).one()
+    return Clock(float(now), float(began))
 
 
 @contextmanager
@@ -261,11 +297,12 @@ def _take_lock(engine: Engine, key: str, waiting: Waiting, hold: str) -> None:
         waiting(time.monotonic() - began)
 
 
-def _give_lock(engine: Engine, key: str) -> None:
-    give = text("SELECT pg_advisory_unlock(hashtextextended(:key, 0)), set_config('idle_session_timeout', '0', false)")
+def _give_lock(engine: Engine) -> None:
+    # All that the session has: one may have been granted just when the wait for it was given up.
+    give = text("SELECT pg_advisory_unlock_all(), set_config('idle_session_timeout', '0', false)")
     try:
         with engine.begin() as connection:
-            connection.execute(give, {"key": key})
+            connection.execute(give)
     except DBAPIError:
         engine.dispose()  # the lock ends with the connection
 

@@ -10,6 +10,7 @@ from study import claims, queries
 from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import StudyError
+from study.files import exists
 from study.records import ERROR, RECORD, TUNED, FinalRecord, TrialRecord, model_file
 from study.storage import Source
 
@@ -128,7 +129,7 @@ def best(storage: BaseStorage, config: StudyConfig, home: Path, space: str | Non
         "test_accuracy": sum(tested) / len(tested) if tested else None,
         "finals": len(tested),
         "values": kept.values,
-        "model": str(model) if tested and model.exists() else None,
+        "model": str(model) if tested and exists(model) else None,
     }
 
 
@@ -199,8 +200,8 @@ def _of_space(source: Source, config: StudyConfig, space: str) -> dict[str, Any]
     overview = queries.overview(source, config.study_name(space), config.direction)
     counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
     owners = list(map(claims.owner_in, overview.owners))
-    now = storage_room.now(source) if owners else 0.0
-    trained = sum(owner is not None and not owner.is_dead(now) for owner in owners)
+    clock = storage_room.clock(source)
+    trained = sum(owner is not None and not owner.is_dead(clock) for owner in owners)
     finished = sum(counts.values())
     number, value = overview.best or (None, None)
     return {

@@ -275,8 +275,9 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         for hp in declared.values():
             refuse_repeated(hp)
     fingerprint = fingerprints.of_study(config, data.parts, declared)
-    gc.collect()
-    gc.freeze()  # what there is now stays, but for the database: Keras looks for garbage before each model
+    if task.supervisor is not None:
+        gc.collect()
+        gc.freeze()  # what a worker has now stays, but for the database: Keras looks for garbage before each model
     interruption.check()
     if task.create:
         attributes = {
@@ -289,7 +290,7 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
             results.refuse_existing(storage, config.name)
             storage_room.create_study(storage, config, attributes)
     else:
-        storage, _ = storage_room.open_study(task.url, config.name, waiting=display.warn, writing=True)
+        storage, _ = storage_room.open_study(task.url, config.name, waiting=display.warn, writing=True, known=True)
         stored = storage_room.load(storage, config.finals_name).user_attrs
         fingerprints.check(stored["fingerprint"], fingerprint)
         if task.first:

@@ -12,24 +12,24 @@ from typing import Any, TypeVar
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, RDBStorage
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from study import extras, postgresql, sqlite
 from study.config import Direction, StudyConfig
 from study.errors import StudyError, StudyFailure, one_line
-from study.files import is_local
-from study.postgresql import PatientStorage
+from study.files import is_local, remove, write_whole
+from study.postgresql import Clock, PatientStorage
 
 CONFIG = "config"
 SCHEMA = "v3.2.0.a"
 """Optuna 5.0's version of its tables."""
 UNFINISHED = "state IN ('RUNNING', 'WAITING')"
-INDICES = (
-    "CREATE INDEX IF NOT EXISTS study_trials_by_number ON trials (study_id, number)",
-    f"CREATE INDEX IF NOT EXISTS study_trials_unfinished ON trials (study_id) WHERE {UNFINISHED}",
-)
+INDICES = {
+    "study_trials_by_number": "(study_id, number)",
+    "study_trials_unfinished": f"(study_id) WHERE {UNFINISHED}",
+}
 """By which a claim takes as long among 100,000 trials as among ten. Optuna does not mind them."""
 
 FAILURES = (DBAPIError, optuna.exceptions.StorageInternalError)
@@ -53,13 +53,16 @@ def storage_url(home: Path, url: str | None) -> str:
 
 
 def shown_url(url: str) -> str:
-    """The URL as it may be printed and stored: without its password."""
-    return _parse(url).set(drivername=make_url(url).drivername).render_as_string(hide_password=True)
+    """The URL as it may be printed and stored: without its passwords."""
+    parsed = _parse(url).set(drivername=make_url(url).drivername)
+    if "sslpassword" in parsed.query:
+        parsed = parsed.update_query_dict({"sslpassword": "***"})
+    return parsed.render_as_string(hide_password=True)
 
 
 def serves_many_hosts(url: str) -> bool:
     """Whether processes of several machines can share the database."""
-    return sqlite.file_of(_parse(url)) is None
+    return _parse(url).get_backend_name() == "postgresql"
 
 
 def check_places(home: Path, name: str, url: str | None) -> None:
@@ -79,17 +82,19 @@ def check_places(home: Path, name: str, url: str | None) -> None:
                 f"the home {home} cannot be written ({existing} is in the way); make it writable or give another --home"
             )
     if not is_local(home):
+        probe = home / name / "probe"
         try:
-            home.exists()
-        except Exception as error:  # whatever the store's client raises
-            raise StudyError(f"the home {home} cannot be reached: {one_line(error, 200)}") from None
+            write_whole(probe, lambda draft: draft.write_bytes(b""))
+            remove(probe)
+        except OSError as error:
+            raise StudyError(f"the home {home} cannot be written: {error.strerror}; give another --home") from None
     file = sqlite.file_of(_parse(url)) if url else None
     if file is not None and not file.absolute().parent.is_dir():
         raise StudyError(f"there is no folder {file.absolute().parent} for the database; create it")
 
 
 def open_storage(
-    url: str, *, create: bool = False, writing: bool = False, waiting: Say | None = None
+    url: str, *, create: bool = False, writing: bool = False, known: bool = False, waiting: Say | None = None
 ) -> BaseStorage | None:
     """The storage behind `url`; None where there is none yet and `create` is not asked for.
 
@@ -97,35 +102,38 @@ def open_storage(
         url: Of the database.
         create: Create the tables where there are none.
         writing: The whole database is looked through for damage first.
-        waiting: Told in a line when another process keeps the database busy; it is waited for.
+        known: The database is known to be there: a server that is away is waited for.
+        waiting: Told in a line when another process keeps the database busy, or a server is away; it is waited for.
 
     Raises:
         StudyError: a URL of no known kind, a file that is no SQLite database or a damaged one, a database that
             cannot be opened.
     """
     parsed = _parse(url)
-    file = sqlite.file_of(parsed)
     say = waiting or (lambda line: None)
-    with _opening(parsed):
+
+    def open_it() -> RDBStorage | None:
         schema = _schema_of(parsed, thoroughly=create or writing)
         if schema is None and not create:
             return None
-        storage: RDBStorage
         if parsed.get_backend_name() == "postgresql":
-            storage = PatientStorage(parsed, say, create, known=schema == SCHEMA)
-        else:
-            with warnings.catch_warnings():
-                # Optuna recommends other databases for many processes; ours are few, and wait for each other.
-                warnings.simplefilter("ignore", UserWarning)
-                storage = RDBStorage(
-                    parsed.render_as_string(hide_password=False),
-                    engine_kwargs=_engine_options(parsed),
-                    skip_table_creation=not create,
-                )
-        if file is not None:
+            return PatientStorage(parsed, say, create, known=schema == SCHEMA)
+        with warnings.catch_warnings():
+            # Optuna recommends other databases for many processes; ours are few, and wait for each other.
+            warnings.simplefilter("ignore", UserWarning)
+            storage = RDBStorage(
+                parsed.render_as_string(hide_password=False),
+                engine_kwargs=_engine_options(parsed),
+                skip_table_creation=not create,
+            )
+        if sqlite.file_of(parsed) is not None:
             sqlite.set_pragmas(storage.engine, create)
             sqlite.wait_while_busy(storage.engine, shown_url(url), say)
-    return optuna.storages.get_storage(storage)
+        return storage
+
+    with _opening(parsed):
+        opened = postgresql.patiently(open_it, shown_url(url), say) if known else open_it()
+    return None if opened is None else optuna.storages.get_storage(opened)
 
 
 def open_database(url: str) -> Engine | None:
@@ -209,11 +217,11 @@ def ask(source: Source, question: Callable[[Connection], Result]) -> Result:
     return backend.ask(ask) if isinstance(backend, PatientStorage) else ask()
 
 
-def now(source: Source) -> float:
-    """Seconds since 1970 by the clock that all processes of the database share: its server's, or their host's."""
+def clock(source: Source) -> Clock:
+    """The clock that all processes of a database share: its server's, or their host's."""
     if _engine(source).dialect.name != "postgresql":
-        return time.time()
-    return ask(source, postgresql.now)
+        return Clock(time.time())
+    return ask(source, postgresql.clock)
 
 
 def read_configs(source: Source | None) -> dict[str, StudyConfig]:
@@ -248,14 +256,14 @@ def read_config(source: Source | None, name: str) -> StudyConfig:
 
 
 def open_study(
-    url: str, name: str, *, writing: bool = False, waiting: Say | None = None
+    url: str, name: str, *, writing: bool = False, known: bool = False, waiting: Say | None = None
 ) -> tuple[BaseStorage, StudyConfig]:
     """The storage behind `url` and the definition of a study in it; the options are those of `open_storage`.
 
     Raises:
         StudyError: as `open_storage` and `read_config`.
     """
-    storage = open_storage(url, writing=writing, waiting=waiting)
+    storage = open_storage(url, writing=writing, known=known, waiting=waiting)
     config = read_config(storage, name)
     assert storage is not None
     return storage, config
@@ -277,10 +285,14 @@ def create_study(storage: BaseStorage, config: StudyConfig, attributes: Mapping[
 
 
 def _create_indices(connection: Connection) -> None:
-    if connection.dialect.name in ("sqlite", "postgresql"):
-        for index in INDICES:
-            connection.execute(text(index))
-        connection.commit()
+    if connection.dialect.name not in ("sqlite", "postgresql"):
+        return
+    there = {each["name"] for each in inspect(connection).get_indexes("trials")}
+    connection.rollback()
+    for name, index in INDICES.items():
+        if name not in there:
+            with suppress(DBAPIError), connection.begin():  # the tables may be another's: then without
+                connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON trials {index}"))
 
 
 def delete_study(storage: BaseStorage, name: str) -> None:
@@ -337,7 +349,7 @@ def claim_lock(home: Path, url: str, name: str, waiting: Waiting) -> Iterator[No
 
 def _cause(error: Exception) -> BaseException:
     """What the driver said."""
-    cause = error.__cause__ or error
+    cause = postgresql.driver_error(error) or error.__cause__ or error
     return getattr(cause, "orig", None) or cause
 
 

@@ -67,7 +67,7 @@ def gpus() -> list[str]:
     if allowed is not None:
         return [each.strip() for each in allowed.split(",") if each.strip() not in ("", "-1")]
     devices = [device.name.removeprefix("nvidia") for device in Path("/dev").glob("nvidia[0-9]*")]
-    return sorted(filter(str.isdecimal, devices), key=int)
+    return [str(ordinal) for ordinal in range(sum(map(str.isdecimal, devices)))]
 
 
 def parse(text: str) -> int:
@@ -79,9 +79,12 @@ def parse(text: str) -> int:
     if text == "auto":
         return fitting()
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         raise StudyError(f"--workers is a number or auto; it was given {text!r}") from None
+    if number < 0:
+        raise StudyError(f"--workers must be at least 0; it was given {number}")
+    return number
 
 
 def run(task: Task, display: Display) -> None:
@@ -209,7 +212,7 @@ class _Supervisor:
         self._stopping = False
         self._killed = self._abandoned = False
         self._failure: StudyError | None = None
-        self._began: float | None = None
+        self._began = task.began
         self._deaths_at_start = 0
         self._storage: BaseStorage | None = None
 
@@ -218,7 +221,7 @@ class _Supervisor:
         with self._interruption.listening():
             try:
                 for index in range(count):
-                    self._start(index, first=index == 0)
+                    self._start(index, first=index == 0 and self._task.first)
                 while self._workers:
                     self._listen()
                     if self._interruption.requested:
@@ -345,7 +348,8 @@ class _Supervisor:
     def _storage_of_study(self) -> BaseStorage | None:
         """The storage, once the study of this definition is in it."""
         if self._storage is None:
-            storage = storage_room.open_storage(self._task.url, waiting=self._display.warn)
+            known = self._began is not None
+            storage = storage_room.open_storage(self._task.url, known=known, waiting=self._display.warn)
             stored = storage_room.read_configs(storage).get(self._task.config.name)
             self._storage = storage if not self._task.create or stored == self._task.config else None
         return self._storage

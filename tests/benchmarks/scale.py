@@ -103,8 +103,8 @@ def curve(seed: int) -> list[float]:
     return [float(level - 0.2 * np.exp(-epoch / 2) + rng.normal(0, 0.002)) for epoch in range(EPOCHS)]
 
 
-def replay(pause: float) -> Callable[..., None]:
-    """In the place of `training.fit`."""
+def replay(pause: float, end: threading.Event) -> Callable[..., None]:
+    """In the place of `training.fit`; at the end of all it ends its thread."""
 
     def fit(hypermodel: Any, hp: Any, examples: Any, *, seed: int, log: EpochLog, on_epoch: Any, on_built: Any,
             **_: Any) -> None:  # fmt: skip
@@ -113,6 +113,8 @@ def replay(pause: float) -> Callable[..., None]:
         began = time.monotonic()
         for epoch, value in enumerate(curve(seed), 1):
             time.sleep(max(0.0, began + epoch * pause - time.monotonic()))
+            if end.is_set():
+                sys.exit()
             logs = {"loss": 1 - value, "accuracy": value, "val_loss": 1 - value, "val_accuracy": value}
             log.add(logs)
             on_epoch(epoch, logs)
@@ -203,7 +205,7 @@ def load(server: servers.Server, url: str, config: StudyConfig, workers: int, sp
     """The figures of so many workers for so long."""
     clock, end = Clock(), threading.Event()
     claims.host = lambda: HOST.name  # type: ignore[assignment]
-    driver.training.fit = replay(EPOCH_SECONDS / speed)  # type: ignore[assignment]
+    driver.training.fit = replay(EPOCH_SECONDS / speed, end)  # type: ignore[assignment]
     plain = claims.Claims.renew, optuna.Trial.report, optuna.Study.tell
     claims.Claims.renew = clock.timed("lease", plain[0])  # type: ignore[method-assign]
     optuna.Trial.report = clock.timed("report", plain[1])  # type: ignore[method-assign]

@@ -157,7 +157,7 @@ def test_workers_end_with_their_supervisor(home: Path) -> None:
         len(study_table(home, "a")[state["name"]]) - state["finished"],
     )
     owners = [claims.owner_of(trial) for trial in results.trials(storage, config, "fault_space:Trivial")[-2:]]
-    assert all(owner is None or owner.is_dead(storage_room.now(storage)) for owner in owners)
+    assert all(owner is None or owner.is_dead(storage_room.clock(storage)) for owner in owners)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

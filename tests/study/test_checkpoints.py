@@ -240,10 +240,10 @@ def test_a_checkpoint_that_lost_its_end_costs_epochs_and_nothing_else(
 
 
 def test_what_dead_processes_left_is_swept(tmp_path: Path) -> None:
-    for name in ("dense-1.npz", "dense-2.npz", "draft-77-dense-1.npz", "draft-77-dense-2.npz"):
+    for name in ("dense-1.npz", "dense-2.npz", "draft-ab-77-dense-1.npz", "draft-ab-77-dense-2.npz"):
         (tmp_path / name).touch()
     sweep(tmp_path, {"dense-1.npz"})
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["dense-1.npz", "draft-77-dense-1.npz"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["dense-1.npz", "draft-ab-77-dense-1.npz"]
     sweep(tmp_path / "none", set())
 
 

@@ -14,6 +14,7 @@ import pytest
 from study import claims
 from study import storage as storage_room
 from study.claims import Claims, Lost, Owner, Process
+from study.postgresql import Clock
 
 ME = Process.current()
 
@@ -151,6 +152,30 @@ def test_a_trial_that_another_has_taken_up_is_lost(study: optuna.Study) -> None:
         with pytest.raises(Lost):
             act()
     assert other.ends()
+
+
+def test_a_server_that_was_away_has_cost_nobody_its_lease() -> None:
+    owner = Owner("elsewhere", "boot", ME, ME, expires=1000.0, lease=60.0)
+    assert owner.is_dead(Clock(1001.0))
+    assert not owner.is_dead(Clock(2030.0, began=2000.0))
+    assert owner.is_dead(Clock(2061.0, began=2000.0))
+
+
+def test_waiting_is_no_epoch(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Claims(study, ME, lease=10)
+    found.mark(study.ask()._trial_id)
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 3000)
+    found.waited()
+    found.renew()
+    assert expires(study) - time.time() < 60
+
+
+def test_a_release_that_was_interrupted_is_done_again(study: optuna.Study) -> None:
+    """The third death was stored, and the connection lost before the trial was given up."""
+    trial = study.ask()
+    trial.set_user_attr(claims.OWNER, {"deaths": ["first", "second", "third"]})
+    assert [each.number for each in claims.release(study, dead(), "fourth")] == [0]
 
 
 def test_a_lease_that_ran_out_elsewhere_is_doubled(study: optuna.Study) -> None:

@@ -76,7 +76,7 @@ def test_a_store_that_cannot_be_reached_is_a_line(
     code, _, error = command("run", "a", "--home", "s3://other/runs", "--storage", f"sqlite:///{home.parent}/x.db")
     assert code == 2
     assert error.count("\n") == 1
-    assert "the home s3://other/runs cannot be reached" in error
+    assert "the home s3://other/runs cannot be written: EndpointConnectionError" in error
 
 
 def test_the_client_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

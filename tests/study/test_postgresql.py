@@ -1,5 +1,6 @@
 """A storage on a real PostgreSQL server."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,8 +13,9 @@ import pytest
 import servers
 from helpers import Command, wait
 from optuna.storages import BaseStorage
+from sqlalchemy import event
 
-from study import claims, extras, postgresql
+from study import claims, cli, extras, postgresql
 from study import storage as storage_room
 from study.claims import Claims, Process
 from study.errors import StudyError
@@ -62,6 +64,34 @@ def test_a_url_is_shown_without_its_password(part: str) -> None:
     shown = storage_room.shown_url("postgresql://" + part.format(user="me", password="s3cret"))
     assert "s3cret" not in shown
     assert shown.startswith("postgresql://me:***@host/db")
+
+
+@pytest.mark.parametrize(
+    ("url", "hidden", "password"),
+    [
+        ("postgresql://u:p@h/db", "postgresql://u@h/db", "p"),
+        ("postgres://u:a/b@h:5/db?x=c@d", "postgres://u@h:5/db?x=c@d", "a/b"),
+        ("postgresql+psycopg://u:a?b@h", "postgresql+psycopg://u@h", "a?b"),
+        ("postgresql://u:p%40s@s@h/db", "postgresql://u@h/db", "p@s@s"),
+        ("postgresql://h/db?user=u&password=p&x=1", "postgresql://h/db?user=u&password=&x=1", "p"),
+        ("postgresql://u@h/db?x=a:b@c", None, None),
+        ("mysql://u:p@h/db", None, None),
+    ],
+)
+@pytest.mark.parametrize("form", ["--storage {}", "--storage={}"])
+def test_a_password_is_cut_out_of_the_arguments(
+    url: str, hidden: str | None, password: str | None, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[list[str]] = []
+    monkeypatch.setattr(sys, "orig_argv", ["python", "study", "status", *form.format(url).split()])
+    monkeypatch.setattr("os.execv", lambda program, words: begun.append(words))
+    monkeypatch.setenv("PGPASSWORD", "")
+    cli._hide_passwords()
+    if hidden is None:
+        assert not begun
+    else:
+        assert begun == [["python", "study", "status", *form.format(hidden).split()]]
+        assert os.environ["PGPASSWORD"] == password
 
 
 def test_a_password_that_takes_the_url_apart_is_refused_unsaid() -> None:
@@ -138,6 +168,42 @@ def test_a_session_that_is_ended_costs_nothing(storage: BaseStorage, url: str, s
         trial.report(0.5, epoch)
     study.tell(trial, 0.5)
     assert study.trials[0].intermediate_values == {0: 0.5, 1: 0.5, 2: 0.5}
+
+
+def test_a_server_that_is_away_is_waited_for_by_whoever_knows_it(tmp_path: Path) -> None:
+    if servers.programs() is None:
+        pytest.skip("PostgreSQL's server is not installed")
+    with servers.serving(tmp_path) as server:
+        assert storage_room.open_storage(server.url, create=True) is not None
+        server.kill()
+        with pytest.raises(StudyError, match="cannot be opened"):
+            storage_room.open_storage(server.url)
+        later = threading.Timer(1.0, server.start, kwargs={"fsync": "off"})
+        later.start()
+        lines: list[str] = []
+        assert storage_room.open_storage(server.url, known=True, waiting=lines.append) is not None
+        later.join()
+        assert len(lines) == 1
+
+
+def test_a_session_that_ends_while_trials_are_read_costs_nothing(
+    storage: BaseStorage, url: str, server: servers.Server
+) -> None:
+    study = optuna.create_study(storage=storage, study_name="a")
+    trial = study.ask()
+    trial.report(0.5, 1)
+    engine = storage_room._engine(storage)
+    statements: list[str] = []
+
+    def end(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+        if len(statements) == 2:  # between two of those by which Optuna reads
+            end_sessions(server, url)
+
+    event.listen(engine, "after_cursor_execute", end)
+    [found] = study.get_trials()
+    assert found.intermediate_values == {1: 0.5}
+    assert len(statements) > 3
 
 
 def test_only_one_process_is_exclusive(storage: BaseStorage, url: str) -> None:
@@ -218,7 +284,9 @@ def test_leases_are_in_the_servers_time(storage: BaseStorage, monkeypatch: pytes
         monkeypatch.setattr(time, "time", lambda off=off: clock() + off)
         found = Claims(study, Process(1, 0.0))
         assert [trial.number for trial in found.held()] == [0]
-    assert abs(storage_room.now(storage) - clock()) < 5
+    now, began = storage_room.clock(storage)
+    assert abs(now - clock()) < 5
+    assert began < now
 
 
 def test_a_renewed_lease_whose_answer_was_lost_is_kept(storage: BaseStorage) -> None:

@@ -130,7 +130,9 @@ def test_workers_that_suit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: plenty)
     found = [Path("/dev/nvidia0"), Path("/dev/nvidia10"), Path("/dev/nvidia2")]
     monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: iter(found))
-    assert workers.gpus() == ["0", "2", "10"]
+    assert workers.gpus() == ["0", "1", "2"]  # as CUDA counts those that a container was given
     assert workers.fitting() == 3
+    with pytest.raises(StudyError, match="--workers must be at least 0; it was given -1"):
+        workers.parse("-1")
     with pytest.raises(StudyError, match="--workers is a number or auto; it was given 'many'"):
         workers.parse("many")
