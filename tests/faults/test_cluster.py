@@ -51,6 +51,9 @@ def test_a_node_that_is_lost_costs_no_trial(home: Path, url: str, cluster: Any) 
     exact(url, 12)
     assert "nodes left; Ray places lost workers anew" in output
     assert servers.PASSWORD not in output
+    logs = [file for file in Path(cluster.head_node.get_session_dir_path()).rglob("*") if file.is_file()]
+    assert len(logs) > 5
+    assert not [file for file in logs if servers.PASSWORD.encode() in file.read_bytes()]
 
 
 def test_ctrl_c_frees_the_cluster_and_the_study_goes_on(home: Path, url: str, cluster: Any) -> None:
