@@ -132,7 +132,7 @@ class _Search:
     def _trial(self, trial_id: int, new: bool) -> optuna.Trial:
         self.study._thread_local.cached_all_trials = None  # what Optuna keeps of the others, for one trial
         if not new:
-            self.study.get_trials(deepcopy=False)  # Optuna's cache must know a trial before it asks
+            storage_room.remember(self.study, trial_id)
         return optuna.Trial(self.study, trial_id)
 
     def _finished(self) -> int:

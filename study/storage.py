@@ -308,6 +308,15 @@ def update_config(storage: BaseStorage, config: StudyConfig) -> None:
         load(storage, study_name).set_user_attr(CONFIG, config.to_json())
 
 
+def remember(study: optuna.Study, trial_id: int) -> None:
+    """Let Optuna's cache know a trial that another process has made, as it must before the trial asks; by reading
+    every trial it would come to know it too."""
+    cache: Any = study._storage
+    if hasattr(cache, "_add_trials_to_cache"):
+        with cache._lock:
+            cache._add_trials_to_cache(study._study_id, [cache._backend.get_trial(trial_id)])
+
+
 def load(storage: BaseStorage, study_name: str, **options: Any) -> optuna.Study:
     """An Optuna study of the storage; `options` are its sampler and pruner."""
     return optuna.load_study(study_name=study_name, storage=storage, **options)
