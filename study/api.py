@@ -1,9 +1,11 @@
 """Studies from Python: what the commands do, for scripts and notebooks."""
 
 import copy
+import importlib
 import pickle
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -266,8 +268,17 @@ def work(task: Task, display: Display) -> None:
         from study import cluster
 
         cluster.run(task, task.cluster, display)
-    else:
-        workers.run(task, display)
+        return
+    if task.workers:
+        threading.Thread(target=_import_conclusion).start()  # while the workers import TensorFlow
+    workers.run(task, display)
+
+
+def _import_conclusion() -> None:
+    """What `conclude` needs."""
+    importlib.import_module("reports.page")
+    if extras.is_installed("notes"):
+        importlib.import_module("study.notes")
 
 
 def refuse_failed_finals(storage: BaseStorage, config: StudyConfig, began: float) -> None:

@@ -58,7 +58,7 @@ class Images:
     @cached_property
     def scaled(self) -> NDArray[np.float32]:
         """The pixels as float32, 0 to 1: the arrays that a HyperModel's `fit` is given."""
-        return self.x.astype(np.float32) / np.float32(255)
+        return np.divide(self.x, np.float32(255), dtype=np.float32)
 
     def take(self, index: NDArray[np.intp]) -> "Images":
         """Some of them, in the order of the index."""

@@ -8,13 +8,15 @@ import copy
 import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from tensorflow.python.framework.ops import gradient_registry
 
 from study import model_state
 from study.checkpoints import Checkpoint, CheckpointFile
@@ -145,6 +147,21 @@ def _refuse_diverged(logs: dict[str, float], when: str) -> None:
             raise Diverged(f"{name} is {logs[name]} {when}")
 
 
+@contextmanager
+def _custom_gradients_forgotten() -> Iterator[None]:
+    """TensorFlow registers the gradients of operations that bring their own, such as silu or the sum over replicas,
+    each time it traces one, for ever, and with them keeps the graph of the model."""
+    registered = gradient_registry._registry
+    before = set(registered)
+    try:
+        yield
+    finally:
+        for name in registered.keys() - before:
+            if name.startswith("CustomGradient-"):
+                del registered[name]
+
+
+@_custom_gradients_forgotten()
 def fit(
     hypermodel: Any,
     hp: Any,

@@ -1,5 +1,6 @@
 """One configuration, trained."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,27 @@ def test_the_arithmetic_is_that_of_plain_fit(data: Dataset) -> None:
     )  # fmt: skip
     for name, values in history.history.items():
         assert log.history[name] == pytest.approx(values, abs=1e-5)
+
+
+class Silu(tiny.Tiny):
+    def build(self, hp: Any) -> keras.Model:
+        return tiny.compiled(keras.layers.Dense(8, "silu"), eagerly=False)
+
+
+def test_no_graph_of_a_model_outlives_it(data: Dataset) -> None:
+    """TensorFlow would keep those whose operations bring their own gradients."""
+
+    def graphs() -> int:
+        gc.collect()
+        return sum(type(each).__name__ == "FuncGraph" for each in gc.get_objects())
+
+    fitted(data, Silu())
+    keras.backend.clear_session()
+    before = graphs()
+    for seed in (2, 3):
+        fitted(data, Silu(), seed=seed)
+    keras.backend.clear_session()
+    assert graphs() <= before
 
 
 class Unshuffled(tiny.Tiny):
