@@ -74,7 +74,7 @@ class _Search:
         self.claims = session.claims(self.study)
         self._said = False
         self._best: float | None = None
-        self._best_due = 0.0
+        self._best_below = self._ended_below = 0
 
     def run(self) -> int:
         """Train trials as long as there are some to claim, and return how many those were."""
@@ -114,6 +114,7 @@ class _Search:
             return None
         # One look at the trials: one that ends between two looks would be counted by neither.
         known = self.claims.under_way()
+        self._ended_below = known.ended_below
         for left in self.claims.free_of(known.running):
             # Its stored parameters are returned when it asks again.
             self.claims.mark(left.trial_id, left.owner)
@@ -262,13 +263,11 @@ class _Search:
         )
 
     def _best_after(self, value: float | None) -> float | None:
-        """The best value so far; the study is asked for it a hundredth of the time at the most."""
+        """The best value so far, of all workers; what had ended when it was asked for last is not read again."""
         config = self.session.config
-        if (began := time.monotonic()) >= self._best_due:
-            found = queries.best(self.session.storage, self.study.study_name, config.direction)
-            self._best = found[1] if found else None
-            self._best_due = began + 100 * (time.monotonic() - began)
-        known = [each for each in (self._best, value) if each is not None]
+        found = queries.best(self.session.storage, self.study.study_name, config.direction, self._best_below)
+        self._best_below = self._ended_below
+        known = [each for each in (self._best, value, found and found[1]) if each is not None]
         self._best = (max if config.direction == "maximize" else min)(known, default=None)
         return self._best
 

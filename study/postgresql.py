@@ -48,6 +48,7 @@ CROWDED_SECONDS = 60.0
 LONGEST_PAUSE = 5.0
 """Between two attempts, seconds."""
 SAID_EVERY = 60.0
+"""Seconds after which a wait is put into words again."""
 LOCK_NOT_AVAILABLE = "55P03"
 TRANSIENT = ("08", "40", "55", "57")
 """Classes of SQLSTATE: connection, rolled back, not available, operator's doing (PostgreSQL, appendix A)."""

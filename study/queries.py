@@ -35,6 +35,8 @@ class UnderWay:
     """By number."""
     waiting: list[int]
     """Enqueued trials, by the storage's number for them."""
+    ended_below: int
+    """Trials with smaller numbers have ended."""
 
     @property
     def finished(self) -> int:
@@ -67,14 +69,15 @@ def under_way(source: Source, study_name: str) -> UnderWay:
     def look(connection: Connection) -> UnderWay:
         given = {"name": study_name, "owner": OWNER}
         rows = connection.execute(unfinished, given).all()
-        count = connection.execute(newest, {"name": study_name}).scalar()
+        last = connection.execute(newest, {"name": study_name}).scalar()
         running = [
             Running(number, trial_id, json.loads(owner or "{}"))
             for state, number, trial_id, owner in rows
             if state == "RUNNING"
         ]
         waiting = [trial_id for state, _, trial_id, _ in rows if state == "WAITING"]
-        return UnderWay((-1 if count is None else count) + 1 - len(waiting), running, waiting)
+        total = 0 if last is None else last + 1
+        return UnderWay(total - len(waiting), running, waiting, ended_below=rows[0][1] if rows else total)
 
     return ask(source, look)
 
@@ -110,15 +113,16 @@ def overview(source: Source, study_name: str, direction: Direction) -> Overview:
     )
 
 
-def best(source: Source, study_name: str, direction: Direction) -> tuple[int, float] | None:
-    """Number and value of the best complete trial that has a record, the earliest of equals."""
+def best(source: Source, study_name: str, direction: Direction, first: int = 0) -> tuple[int, float] | None:
+    """Number and value of the best complete trial that has a record, the earliest of equals, from number `first` on."""
     order = "DESC" if direction == "maximize" else "ASC"
     found = text(
         "SELECT number, value FROM trials JOIN trial_values v ON v.trial_id = trials.trial_id "
         f"JOIN trial_user_attributes a ON a.trial_id = trials.trial_id AND a.key = :record WHERE {STUDY} "
-        f"AND state = 'COMPLETE' AND value_type = 'FINITE' ORDER BY value {order}, number LIMIT 1"
+        f"AND number >= :first AND state = 'COMPLETE' AND value_type = 'FINITE' ORDER BY value {order}, number LIMIT 1"
     )
-    row = ask(source, lambda connection: connection.execute(found, {"name": study_name, "record": RECORD}).first())
+    given = {"name": study_name, "record": RECORD, "first": first}
+    row = ask(source, lambda connection: connection.execute(found, given).first())
     return None if row is None else (row[0], row[1])
 
 

@@ -11,6 +11,7 @@ from study import storage as storage_room
 from study.config import StudyConfig
 from study.errors import StudyError
 from study.files import exists
+from study.postgresql import Clock
 from study.records import ERROR, RECORD, TUNED, FinalRecord, TrialRecord, model_file
 from study.storage import Source
 
@@ -200,7 +201,7 @@ def _of_space(source: Source, config: StudyConfig, space: str) -> dict[str, Any]
     overview = queries.overview(source, config.study_name(space), config.direction)
     counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
     owners = list(map(claims.owner_in, overview.owners))
-    clock = storage_room.clock(source)
+    clock = storage_room.clock(source) if owners else Clock()
     trained = sum(owner is not None and not owner.is_dead(clock) for owner in owners)
     finished = sum(counts.values())
     number, value = overview.best or (None, None)

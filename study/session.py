@@ -21,6 +21,7 @@ from study.claims import Claims, Process
 from study.config import StudyConfig
 from study.errors import StudyError
 from study.files import sweep_drafts
+from study.postgresql import SAID_EVERY
 from study.progress import Display
 from study.records import CLASSES, file_name
 from study.signals import Interruption
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 POLL_SECONDS = 0.5
-SAID_EVERY = 60
-"""Seconds after which a wait is put into words again."""
 RECYCLE_GROWTH = 512 * 2**20
 """Bytes by which a worker may grow after its first trial before a fresh one, which takes seconds to start, takes its
 place: TensorFlow keeps a little of each model."""

@@ -4,20 +4,25 @@
     python tests/benchmarks/scale.py --workers 100 --stored 1000 10000 --seconds 60
 
 Each worker is a thread with a connection of its own that claims, asks, reports, renews its lease and tells as a worker
-process does (the same code); in the place of training it waits, and its curve is made up. A trial takes 20 s and has 10
-epochs; `--speed 10` lets ten times the workers be stood in for by one. The server is this machine's own, with its
-defaults but for the number of connections; workers and server share the cores, so what is measured is the least that a
-server of its own would hold. What sampling itself takes belongs to the workers: it is measured apart, by one of them.
+process does (the same code); in the place of training it waits, and its curve is made up. The threads are spread over
+as many processes as there are cores. A trial takes 20 s and has 10 epochs; `--speed 0.1` makes that 200 s. The server
+is this machine's own, with its defaults but for the number of connections; workers and server share the cores, so what
+is measured is the least that a server of its own would hold. What sampling itself takes belongs to the workers: it is
+measured apart, by one of them.
 """
 
 import argparse
 import json
+import multiprocessing
+import os
 import statistics
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +45,7 @@ from study import storage as storage_room
 from study.claims import Process
 from study.config import StudyConfig
 from study.epochs import EpochLog
+from study.postgresql import PatientStorage
 from study.progress import Display
 from study.records import RECORD, TrialRecord
 from study.session import Growth, Session, Task
@@ -48,6 +54,10 @@ from study.signals import Interruption
 SPACE = "dense"
 EPOCHS = 10
 EPOCH_SECONDS = 2.0
+HEAD = (
+    "stored  workers  trials/s (wanted)  claim median  p95  lease p95  report p95  tell p95  lock held  share of time  "
+    "connections (opened in s)  cores: workers  server"
+)
 
 
 class Silent(Display):
@@ -76,12 +86,14 @@ class Space(keras_tuner.HyperModel):
         hp.Choice("batch_size", [32, 64, 128, 256])
 
 
-class Clock:
-    """How long each kind of question took, seconds; of all threads."""
+class Stopwatch:
+    """How long each kind of question took, seconds; of all threads. `claim` waits for the study's lock, `locked` is for
+    how long a claim or an end then holds it."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, list[float]] = {"ask": [], "lease": [], "report": [], "tell": []}
-        self.waited = 0.0
+        self.seconds: dict[str, list[float]] = {
+            name: [] for name in ("claim", "locked", "lease", "report", "tell")
+        }  # fmt: skip
 
     def timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """The call, measured."""
@@ -170,12 +182,17 @@ def fill(url: str, config: StudyConfig, stored: int) -> None:
     engine.dispose()
 
 
-def worker(url: str, config: StudyConfig, number: int, pause: float, clock: Clock, ready: threading.Barrier,
-           end: threading.Event) -> None:  # fmt: skip
-    """The life of a simulated worker."""
-    storage = storage_room.open_storage(url)
+class _Host(threading.local):
+    name = "here"
+
+
+HOST = _Host()
+
+
+def prepared(url: str, config: StudyConfig, number: int, watch: Stopwatch) -> driver._Search:
+    """A simulated worker before its first trial, connected."""
+    storage = storage_room.open_storage(url, known=True)
     assert storage is not None
-    HOST.name = f"host{number}"
     silent = Silent()
     session = Session(
         task=Task(config, Path(tempfile.gettempdir()), url), storage=storage, dataset=None,
@@ -184,67 +201,88 @@ def worker(url: str, config: StudyConfig, number: int, pause: float, clock: Cloc
     )  # fmt: skip
     search = driver._Search(session, SPACE)
     search.claims._me = Process(number, 0.0)
-    ready.wait()
+    backend = storage_room._backend(storage)
+    assert isinstance(backend, PatientStorage)
+    plain = backend.exclusively
+    backend.exclusively = lambda key, action, waiting: plain(  # type: ignore[method-assign]
+        key, watch.timed("locked", action), waiting
+    )
+    return search
+
+
+def work(search: driver._Search, number: int, pause: float, watch: Stopwatch, end: threading.Event) -> None:
+    """The life of a simulated worker."""
+    HOST.name = f"host{number}"
     time.sleep(np.random.default_rng(number).uniform(0, pause * EPOCHS))  # not all at the same moment
     while not end.is_set():
-        began = time.perf_counter()
-        claimed = session.exclusively(search._claim)
+        claimed = watch.timed("claim", search.session.exclusively)(search._claim)
         assert claimed is not None
-        clock.seconds["ask"].append(time.perf_counter() - began)
         search._train(search._trial(*claimed))
 
 
-class _Host(threading.local):
-    name = "here"
-
-
-HOST = _Host()
-
-
-def load(server: servers.Server, url: str, config: StudyConfig, workers: int, speed: float, seconds: float) -> Any:
-    """The figures of so many workers for so long."""
-    clock, end = Clock(), threading.Event()
+def simulate(pipe: Connection, url: str, config: StudyConfig, numbers: range, pause: float) -> None:
+    """A process of simulated workers: says when it is connected, then what it has measured between two words."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    watch, end = Stopwatch(), threading.Event()
     claims.host = lambda: HOST.name  # type: ignore[assignment]
-    driver.training.fit = replay(EPOCH_SECONDS / speed, end)  # type: ignore[assignment]
-    plain = claims.Claims.renew, optuna.Trial.report, optuna.Study.tell
-    claims.Claims.renew = clock.timed("lease", plain[0])  # type: ignore[method-assign]
-    optuna.Trial.report = clock.timed("report", plain[1])  # type: ignore[method-assign]
-    optuna.Study.tell = clock.timed("tell", plain[2])  # type: ignore[method-assign]
-    count = max(1, round(workers / speed))
-    ready = threading.Barrier(count + 1)
-    threads = [
-        threading.Thread(
-            target=worker, args=(url, config, number, EPOCH_SECONDS / speed, clock, ready, end), daemon=True
-        )
-        for number in range(count)
-    ]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    time.sleep(EPOCHS * EPOCH_SECONDS / speed + 1)  # until all have begun
-    for times in clock.seconds.values():
-        times.clear()
-    me, backends = psutil.Process(), psutil.Process(server.pid)
-    before = me.cpu_times(), _cpu(backends)
+    driver.training.fit = replay(pause, end)  # type: ignore[assignment]
+    claims.Claims.renew = watch.timed("lease", claims.Claims.renew)  # type: ignore[method-assign]
+    optuna.Trial.report = watch.timed("report", optuna.Trial.report)  # type: ignore[method-assign]
+    optuna.Study.tell = watch.timed("tell", optuna.Study.tell)  # type: ignore[method-assign]
+    searches = [prepared(url, config, number, watch) for number in numbers]
+    pipe.send("connected")
+    pipe.recv()
+    for number, search in zip(numbers, searches, strict=True):
+        threading.Thread(target=work, args=(search, number, pause, watch, end), daemon=True).start()
+    pipe.recv()
+    first = {name: len(times) for name, times in watch.seconds.items()}
+    began = sum(os.times()[:2])
+    pipe.recv()
+    measured = {name: times[first[name] :] for name, times in watch.seconds.items()}
+    pipe.send((measured, sum(os.times()[:2]) - began))
+    os._exit(0)
+
+
+def load(server: servers.Server, config: StudyConfig, workers: int, speed: float, seconds: float) -> dict[str, Any]:
+    """The figures of so many workers for so long."""
+    pause = EPOCH_SECONDS / speed
+    context = multiprocessing.get_context("spawn")
+    count = min(psutil.cpu_count() or 1, workers)
+    pipes = []
+    for index in range(count):
+        ours, theirs = context.Pipe()
+        numbers = range(index, workers, count)
+        context.Process(target=simulate, args=(theirs, server.url, config, numbers, pause), daemon=True).start()
+        pipes.append(ours)
     began = time.perf_counter()
+    for pipe in pipes:
+        pipe.recv()
+    connecting = time.perf_counter() - began
+    for pipe in pipes:
+        pipe.send("begin")
+    time.sleep(2 * EPOCHS * pause + 1)  # until each has ended its first trial, after which it reads what is stored
+    backends = psutil.Process(server.pid)
+    for pipe in pipes:
+        pipe.send("measure")
+    before, began = _cpu(backends), time.perf_counter()
     time.sleep(seconds)
-    wall = time.perf_counter() - began
-    measured = {name: list(times) for name, times in clock.seconds.items()}
-    after = me.cpu_times(), _cpu(backends)
     connections = int(server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'study'"))
-    end.set()
-    for thread in threads:
-        thread.join(60)
-    claims.Claims.renew, optuna.Trial.report, optuna.Study.tell = plain  # type: ignore[method-assign]
+    cores, wall = _cpu(backends) - before, time.perf_counter() - began
+    for pipe in pipes:
+        pipe.send("end")
+    answers = [pipe.recv() for pipe in pipes]
+    measured = {name: sorted(chain(*(each[0][name] for each in answers))) for name in answers[0][0]}
     figures = {
         "trials_a_second": len(measured["tell"]) / wall,
-        "wanted": count * speed / (EPOCHS * EPOCH_SECONDS),
+        "wanted": workers * speed / (EPOCHS * EPOCH_SECONDS),
         "connections": connections,
-        "workers_cores": (sum(after[0][:2]) - sum(before[0][:2])) / wall,
-        "server_cores": (after[1] - before[1]) / wall,
+        "connecting_seconds": connecting,
+        "workers_cores": sum(each[1] for each in answers) / wall,
+        "server_cores": cores / wall,
+        "lock_share": sum(measured["locked"]) / wall,
     }
-    for name in ("ask", "lease", "report", "tell"):
-        times = sorted(measured[name]) or [float("nan")]
+    for name, times in measured.items():
+        times = times or [float("nan")]
         figures[f"{name}_median"] = statistics.median(times)
         figures[f"{name}_p95"] = times[int(0.95 * (len(times) - 1))]
     return figures
@@ -308,15 +346,15 @@ def main() -> None:
                           flush=True)  # fmt: skip
                 for workers in options.workers:
                     row = {"stored": stored, "workers": workers, "speed": options.speed,
-                           **load(server, server.url, config, workers, options.speed, options.seconds)}  # fmt: skip
+                           **load(server, config, workers, options.speed, options.seconds)}  # fmt: skip
                     rows.append(row)
                     if len(rows) == 1:
-                        print("stored  workers  trials/s (wanted)  ask median  p95  lease p95  report p95  tell p95  "
-                              "connections  cores: workers  server")  # fmt: skip
+                        print(HEAD)
                     print(
                         f"{stored:6}  {workers:7}  {row['trials_a_second']:8.2f} ({row['wanted']:.1f})  "
-                        f"{row['ask_median']:9.3f}  {row['ask_p95']:.3f}  {row['lease_p95']:9.3f}  "
-                        f"{row['report_p95']:10.3f}  {row['tell_p95']:8.3f}  {row['connections']:11}  "
+                        f"{row['claim_median']:11.3f}  {row['claim_p95']:.3f}  {row['lease_p95']:9.3f}  "
+                        f"{row['report_p95']:10.3f}  {row['tell_p95']:8.3f}  {row['locked_median']:9.3f}  "
+                        f"{row['lock_share']:13.2f}  {row['connections']:11} ({row['connecting_seconds']:.0f})  "
                         f"{row['workers_cores']:14.2f}  {row['server_cores']:6.2f}",
                         flush=True,
                     )

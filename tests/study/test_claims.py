@@ -10,11 +10,13 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+from optuna.trial import TrialState
 
-from study import claims
+from study import claims, queries
 from study import storage as storage_room
 from study.claims import Claims, Lost, Owner, Process
 from study.postgresql import Clock
+from study.records import RECORD
 
 ME = Process.current()
 
@@ -53,6 +55,26 @@ def owned(study: optuna.Study, process: Process, supervisor: Process, **changes:
 
 def numbers(trials: list[optuna.trial.FrozenTrial]) -> list[int]:
     return [trial.number for trial in trials]
+
+
+def test_what_has_ended_need_not_be_read_again(study: optuna.Study) -> None:
+    storage, name = study._storage, study.study_name
+    assert queries.under_way(storage, name).ended_below == 0
+    trials = [study.ask() for _ in range(3)]
+    for number, value in ((0, 0.7), (2, 0.6)):
+        trials[number].set_user_attr(RECORD, {})
+        study.tell(trials[number], value)
+    assert queries.under_way(storage, name).ended_below == 1
+    assert queries.best(storage, name, "maximize") == (0, 0.7)
+    assert queries.best(storage, name, "maximize", 1) == (2, 0.6)
+    study.tell(trials[1], state=TrialState.FAIL)
+    assert queries.under_way(storage, name).ended_below == 3
+    study.enqueue_trial({})
+    study.ask()
+    study.enqueue_trial({})
+    study.tell(3, state=TrialState.FAIL)
+    assert queries.under_way(storage, name).ended_below == 4  # it waits
+    assert queries.best(storage, name, "maximize", 3) is None
 
 
 def test_a_process_is_alive_as_long_as_it_runs(other: Process) -> None:
