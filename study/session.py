@@ -178,9 +178,13 @@ class Session:
     def exclusively(self, action: Callable[[], Result]) -> Result:
         """Choose and mark a trial as this process's own, or end it; see `storage.exclusively`."""
 
+        said = 0.0
+
         def waiting(seconds: float) -> None:
+            nonlocal said
             self.interruption.check()
-            if round(seconds) % SAID_EVERY == 0:
+            if seconds - said >= SAID_EVERY:
+                said = seconds
                 self.display.warn(f"another process holds the study's lock since {round(seconds)} s; waiting for it")
 
         task = self.task

@@ -4,15 +4,15 @@
     python tests/benchmarks/scale.py --workers 100 --stored 1000 10000 --seconds 60
 
 Each worker is a thread with a connection of its own that claims, asks, reports, renews its lease and tells as a worker
-process does (the same code); in the place of training it waits, and its curve is made up. The threads are spread over
-as many processes as there are cores. A trial takes 20 s and has 10 epochs; `--speed 0.1` makes that 200 s. The server
-is this machine's own, with its defaults but for the number of connections; workers and server share the cores, so what
-is measured is the least that a server of its own would hold. What sampling itself takes belongs to the workers: it is
-measured apart, by one of them.
+process does (the same code); in the place of training it waits, and its curve is made up. Ten threads share a process.
+A trial takes 20 s and has 10 epochs; `--speed 0.1` makes that 200 s. The server is this machine's own, with its
+defaults but for the number of connections; workers and server share the cores, so what is measured is the least that a
+server of its own would hold. What sampling itself takes belongs to the workers: it is measured apart, by one of them.
 """
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import statistics
@@ -54,6 +54,8 @@ from study.signals import Interruption
 SPACE = "dense"
 EPOCHS = 10
 EPOCH_SECONDS = 2.0
+THREADS = 10
+"""Workers a process: more would wait for the interpreter instead of for the server."""
 HEAD = (
     "stored  workers  trials/s (wanted)  claim median  p95  lease p95  report p95  tell p95  lock held  share of time  "
     "connections (opened in s)  cores: workers  server"
@@ -246,8 +248,9 @@ def simulate(pipe: Connection, url: str, config: StudyConfig, numbers: range, pa
 def load(server: servers.Server, config: StudyConfig, workers: int, speed: float, seconds: float) -> dict[str, Any]:
     """The figures of so many workers for so long."""
     pause = EPOCH_SECONDS / speed
-    context = multiprocessing.get_context("spawn")
-    count = min(psutil.cpu_count() or 1, workers)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["study.driver", "study.api"])  # TensorFlow is imported once
+    count = math.ceil(workers / THREADS)
     pipes = []
     for index in range(count):
         ours, theirs = context.Pipe()

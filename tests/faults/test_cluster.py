@@ -16,9 +16,11 @@ from study import claims
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
-pytestmark = pytest.mark.skipif(
-    "not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"
-)
+pytestmark = [
+    pytest.mark.skipif("not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"),
+    # Ray 2.60 leaves the logs open that it gives its client's server.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <_io:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import servers
 from helpers import Command, wait
 from optuna.storages import BaseStorage
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from study import claims, cli, extras, postgresql
 from study import storage as storage_room
@@ -230,6 +230,32 @@ def test_only_one_process_is_exclusive(storage: BaseStorage, url: str) -> None:
     for thread in threads:
         thread.join()
     assert (inside[0], most[0]) == (0, 1)
+
+
+def test_who_pauses_between_two_waits_holds_no_lock(
+    storage: BaseStorage, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may grant it at the very moment when the wait is given up."""
+    monkeypatch.setattr(postgresql, "QUEUE", "15ms")
+    mine = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()")
+    held: list[int] = []
+
+    def contend() -> None:
+        own = storage_room.open_storage(url, known=True)
+        assert own is not None
+        for _ in range(10):
+            storage_room.exclusively(
+                own, PLACE, url, "a", lambda: time.sleep(0.005),
+                lambda seconds: held.append(storage_room.ask(own, lambda connection: connection.scalar(mine))),
+            )  # fmt: skip
+
+    threads = [threading.Thread(target=contend) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(held) > 20
+    assert not any(held)
 
 
 def test_nothing_is_done_without_the_lock(storage: BaseStorage, url: str, server: servers.Server) -> None:
