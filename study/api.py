@@ -5,9 +5,9 @@ import importlib
 import pickle
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from html import escape
@@ -269,16 +269,15 @@ def work(task: Task, display: Display) -> None:
 
         cluster.run(task, task.cluster, display)
         return
-    if task.workers:
-        threading.Thread(target=_import_conclusion).start()  # while the workers import TensorFlow
-    workers.run(task, display)
+    workers.run(task, display, meanwhile=(lambda: None) if task.joins else _import_conclusion)
 
 
 def _import_conclusion() -> None:
-    """What `conclude` needs."""
-    importlib.import_module("reports.page")
-    if extras.is_installed("notes"):
-        importlib.import_module("study.notes")
+    """What `conclude` needs, which says so if it cannot be imported."""
+    with suppress(Exception):
+        importlib.import_module("reports.page")
+        if extras.is_installed("notes"):
+            importlib.import_module("study.notes")
 
 
 def refuse_failed_finals(storage: BaseStorage, config: StudyConfig, began: float) -> None:

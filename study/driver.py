@@ -238,7 +238,7 @@ class _Search:
             if self.claims.ends():
                 self.study.tell(trial, value, state=state)
 
-        session.exclusively(tell)
+        session.exclusively(tell, self.claims.keep)
         if session.task.keep_weights and state != TrialState.COMPLETE:
             for suffix in (".h5", ".json"):
                 session.weights(self.space, trial.number).with_suffix(suffix).unlink(missing_ok=True)
@@ -249,7 +249,7 @@ class _Search:
 
     def _show(self, number: int, state: TrialState, record: TrialRecord, value: float | None) -> None:
         config = self.session.config
-        best = self._best_after(value if state == TrialState.COMPLETE else None)
+        best = self._best_so_far()
         shown_best = f"best {best:.4f}" if best is not None else ""
         what = "failed" if state == TrialState.FAIL else state.name.lower()
         result = record.error or (f"{config.objective} {value:.4f}" if value is not None else "")
@@ -262,12 +262,12 @@ class _Search:
             best=shown_best,
         )
 
-    def _best_after(self, value: float | None) -> float | None:
-        """The best value so far, of all workers; what had ended when it was asked for last is not read again."""
+    def _best_so_far(self) -> float | None:
+        """The best value of all workers. What had ended at the claim before the last one is not read again."""
         config = self.session.config
         found = queries.best(self.session.storage, self.study.study_name, config.direction, self._best_below)
         self._best_below = self._ended_below
-        known = [each for each in (self._best, value, found and found[1]) if each is not None]
+        known = [each for each in (self._best, found and found[1]) if each is not None]
         self._best = (max if config.direction == "maximize" else min)(known, default=None)
         return self._best
 

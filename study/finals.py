@@ -202,7 +202,7 @@ class _Finals:
                     trial.set_user_attr(ERROR, line)
                     self.study.tell(trial, state=TrialState.FAIL)
 
-            session.exclusively(tell)
+            session.exclusively(tell, self.claims.keep)
         checkpoint.remove()
         done, total = self._counts()
         session.display.finished("finals", f"final  {line}", done=done, total=total)
@@ -238,7 +238,7 @@ class _Finals:
                 saved = Path(own) / "model.keras"
                 if record.role == TUNED:
                     model.save(saved)
-                session.exclusively(tell)
+                session.exclusively(tell, self.claims.keep)
         except OSError as error:
             raise StudyFailure(
                 f"{error.filename or session.folder} cannot be written ({error.strerror or error}); what is finished "

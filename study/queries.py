@@ -59,25 +59,25 @@ class Overview:
 
 
 def under_way(source: Source, study_name: str) -> UnderWay:
-    """The running trials of a study, and how many there are in all."""
-    newest = text(f"SELECT number FROM trials WHERE {STUDY} ORDER BY number DESC LIMIT 1")
-    unfinished = text(
+    """The running trials of a study, and how many there are in all; in one statement, so at one moment."""
+    newest = f"SELECT max(number) AS newest FROM trials WHERE {STUDY}"
+    unfinished = (
         "SELECT state, number, trials.trial_id, value_json FROM trials LEFT JOIN trial_user_attributes a "
-        f"ON a.trial_id = trials.trial_id AND a.key = :owner WHERE {STUDY} AND {UNFINISHED} ORDER BY number"
+        f"ON a.trial_id = trials.trial_id AND a.key = :owner WHERE {STUDY} AND {UNFINISHED}"
     )
+    asked = text(f"SELECT * FROM ({newest}) n LEFT JOIN ({unfinished}) u ON 1 = 1 ORDER BY number")
 
     def look(connection: Connection) -> UnderWay:
-        given = {"name": study_name, "owner": OWNER}
-        rows = connection.execute(unfinished, given).all()
-        last = connection.execute(newest, {"name": study_name}).scalar()
+        rows = connection.execute(asked, {"name": study_name, "owner": OWNER}).all()
+        total = 0 if rows[0].newest is None else rows[0].newest + 1
         running = [
-            Running(number, trial_id, json.loads(owner or "{}"))
-            for state, number, trial_id, owner in rows
-            if state == "RUNNING"
+            Running(row.number, row.trial_id, json.loads(row.value_json or "{}"))
+            for row in rows
+            if row.state == "RUNNING"
         ]
-        waiting = [trial_id for state, _, trial_id, _ in rows if state == "WAITING"]
-        total = 0 if last is None else last + 1
-        return UnderWay(total - len(waiting), running, waiting, ended_below=rows[0][1] if rows else total)
+        waiting = [row.trial_id for row in rows if row.state == "WAITING"]
+        first = rows[0].number
+        return UnderWay(total - len(waiting), running, waiting, ended_below=total if first is None else first)
 
     return ask(source, look)
 

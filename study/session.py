@@ -175,17 +175,20 @@ class Session:
         """The running trials of one of the study's Optuna studies."""
         return Claims(study, self.task.supervisor or Process.current(), self.config.lease, self.task.place)
 
-    def exclusively(self, action: Callable[[], Result]) -> Result:
-        """Choose and mark a trial as this process's own, or end it; see `storage.exclusively`."""
-
+    def exclusively(self, action: Callable[[], Result], keep: Callable[[], None] = lambda: None) -> Result:
+        """Choose and mark a trial as this process's own, or end it; see `storage.exclusively`. While it waits it calls
+        `keep`, without the lock."""
         said = 0.0
 
         def waiting(seconds: float) -> None:
             nonlocal said
             self.interruption.check()
+            keep()
+            if seconds < said:  # the server was away: it waits anew
+                said = 0.0
             if seconds - said >= SAID_EVERY:
                 said = seconds
-                self.display.warn(f"another process holds the study's lock since {round(seconds)} s; waiting for it")
+                self.display.warn(f"waiting for the study's lock since {round(seconds)} s; other processes have it")
 
         task = self.task
         return storage_room.exclusively(self.storage, task.home, task.url, self.config.name, action, waiting)

@@ -8,15 +8,17 @@ import copy
 import inspect
 import math
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from tensorflow.python.framework.ops import gradient_registry
+from tensorflow.python.framework import ops
 
 from study import model_state
 from study.checkpoints import Checkpoint, CheckpointFile
@@ -148,20 +150,40 @@ def _refuse_diverged(logs: dict[str, float], when: str) -> None:
 
 
 @contextmanager
-def _custom_gradients_forgotten() -> Iterator[None]:
+def _gradients_bound() -> Iterator[None]:
     """TensorFlow registers the gradients of operations that bring their own, such as silu or the sum over replicas,
-    each time it traces one, for ever, and with them keeps the graph of the model."""
-    registered = gradient_registry._registry
-    before = set(registered)
+    each time it traces one, for ever, and with them keeps the graph. Those that are new live as long as their graph."""
+    registry = ops.gradient_registry._registry
+    before = set(registry)
     try:
         yield
     finally:
-        for name in registered.keys() - before:
-            if name.startswith("CustomGradient-"):
-                del registered[name]
+        for name in set(registry) - before:
+            gradient = registry[name]["type"]
+            graph = _graph_of(gradient)
+            if graph is not None:
+                graph.own_gradients = [*getattr(graph, "own_gradients", []), gradient]
+                registry[name]["type"] = partial(_call, weakref.ref(gradient, partial(_drop, registry, name)))
 
 
-@_custom_gradients_forgotten()
+def _graph_of(gradient: Any) -> Any:
+    """Where an operation with a gradient of its own was traced; None where it was read from a file."""
+    traced = getattr(gradient, "__closure__", None) and inspect.getclosurevars(gradient).nonlocals.get("tape_grad_fn")
+    result = inspect.getclosurevars(traced).nonlocals.get("result") if traced else None
+    return getattr(result[0] if isinstance(result, (list, tuple)) else result, "graph", None)
+
+
+def _call(gradient: "weakref.ref[Callable[..., Any]]", *arguments: Any) -> Any:
+    found = gradient()
+    assert found is not None, "its graph is gone"
+    return found(*arguments)
+
+
+def _drop(registry: dict[str, Any], name: str, _: Any) -> None:
+    registry.pop(name, None)
+
+
+@_gradients_bound()
 def fit(
     hypermodel: Any,
     hp: Any,

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import connection, resource_tracker
@@ -87,8 +87,13 @@ def parse(text: str) -> int:
     return number
 
 
-def run(task: Task, display: Display) -> None:
+def run(task: Task, display: Display, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Search and finals of a study, by as many worker processes as the task says, or by this process for 0.
+
+    Args:
+        task: What to do.
+        display: Where it is shown.
+        meanwhile: Called while worker processes, where there are some, import TensorFlow.
 
     Raises:
         Interrupted: by a signal; what was under way goes on with a resume.
@@ -96,7 +101,7 @@ def run(task: Task, display: Display) -> None:
         StudyFailure: the study stopped; what is finished is kept.
     """
     if task.workers:
-        _Supervisor(task, display).run()
+        _Supervisor(task, display).run(meanwhile)
         return
     interruption = Interruption(display.warn, at_once=raise_interrupted)
     with interruption.listening():
@@ -216,12 +221,13 @@ class _Supervisor:
         self._deaths_at_start = 0
         self._storage: BaseStorage | None = None
 
-    def run(self) -> None:
+    def run(self, meanwhile: Callable[[], None]) -> None:
         count = self._task.workers
         with self._interruption.listening():
             try:
                 for index in range(count):
                     self._start(index, first=index == 0 and self._task.first)
+                meanwhile()
                 while self._workers:
                     self._listen()
                     if self._interruption.requested:

@@ -20,7 +20,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -40,12 +41,11 @@ import psutil
 import servers
 from sqlalchemy import create_engine, text
 
-from study import claims, driver, training
+from study import claims, driver, postgresql, training
 from study import storage as storage_room
 from study.claims import Process
 from study.config import StudyConfig
 from study.epochs import EpochLog
-from study.postgresql import PatientStorage
 from study.progress import Display
 from study.records import RECORD, TrialRecord
 from study.session import Growth, Session, Task
@@ -57,8 +57,8 @@ EPOCH_SECONDS = 2.0
 THREADS = 10
 """Workers a process: more would wait for the interpreter instead of for the server."""
 HEAD = (
-    "stored  workers  trials/s (wanted)  claim median  p95  lease p95  report p95  tell p95  lock held  share of time  "
-    "connections (opened in s)  cores: workers  server"
+    "stored  workers  trials/s (wanted)  claim median  p95  end p95  lease p95  report p95  lock held  share of time  "
+    "connections  cores: workers  server"
 )
 
 
@@ -89,25 +89,39 @@ class Space(keras_tuner.HyperModel):
 
 
 class Stopwatch:
-    """How long each kind of question took, seconds; of all threads. `claim` waits for the study's lock, `locked` is for
-    how long a claim or an end then holds it."""
+    """How long each kind of question took, seconds; of all threads. `claim` and `end` wait for the study's lock and use
+    it, `held` is from its grant until it is given back."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, list[float]] = {
-            name: [] for name in ("claim", "locked", "lease", "report", "tell")
-        }  # fmt: skip
+        self.seconds: dict[str, list[float]] = {name: [] for name in ("claim", "end", "held", "lease", "report")}
+        self.open: dict[object, tuple[str, float]] = {}
 
-    def timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, measured."""
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """One question."""
+        key, began = object(), time.perf_counter()
+        self.open[key] = name, began
+        try:
+            yield
+        finally:
+            del self.open[key]
+            self.seconds[name].append(time.perf_counter() - began)
+
+    def timing(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, timed."""
 
         def measured(*args: Any, **kwargs: Any) -> Any:
-            began = time.perf_counter()
-            try:
+            with self.timed(name):
                 return call(*args, **kwargs)
-            finally:
-                self.seconds[name].append(time.perf_counter() - began)
 
         return measured
+
+    def since(self, first: dict[str, int]) -> dict[str, list[float]]:
+        """What came after so many; what is not answered yet counts as having taken until now."""
+        now, seconds = time.perf_counter(), {name: times[first[name] :] for name, times in self.seconds.items()}
+        for name, began in list(self.open.values()):
+            seconds[name].append(now - began)
+        return seconds
 
 
 def curve(seed: int) -> list[float]:
@@ -117,8 +131,8 @@ def curve(seed: int) -> list[float]:
     return [float(level - 0.2 * np.exp(-epoch / 2) + rng.normal(0, 0.002)) for epoch in range(EPOCHS)]
 
 
-def replay(pause: float, end: threading.Event) -> Callable[..., None]:
-    """In the place of `training.fit`; at the end of all it ends its thread."""
+def replay(pause: float) -> Callable[..., None]:
+    """In the place of `training.fit`."""
 
     def fit(hypermodel: Any, hp: Any, examples: Any, *, seed: int, log: EpochLog, on_epoch: Any, on_built: Any,
             **_: Any) -> None:  # fmt: skip
@@ -127,8 +141,6 @@ def replay(pause: float, end: threading.Event) -> Callable[..., None]:
         began = time.monotonic()
         for epoch, value in enumerate(curve(seed), 1):
             time.sleep(max(0.0, began + epoch * pause - time.monotonic()))
-            if end.is_set():
-                sys.exit()
             logs = {"loss": 1 - value, "accuracy": value, "val_loss": 1 - value, "val_accuracy": value}
             log.add(logs)
             on_epoch(epoch, logs)
@@ -184,14 +196,16 @@ def fill(url: str, config: StudyConfig, stored: int) -> None:
     engine.dispose()
 
 
-class _Host(threading.local):
-    name = "here"
+class _Worker(threading.local):
+    host = "here"
+    since: float | None = None
+    """When it was granted the lock."""
 
 
-HOST = _Host()
+WORKER = _Worker()
 
 
-def prepared(url: str, config: StudyConfig, number: int, watch: Stopwatch) -> driver._Search:
+def prepared(url: str, config: StudyConfig, number: int) -> driver._Search:
     """A simulated worker before its first trial, connected."""
     storage = storage_room.open_storage(url, known=True)
     assert storage is not None
@@ -203,45 +217,62 @@ def prepared(url: str, config: StudyConfig, number: int, watch: Stopwatch) -> dr
     )  # fmt: skip
     search = driver._Search(session, SPACE)
     search.claims._me = Process(number, 0.0)
-    backend = storage_room._backend(storage)
-    assert isinstance(backend, PatientStorage)
-    plain = backend.exclusively
-    backend.exclusively = lambda key, action, waiting: plain(  # type: ignore[method-assign]
-        key, watch.timed("locked", action), waiting
-    )
     return search
 
 
-def work(search: driver._Search, number: int, pause: float, watch: Stopwatch, end: threading.Event) -> None:
+def watched(watch: Stopwatch) -> None:
+    """Time what all workers of this process ask."""
+    claims.Claims.renew = watch.timing("lease", claims.Claims.renew)  # type: ignore[method-assign]
+    optuna.Trial.report = watch.timing("report", optuna.Trial.report)  # type: ignore[method-assign]
+    exclusively, take, give = Session.exclusively, postgresql._take_lock, postgresql._give_lock
+
+    def either(session: Session, action: Any, *rest: Any) -> Any:
+        with watch.timed("claim" if action.__name__ == "_claim" else "end"):
+            return exclusively(session, action, *rest)
+
+    def taken(*arguments: Any) -> None:
+        take(*arguments)
+        WORKER.since = time.perf_counter()
+
+    def given(engine: Any) -> None:
+        give(engine)
+        if WORKER.since is not None:
+            watch.seconds["held"].append(time.perf_counter() - WORKER.since)
+            WORKER.since = None
+
+    Session.exclusively = either  # type: ignore[assignment,method-assign]
+    postgresql._take_lock, postgresql._give_lock = taken, given
+
+
+def work(search: driver._Search, number: int, pause: float) -> None:
     """The life of a simulated worker."""
-    HOST.name = f"host{number}"
+    WORKER.host = f"host{number}"
     time.sleep(np.random.default_rng(number).uniform(0, pause * EPOCHS))  # not all at the same moment
-    while not end.is_set():
-        claimed = watch.timed("claim", search.session.exclusively)(search._claim)
-        assert claimed is not None
-        search._train(search._trial(*claimed))
+    search.run()
 
 
 def simulate(pipe: Connection, url: str, config: StudyConfig, numbers: range, pause: float) -> None:
     """A process of simulated workers: says when it is connected, then what it has measured between two words."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    watch, end = Stopwatch(), threading.Event()
-    claims.host = lambda: HOST.name  # type: ignore[assignment]
-    driver.training.fit = replay(pause, end)  # type: ignore[assignment]
-    claims.Claims.renew = watch.timed("lease", claims.Claims.renew)  # type: ignore[method-assign]
-    optuna.Trial.report = watch.timed("report", optuna.Trial.report)  # type: ignore[method-assign]
-    optuna.Study.tell = watch.timed("tell", optuna.Study.tell)  # type: ignore[method-assign]
-    searches = [prepared(url, config, number, watch) for number in numbers]
+    watch = Stopwatch()
+    watched(watch)
+    claims.host = lambda: WORKER.host  # type: ignore[assignment]
+    driver.training.fit = replay(pause)  # type: ignore[assignment]
+    searches = [prepared(url, config, number) for number in numbers]
     pipe.send("connected")
     pipe.recv()
-    for number, search in zip(numbers, searches, strict=True):
-        threading.Thread(target=work, args=(search, number, pause, watch, end), daemon=True).start()
+    threads = [
+        threading.Thread(target=work, args=(search, number, pause), daemon=True)
+        for number, search in zip(numbers, searches, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
     pipe.recv()
     first = {name: len(times) for name, times in watch.seconds.items()}
-    began = sum(os.times()[:2])
+    ended, began = len(watch.seconds["end"]), sum(os.times()[:2])
     pipe.recv()
-    measured = {name: times[first[name] :] for name, times in watch.seconds.items()}
-    pipe.send((measured, sum(os.times()[:2]) - began))
+    alive = sum(thread.is_alive() for thread in threads)
+    pipe.send((watch.since(first), len(watch.seconds["end"]) - ended, sum(os.times()[:2]) - began, alive))
     os._exit(0)
 
 
@@ -257,10 +288,8 @@ def load(server: servers.Server, config: StudyConfig, workers: int, speed: float
         numbers = range(index, workers, count)
         context.Process(target=simulate, args=(theirs, server.url, config, numbers, pause), daemon=True).start()
         pipes.append(ours)
-    began = time.perf_counter()
     for pipe in pipes:
         pipe.recv()
-    connecting = time.perf_counter() - began
     for pipe in pipes:
         pipe.send("begin")
     time.sleep(2 * EPOCHS * pause + 1)  # until each has ended its first trial, after which it reads what is stored
@@ -274,15 +303,15 @@ def load(server: servers.Server, config: StudyConfig, workers: int, speed: float
     for pipe in pipes:
         pipe.send("end")
     answers = [pipe.recv() for pipe in pipes]
+    assert sum(each[3] for each in answers) == workers, "a worker has failed"
     measured = {name: sorted(chain(*(each[0][name] for each in answers))) for name in answers[0][0]}
     figures = {
-        "trials_a_second": len(measured["tell"]) / wall,
+        "trials_a_second": sum(each[1] for each in answers) / wall,
         "wanted": workers * speed / (EPOCHS * EPOCH_SECONDS),
         "connections": connections,
-        "connecting_seconds": connecting,
-        "workers_cores": sum(each[1] for each in answers) / wall,
+        "workers_cores": sum(each[2] for each in answers) / wall,
         "server_cores": cores / wall,
-        "lock_share": sum(measured["locked"]) / wall,
+        "lock_share": sum(measured["held"]) / wall,
     }
     for name, times in measured.items():
         times = times or [float("nan")]
@@ -296,7 +325,7 @@ def _cpu(postmaster: psutil.Process) -> float:
     total = 0.0
     for process in [postmaster, *postmaster.children()]:
         try:
-            total += sum(process.cpu_times()[:2])
+            total += sum(process.cpu_times()[:4])  # with those that have ended
         except psutil.NoSuchProcess:
             continue
     return total
@@ -355,10 +384,10 @@ def main() -> None:
                         print(HEAD)
                     print(
                         f"{stored:6}  {workers:7}  {row['trials_a_second']:8.2f} ({row['wanted']:.1f})  "
-                        f"{row['claim_median']:11.3f}  {row['claim_p95']:.3f}  {row['lease_p95']:9.3f}  "
-                        f"{row['report_p95']:10.3f}  {row['tell_p95']:8.3f}  {row['locked_median']:9.3f}  "
-                        f"{row['lock_share']:13.2f}  {row['connections']:11} ({row['connecting_seconds']:.0f})  "
-                        f"{row['workers_cores']:14.2f}  {row['server_cores']:6.2f}",
+                        f"{row['claim_median']:11.3f}  {row['claim_p95']:.3f}  {row['end_p95']:7.3f}  "
+                        f"{row['lease_p95']:9.3f}  {row['report_p95']:10.3f}  {row['held_median']:9.3f}  "
+                        f"{row['lock_share']:13.2f}  {row['connections']:11}  {row['workers_cores']:14.2f}  "
+                        f"{row['server_cores']:6.2f}",
                         flush=True,
                     )
         finally:

@@ -345,11 +345,11 @@ def test_a_resume_does_not_take_back_a_budget_that_another_raised(
     command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--trials", "1")
     prepare = session.Session.exclusively
 
-    def exclusively(self: session.Session, action: Callable[[], object]) -> object:
+    def exclusively(self: session.Session, action: Callable[[], object], *keep: Callable[[], None]) -> object:
         storage, config = storage_room.open_study(storage_room.storage_url(home, None), "a")
         if config.trials < 9:  # in between, somebody else resumes with a larger budget
             storage_room.update_config(storage, dataclasses.replace(config, trials=9))
-        return prepare(self, action)
+        return prepare(self, action, *keep)
 
     monkeypatch.setattr(session.Session, "exclusively", exclusively)
     assert command("resume", "a", "--trials", "2")[0] == 0

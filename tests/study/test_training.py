@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 
 from study import training
@@ -73,6 +74,24 @@ def test_no_graph_of_a_model_outlives_it(data: Dataset) -> None:
         fitted(data, Silu(), seed=seed)
     keras.backend.clear_session()
     assert graphs() <= before
+
+
+def test_a_function_that_outlives_a_model_keeps_its_gradient(data: Dataset) -> None:
+    """Traced forwards while a model was built, differentiated for the first time later."""
+    penalty = tf.function(lambda x: tf.reduce_sum(tf.nn.silu(x)))
+
+    class Penalized(Silu):
+        def build(self, hp: Any) -> keras.Model:
+            penalty(tf.ones((2, 2)))
+            return super().build(hp)
+
+    fitted(data, Penalized())
+    gc.collect()
+    x = tf.zeros((2, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = penalty(x)
+    assert tape.gradient(y, x).numpy() == pytest.approx(0.5)  # of silu at 0
 
 
 class Unshuffled(tiny.Tiny):
