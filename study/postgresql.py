@@ -51,8 +51,6 @@ QUEUE = "900ms"
 """In which one waits for a lock before a pause. Less than the second of PostgreSQL's deadlock_timeout: after that each
 who waits has the server look for a deadlock among all of them, and with 1,000 it did little else (0.16 trials a
 second)."""
-PAUSE = (0.3, 1.5)
-"""Seconds between two such waits, the least and the most."""
 SAID_EVERY = 60.0
 """Seconds after which a wait is put into words again."""
 LOCK_NOT_AVAILABLE = "55P03"
@@ -250,7 +248,7 @@ class PatientStorage(RDBStorage):
         Args:
             key: Of the lock.
             action: May be interrupted anywhere and done again.
-            waiting: Called every second or two that the lock is not to be had, with how many those are.
+            waiting: Called every second or so that the lock is not to be had, with how many those are.
         """
 
         def attempt() -> Result:
@@ -304,8 +302,12 @@ def _take_lock(engine: Engine, key: str, waiting: Waiting, hold: str) -> None:
             if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
                 raise
         _give_lock(engine)  # it may have been granted just when the wait for it was given up
-        waiting(time.monotonic() - began)
-        time.sleep(random.uniform(*PAUSE))
+        waited = time.monotonic() - began
+        # The more wait, the longer each does: 1,000 that ask every second leave the server no time.
+        end = began + waited + random.uniform(0.5, 1.5) * min(waited, LONGEST_PAUSE)
+        while (now := time.monotonic()) < end:
+            waiting(now - began)
+            time.sleep(min(1.0, end - now))
 
 
 def _give_lock(engine: Engine) -> None:

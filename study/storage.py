@@ -37,7 +37,7 @@ FAILURES = (DBAPIError, optuna.exceptions.StorageInternalError)
 
 Say = Callable[[str], None]
 Waiting = Callable[[float], None]
-"""Called every second or two that a lock is not to be had, with how many those are."""
+"""Called every second or so that a lock is not to be had, with how many those are."""
 Result = TypeVar("Result")
 Source = BaseStorage | Engine
 """Optuna's storage, or its database alone (`open_database`)."""

@@ -237,7 +237,7 @@ def test_who_pauses_between_two_waits_holds_no_lock(
 ) -> None:
     """The server may grant it at the very moment when the wait is given up."""
     monkeypatch.setattr(postgresql, "QUEUE", "15ms")
-    monkeypatch.setattr(postgresql, "PAUSE", (0.0, 0.05))
+    monkeypatch.setattr(postgresql, "LONGEST_PAUSE", 0.02)
     mine = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()")
     held: list[int] = []
 
