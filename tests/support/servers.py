@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -30,6 +31,15 @@ def _version(folder: Path) -> float:
     return float(said.split()[2])
 
 
+def _free_port() -> int:
+    """One that no connection is given while the server is down: the system takes theirs from 32768 on."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("", port))
+            return port
+
+
 class Server:
     """A server that can be killed and started again."""
 
@@ -40,9 +50,7 @@ class Server:
         self.folder = folder / "postgresql"
         self.folder.mkdir()
         self.host = "127.0.0.1"
-        with socket.socket() as free:
-            free.bind(("", 0))
-            self.port = free.getsockname()[1]
+        self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL does not run as root; Debian's package brings this user.
         self._user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
