@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import one_line
-from study.files import is_local, remove, write_whole
+from study.files import inside, is_local, remove, write_whole
 
 STATE = "state"
 """The archive's part that is JSON; the others are arrays by their number."""
@@ -138,7 +138,7 @@ def packable(value: Any) -> bool:
 
 def sweep(folder: Path, kept: set[str]) -> None:
     """Delete what dead processes left: checkpoints whose names are not among the kept ones, and their drafts."""
-    for file in folder.glob("*"):
+    for file in inside(folder):
         if re.sub(r"^draft-\w+-\d+-", "", file.name) not in kept:
             remove(file)
 

@@ -50,6 +50,14 @@ def exists(path: Path) -> bool:
         raise StudyError(f"{path} cannot be reached: {one_line(error, 200)}") from None
 
 
+def inside(folder: Path) -> list[Path]:
+    """What lies in a folder: nothing where there is none, or where another deletes the last while it is listed."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def remove(file: Path) -> None:
     """Delete a file, if it is there.
 
@@ -105,7 +113,7 @@ def _store(file: Path) -> Iterator[None]:
 
 def sweep_drafts(folder: Path) -> None:
     """Delete the drafts that dead processes of this host left in a folder."""
-    for file in folder.glob(f"draft-{short_host()}-*"):
-        owner = re.match(r"draft-\w+-(\d+)-", file.name)
+    for file in inside(folder):
+        owner = re.match(rf"draft-{short_host()}-(\d+)-", file.name)
         if owner is not None and not psutil.pid_exists(int(owner[1])):
             file.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def test_a_study_whose_files_are_objects(command: Command, home: Path, archive: 
     process = start(home, "run", "a", *words, *places, "--workers", "0")
     wait_for_line(process, "tiny:Slow  trial", 1)
     checkpoints = files.folder(bucket) / "a" / "checkpoints"
-    while not list(checkpoints.glob("*")):
+    while not files.inside(checkpoints):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -51,7 +52,7 @@ def test_a_study_whose_files_are_objects(command: Command, home: Path, archive: 
     assert (code, error) == (0, "")
     assert f"report: {bucket}/a/report.html" in output
     assert table_at(url, "a") == study_table(home, "a")
-    assert not list(checkpoints.glob("*"))
+    assert not files.inside(checkpoints)
     kept = sorted(str(file).removeprefix(f"{bucket}/a/") for file in (files.folder(bucket) / "a").glob("**/*"))
     assert [name for name in kept if name.endswith((".keras", ".html", ".json"))] == [
         "models/tiny-Slow.keras", "report.html", "report.json",
@@ -99,3 +100,24 @@ def test_an_object_is_there_as_a_whole_or_not_at_all(bucket: str) -> None:
     assert not file.exists()
     files.write_whole(file, lambda draft: draft.write_text("whole"))
     assert file.read_text() == "whole"
+
+
+def test_a_folder_is_listed_while_another_empties_it(bucket: str) -> None:
+    file = files.folder(bucket) / "checkpoints" / "a.npz"
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            files.write_whole(file, lambda draft: draft.write_text("whole"))
+            files.remove(file)
+
+    writer = threading.Thread(target=come_and_go)
+    writer.start()
+    try:
+        seen = [[each.name for each in files.inside(file.parent)] for _ in range(200)]
+    finally:
+        ended.set()
+        writer.join()
+    assert [] in seen
+    assert ["a.npz"] in seen
+    assert all(names in ([], ["a.npz"]) for names in seen)
