@@ -206,9 +206,12 @@ def _takes_many_steps(model: keras.Model) -> bool:
 
 
 def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback does something at each batch, and so must see each."""
+    """Whether a callback does something at each batch, and so must see each; a LambdaCallback's hooks are its own."""
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    return any(getattr(type(callback), hook, None) is not getattr(keras.callbacks.Callback, hook) for hook in hooks)
+    return any(
+        getattr(getattr(callback, hook, None), "__func__", None) is not getattr(keras.callbacks.Callback, hook)
+        for hook in hooks
+    )
 
 
 def _create_variables(model: keras.Model, batches: _Batches) -> bool:
