@@ -28,6 +28,9 @@ from study.signals import Interruption
 
 PASSWORD = "PGPASSWORD"
 """Where the server's programs look for it."""
+ATTEMPTS = 3
+"""To connect as a client. Ray forks a process for each beside the threads of gRPC, and now and then that dies at once:
+seen once in 7 connections on two busy cores."""
 BATCH = 1000
 """Messages of workers that are taken at once."""
 Outcome = tuple[str, int] | None
@@ -58,13 +61,18 @@ def fitting(cluster: Cluster) -> int:
 
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[None]:
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
-        raise StudyError(
-            f"there is no Ray cluster at {address} ({one_line(error, 120)}); 'ray start --head' begins one here; "
-            "--cluster is auto or ray://HOST:10001"
-        ) from None
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+            break
+        except (ConnectionError, RayError, ValueError, RuntimeError) as error:
+            if attempt < ATTEMPTS and isinstance(error, ConnectionAbortedError):
+                continue
+            why = str(error).strip().rpartition("\n")[2] or type(error).__name__  # it may hold a traceback
+            raise StudyError(
+                f"there is no Ray cluster at {address} ({why[:120]}); 'ray start --head' begins one here; "
+                "--cluster is auto or ray://HOST:10001"
+            ) from None
     try:
         yield
     finally:

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import servers
 from helpers import start, wait_for_line
@@ -15,9 +18,13 @@ from study import claims
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
-pytestmark = pytest.mark.skipif(
-    "not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"
-)
+pytestmark = [
+    # One after the other: `auto` is whatever cluster this machine belongs to.
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.skipif("not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"),
+    # Ray leaves the logs of its client's server open.
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+]
 
 
 @pytest.fixture
@@ -33,12 +40,19 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     here = Path(__file__).parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent / "support")]))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+    made = Cluster(initialize_head=True, head_node_args={
+        "num_cpus": 1, "object_store_memory": 80 * 2**20, "ray_client_server_port": servers.free_port(),
+    })  # fmt: skip
     for _ in range(2):
         made.add_node(num_cpus=2, object_store_memory=80 * 2**20)
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
     made.shutdown()
+
+
+def client(cluster: Any) -> str:
+    """The cluster's address for those that are no node of it."""
+    return f"ray://127.0.0.1:{cluster.head_node._ray_params.ray_client_server_port}"
 
 
 def test_a_node_that_is_lost_costs_no_trial(home: Path, url: str, cluster: Any) -> None:
@@ -56,21 +70,44 @@ def test_a_node_that_is_lost_costs_no_trial(home: Path, url: str, cluster: Any) 
     assert not [file for file in logs if servers.PASSWORD.encode() in file.read_bytes()]
 
 
-def test_ctrl_c_frees_the_cluster_and_the_study_goes_on(home: Path, url: str, cluster: Any) -> None:
-    words = (*PACED, "--trials", "8", "--epochs", "8", "--cluster", "auto", "--workers", "2", "--storage", url)
+@pytest.mark.parametrize("as_client", [False, True])
+def test_ctrl_c_frees_the_cluster_and_the_study_goes_on(home: Path, url: str, cluster: Any, as_client: bool) -> None:
+    address = client(cluster) if as_client else "auto"
+    words = (*PACED, "--trials", "8", "--epochs", "8", "--cluster", address, "--workers", "2", "--storage", url)
     process = start(home, "run", "a", *words)
     wait_for_line(process, f"{SPACE}  trial", 1)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "study resume a --storage" in output
-    assert "--cluster auto" in output
+    assert f"--cluster {address}" in output
     assert "Traceback" not in output
     assert all(claims.owner_of(trial) is None for trial in running(url))  # handed back
-    process = start(home, "resume", "a", "--cluster", "auto", "--workers", "2", "--storage", url)
+    process = start(home, "resume", "a", "--cluster", address, "--workers", "2", "--storage", url)
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 0, output
     exact(url, 8)
+
+
+def test_a_client_whose_server_dies_at_its_start_is_given_another(cluster: Any) -> None:
+    """As happens in Ray by itself."""
+    from study import cluster as cluster_room
+
+    dead = []
+
+    def kill_the_first() -> None:
+        while not dead:
+            for process in psutil.process_iter():
+                with suppress(psutil.Error):
+                    if {"--mode=specific-server", f"--address={cluster.address}"} <= {*process.cmdline()}:
+                        process.kill()
+                        dead.append(process.pid)
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    with cluster_room._connected(client(cluster)):
+        assert len(ray.nodes()) == 3
+    killer.join()
 
 
 def test_without_a_cluster_there_is_a_line(home: Path, url: str) -> None:

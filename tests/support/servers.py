@@ -31,7 +31,7 @@ def _version(folder: Path) -> float:
     return float(said.split()[2])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """One that no connection is given while the server is down: the system takes theirs from 32768 on."""
     while True:
         port = random.randrange(20_000, 32_000)
@@ -50,7 +50,7 @@ class Server:
         self.folder = folder / "postgresql"
         self.folder.mkdir()
         self.host = "127.0.0.1"
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL does not run as root; Debian's package brings this user.
         self._user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
