@@ -60,9 +60,19 @@ class Images:
         """The pixels as float32, 0 to 1: the arrays that a HyperModel's `fit` is given."""
         return np.divide(self.x, np.float32(255), dtype=np.float32)
 
-    def take(self, index: NDArray[np.intp]) -> "Images":
-        """Some of them, in the order of the index."""
-        return Images(self.x[index], self.y[index])
+    def part(self, rows: slice) -> "Images":
+        """Some of them in a row, which share their memory."""
+        return _Part(self.x[rows], self.y[rows], self, rows)
+
+
+@dataclass(frozen=True)
+class _Part(Images):
+    whole: Images
+    rows: slice
+
+    @cached_property
+    def scaled(self) -> NDArray[np.float32]:
+        return self.whole.scaled[self.rows]
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,8 @@ class Dataset:
     """What a search may see: training and validation images, and what describes them."""
 
     name: str
+    train_and_validation: Images
+    """Both, the training images first: what finals are trained on."""
     train: Images
     validation: Images
     num_classes: int
@@ -85,13 +97,6 @@ class Dataset:
         """Height, width, channels."""
         height, width, channels = self.train.x.shape[1:]
         return height, width, channels
-
-    def train_and_validation(self) -> Images:
-        """Both, the training images first: what finals are trained on."""
-        return Images(
-            np.concatenate([self.train.x, self.validation.x]),
-            np.concatenate([self.train.y, self.validation.y]),
-        )
 
     def test(self) -> Images:
         """The test images. Only `study.finals` calls this."""
@@ -131,11 +136,13 @@ def split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: i
             f"(better 12), and class {label} has {counts[label]}; add images or remove the class"
         )
     train, validation = train_test_split(np.arange(len(y)), test_size=size, stratify=y, random_state=split_seed)
-    everything = Images(arrays["x_train"], y)
+    order = np.concatenate([np.sort(train), np.sort(validation)])
+    both = Images(arrays["x_train"][order], y[order])
     return Dataset(
         name=name,
-        train=everything.take(np.sort(train)),
-        validation=everything.take(np.sort(validation)),
+        train_and_validation=both,
+        train=both.part(slice(0, len(train))),
+        validation=both.part(slice(len(train), None)),
         num_classes=len(counts),
         class_names=class_names,
         test_images=len(arrays["y_test"]),

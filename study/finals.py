@@ -169,7 +169,7 @@ class _Finals:
         seed = session.config.seed_for("finals", seed_index)
         checkpoint = session.checkpoint("finals", trial, seed, self.claims)
         if self._everything is None or self._test is None:
-            self._everything, self._test = self.dataset.train_and_validation(), self.dataset.test()
+            self._everything, self._test = self.dataset.train_and_validation, self.dataset.test()
         try:
             record, model, predictions = _final(
                 session,

@@ -66,7 +66,7 @@ def retrain(config: StudyConfig, values: dict[str, Value], file: Path) -> int:
 
     try:
         model = training.fit(
-            hypermodel, hp, training.Examples(dataset.train_and_validation(), shown), epochs=config.epochs,
+            hypermodel, hp, training.Examples(dataset.train_and_validation, shown), epochs=config.epochs,
             seed=config.seed, log=EpochLog(), on_epoch=refuse_unknown,
         )  # fmt: skip
     except StudyError:

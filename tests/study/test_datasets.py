@@ -31,8 +31,13 @@ def test_the_validation_cut_is_stratified_and_disjoint() -> None:
     digits = datasets.load(StudyConfig())
     shares = np.bincount(digits.validation.y) / np.bincount(np.r_[digits.train.y, digits.validation.y])
     assert shares == pytest.approx(np.full(10, 1 / 6), abs=0.01)
-    together = digits.train_and_validation()
+    together = digits.train_and_validation
     assert len(together) == len(digits.train) + len(digits.validation)
+    for part, rows in ((digits.train, slice(0, 1197)), (digits.validation, slice(1197, None))):
+        assert np.array_equal(part.y, together.y[rows])
+        assert np.array_equal(part.scaled, datasets.Images(part.x, part.y).scaled)
+        assert np.shares_memory(part.x, together.x)
+        assert np.shares_memory(part.scaled, together.scaled)  # 190 MB of MNIST are there once
     rows = {image.tobytes() + bytes([label]) for image, label in zip(digits.train.x, digits.train.y, strict=True)}
     assert not rows & {
         image.tobytes() + bytes([label]) for image, label in zip(digits.validation.x, digits.validation.y, strict=True)
