@@ -30,9 +30,6 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
-    # What is imported is no garbage: looking through it would cost a fifth of the import, and 0.3 s after each trial.
-    looks_for_garbage = gc.isenabled()
-    gc.disable()
     with tempfile.TemporaryFile() as noise:
         os.dup2(noise.fileno(), 2)
         try:
@@ -45,12 +42,11 @@ def import_tensorflow() -> None:
                 shutil.copyfileobj(noise, stderr)
             raise
         finally:
-            gc.freeze()
-            if looks_for_garbage:
-                gc.enable()
             os.dup2(kept, 2)
             os.close(kept)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # What was imported is never garbage: looking through it after each trial would cost 0.3 s.
+    gc.freeze()
 
 
 def describe() -> dict[str, str | int]:
