@@ -1,5 +1,6 @@
 """The commands. Nothing heavy is imported at module level: `study --help` answers at once."""
 
+import gc
 import json
 import os
 import re
@@ -444,7 +445,10 @@ def main(arguments: list[str] | None = None) -> int:
 def entry_point() -> None:
     """The console script."""
     _hide_passwords()
-    sys.exit(main())
+    exit_code = main()
+    gc.collect()  # databases are closed
+    gc.freeze()  # Python's farewell would look through all that was imported, in 0.3 s
+    sys.exit(exit_code)
 
 
 def _hide_passwords() -> None:

@@ -294,8 +294,8 @@ def _read_tfds(config: StudyConfig) -> tuple[Arrays, tuple[str, ...]]:
         )
     try:
         builder = tfds.builder(config.dataset, data_dir=config.data_dir)
-    except (ValueError, AttributeError, RuntimeError, tfds.core.DatasetNotFoundError) as error:
-        raise StudyError(f"the data set {config.dataset!r} cannot be used: {one_line(error, 200)}") from None
+    except (AssertionError, ValueError, AttributeError, RuntimeError, tfds.core.DatasetNotFoundError) as error:
+        raise StudyError(f"the data set {config.dataset!r} cannot be used: {one_line(error, 400)}") from None
     image, label = _features(builder, config.dataset)
     key = builder.info.full_name.replace("/", "-")
 

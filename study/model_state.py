@@ -79,8 +79,8 @@ def variables(model: keras.Model) -> list[Any]:
 
 
 def copy_variables(model: keras.Model) -> list[NDArray[Any]]:
-    """The values of `variables`, which no step changes any more."""
-    return [np.array(variable) for variable in variables(model)]
+    """The values of `variables`, which no step changes any more: TensorFlow does not write into what somebody reads."""
+    return [np.asarray(variable.value.read_value()) for variable in variables(model)]
 
 
 def put_back_variables(model: keras.Model, values: list[NDArray[Any]]) -> None:

@@ -239,6 +239,15 @@ def _pixels(images: Images) -> tf.Tensor:
 
 def _validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Dataset:
     """Large batches in their own order; `targets` are labels, and sample weights where there are some."""
+    kept = vars(images)
+    if len(targets) != 1 or targets[0] is not images.y:
+        return _large_batches(images, *targets)
+    if "batches" not in kept:  # made once, not for each trial
+        kept["batches"] = _large_batches(images, *targets)
+    return kept["batches"]
+
+
+def _large_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Dataset:
     batches = tf.data.Dataset.from_tensor_slices((_pixels(images), *targets)).batch(evaluation_batch(images))
     return batches.map(lambda x, *y: (_scale(x), *y)).prefetch(1)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import optuna
@@ -129,6 +130,11 @@ class Growth:
         """What comes next needs data of its own."""
         self._first.clear()
 
+    @property
+    def after_first(self) -> bool:
+        """Whether one trial has been trained since the first look."""
+        return len(self._first) == 1
+
     def look(self) -> int:
         """Called before each trial."""
         size = int(psutil.Process().memory_info().rss)
@@ -236,6 +242,9 @@ class Session:
         """
         self.interruption.check()
         limit = self.config.memory_limit
+        if self.task.supervisor is not None and self.growth.after_first:
+            gc.collect()
+            gc.freeze()  # what a worker has now stays: Keras looks for garbage before each model
         most = RECYCLE_GROWTH if limit is None else min(RECYCLE_GROWTH, limit // LIMIT_PARTS)
         if self.growth.look() > most and self.task.supervisor is not None:
             raise Recycled
@@ -267,6 +276,9 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         dataset = datasets.load(config)
         data = training.SearchData(dataset.parts, training.Examples(dataset.train, dataset.validation))
         shape = dataset.input_shape, dataset.num_classes
+    images = data.examples.train
+    scaling = Thread(target=lambda: images and images.scaled)
+    scaling.start()  # it takes half a second: beside what follows
     try:
         hypermodels = {
             name: (given(name, task.spaces[name]) if name in task.spaces else load(name)).hypermodel(*shape)
@@ -281,9 +293,6 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         for hp in declared.values():
             refuse_repeated(hp)
     fingerprint = fingerprints.of_study(config, data.parts, declared)
-    if task.supervisor is not None:
-        gc.collect()
-        gc.freeze()  # what a worker has now stays, but for the database: Keras looks for garbage before each model
     interruption.check()
     if task.create:
         attributes = {
@@ -301,6 +310,7 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         fingerprints.check(stored["fingerprint"], fingerprint)
         if task.first:
             environment.check(config.name, stored["environment"], task.allow_drift, display.warn)
+    scaling.join()
     keras.config.set_dtype_policy(config.precision)
     session = Session(
         task=replace(task, create=False),

@@ -5,6 +5,7 @@ one that has grown too large is replaced between two trials.
 """
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -162,6 +163,7 @@ def _live(task: Task, display: Display, interruption: Interruption, pipe: Connec
     from study import environment
 
     _limit_memory(task.config.memory_limit)
+    gc.disable()  # until all is there: nothing of it is garbage, and to look through it costs half a second
     environment.import_tensorflow()
     interruption.check()
     if not task.first:  # the first one creates the study and caches the data
@@ -169,6 +171,7 @@ def _live(task: Task, display: Display, interruption: Interruption, pipe: Connec
             interruption.check()
         task = replace(task, create=False, began=pipe.recv()[1])
     session = prepare(task, display, interruption)
+    gc.enable()
     _tell(pipe, READY, session.began)
     _work(session)
 

@@ -172,6 +172,11 @@ def test_an_unknown_data_set_names_its_neighbours(tmp_path: Path) -> None:
         datasets.load(StudyConfig(dataset="mnits", data_dir=str(tmp_path)))
 
 
+def test_a_version_that_there_is_not(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"'mnist:9\.9\.9' cannot be used.*only: 3\.0\.1"):
+        datasets.load(StudyConfig(dataset="mnist:9.9.9", data_dir=str(tmp_path)))
+
+
 def test_a_data_set_of_sentences_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no image classification set"):
         datasets.load(StudyConfig(dataset="imdb_reviews", data_dir=str(tmp_path)))

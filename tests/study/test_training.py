@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+from tensorflow.python import pywrap_tfe
 
 from study import training
 from study.datasets import Dataset
@@ -92,6 +93,47 @@ def test_a_function_that_outlives_a_model_keeps_its_gradient(data: Dataset) -> N
         tape.watch(x)
         y = penalty(x)
     assert tape.gradient(y, x).numpy() == pytest.approx(0.5)  # of silu at 0
+
+
+class Drawing(tiny.Tiny):
+    """Draws while it is built, by an operation that remembers how far it has drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[float] = []
+
+    def build(self, hp: Any) -> keras.Model:
+        self.drawn.append(float(tf.random.uniform(())))
+        return super().build(hp)
+
+
+def test_a_seed_draws_the_same_again_though_kernels_are_kept(data: Dataset) -> None:
+    hypermodel = Drawing()
+    for seed in (31, 32, 31, 32, 33):
+        fitted(data, hypermodel, epochs=1, seed=seed)
+    first, second, *again, third = hypermodel.drawn
+    assert again == [first, second]
+    assert len({first, second, third}) == 3
+
+
+def test_kernels_are_kept_from_model_to_model_and_not_for_ever(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleared = 0
+    clear = pywrap_tfe.TFE_ContextClearCaches
+
+    def count(context: Any) -> None:
+        nonlocal cleared
+        cleared += 1
+        clear(context)
+
+    monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", count)
+    monkeypatch.setattr(training, "MOST_SEEDS", 3)
+    monkeypatch.setattr(training, "_seeds", set())
+    counts = []
+    for seed in (41, 42, 43, 44, 45, 45):
+        fitted(data, tiny.Tiny(), epochs=1, seed=seed)
+        counts.append(cleared)
+    assert counts[:3] == [0, 0, 0]
+    assert 0 < counts[3] == counts[4] < counts[5]  # after three; where a seed comes again
 
 
 class Unshuffled(tiny.Tiny):
