@@ -135,8 +135,9 @@ def split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: i
             f"{name} cannot be split: every class from 0 to {len(counts) - 1} needs at least 2 training images "
             f"(better 12), and class {label} has {counts[label]}; add images or remove the class"
         )
-    train, validation = train_test_split(np.arange(len(y)), test_size=size, stratify=y, random_state=split_seed)
-    order = np.concatenate([np.sort(train), np.sort(validation)])
+    cut = train_test_split(np.arange(len(y)), test_size=size, stratify=y, random_state=split_seed)
+    train, validation = map(np.sort, cut)
+    order = np.concatenate([train, validation])
     both = Images(arrays["x_train"][order], y[order])
     return Dataset(
         name=name,
@@ -146,7 +147,7 @@ def split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: i
         num_classes=len(counts),
         class_names=class_names,
         test_images=len(arrays["y_test"]),
-        parts=_parts({**arrays, "validation": np.sort(validation)}),
+        parts=_parts({**arrays, "validation": validation}),
         _test=lambda: Images(np.asarray(arrays["x_test"]), np.asarray(arrays["y_test"])),
     )
 

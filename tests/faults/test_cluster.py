@@ -103,11 +103,12 @@ def test_a_client_whose_server_dies_at_its_start_is_given_another(cluster: Any) 
                         process.kill()
                         dead.append(process.pid)
 
-    killer = threading.Thread(target=kill_the_first)
+    killer = threading.Thread(target=kill_the_first, daemon=True)
     killer.start()
     with cluster_room._connected(client(cluster)):
         assert len(ray.nodes()) == 3
-    killer.join()
+    killer.join(60)
+    assert dead
 
 
 def test_without_a_cluster_there_is_a_line(home: Path, url: str) -> None:

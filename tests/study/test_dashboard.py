@@ -53,6 +53,8 @@ def test_it_shows_trials_parameters_epochs_notes_and_artifacts(dashboard: str, b
     }
     assert set(listed) == {"a/tiny:Tiny", "a/finals"}
 
+    browser.get_log("browser")  # what pages of other tests have said
+
     def text() -> str:
         return str(browser.find_element("tag name", "body").text)
 
