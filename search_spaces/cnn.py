@@ -50,6 +50,7 @@ class CNNHyperModel(keras_tuner.HyperModel):
     """
 
     baseline_epochs = 15
+    stateless = True
 
     def __init__(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         super().__init__(name="cnn")

@@ -27,6 +27,7 @@ class PaperHyperModel(keras_tuner.HyperModel):
     """
 
     baseline_epochs = 6
+    stateless = True
 
     def __init__(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         super().__init__(name="paper")

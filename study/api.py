@@ -275,10 +275,10 @@ def work(task: Task, display: Display) -> None:
 def _import_conclusion() -> None:
     """What `conclude` needs, which says so if it cannot be imported."""
     with suppress(Exception):
-        storage_room.warm_up()
         importlib.import_module("reports.page")
         if extras.is_installed("notes"):
             importlib.import_module("study.notes")
+        storage_room.warm_up()
 
 
 def refuse_failed_finals(storage: BaseStorage, config: StudyConfig, began: float) -> None:

@@ -446,7 +446,7 @@ def entry_point() -> None:
     """The console script."""
     _hide_passwords()
     exit_code = main()
-    gc.collect()  # databases are closed
+    gc.collect()  # closes what databases are still open
     gc.freeze()  # Python's farewell would look through all that was imported, in 0.3 s
     sys.exit(exit_code)
 

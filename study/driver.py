@@ -90,6 +90,7 @@ class _Search:
                 self._train(trial)
             except Lost:
                 session.display.say(f"{self.space}  trial {trial.number} was taken up by another worker")
+            session.trained()
             trained += 1
         if session.out_of_time(self.space) and self._finished() < session.config.trials and not self._said:
             self._said = True

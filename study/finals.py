@@ -115,6 +115,7 @@ class _Finals:
                     self._make(*claimed)
                 except Lost:
                     session.display.say(f"final {claimed[0].number} was taken up by another worker")
+                session.trained()
                 pause = Pause()
             elif self.claims.held():
                 session.wait(pause)

@@ -79,7 +79,7 @@ def variables(model: keras.Model) -> list[Any]:
 
 
 def copy_variables(model: keras.Model) -> list[NDArray[Any]]:
-    """The values of `variables`, which no step changes any more: TensorFlow does not write into what somebody reads."""
+    """The values of `variables`, which no step changes any more: TensorFlow writes into a copy of what is read."""
     return [np.asarray(variable.value.read_value()) for variable in variables(model)]
 
 

@@ -239,10 +239,10 @@ def _pixels(images: Images) -> tf.Tensor:
 
 def _validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Dataset:
     """Large batches in their own order; `targets` are labels, and sample weights where there are some."""
-    kept = vars(images)
-    if len(targets) != 1 or targets[0] is not images.y:
+    if len(targets) != 1 or targets[0] is not images.y:  # one-hot, or weighted: made for this model
         return _large_batches(images, *targets)
-    if "batches" not in kept:  # made once, not for each trial
+    kept = vars(images)
+    if "batches" not in kept:
         kept["batches"] = _large_batches(images, *targets)
     return kept["batches"]
 

@@ -5,6 +5,7 @@ import gc
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -124,23 +125,23 @@ class Growth:
     brings what stays, the arrays of the data and TensorFlow's own."""
 
     def __init__(self) -> None:
-        self._first: list[int] = []
+        self._trials = self._first = 0
 
     def forget(self) -> None:
         """What comes next needs data of its own."""
-        self._first.clear()
+        self._trials = 0
 
-    @property
-    def after_first(self) -> bool:
-        """Whether one trial has been trained since the first look."""
-        return len(self._first) == 1
+    def trained(self) -> bool:
+        """Called after each trial. Whether it was the first."""
+        self._trials += 1
+        return self._trials == 1
 
     def look(self) -> int:
         """Called before each trial."""
         size = int(psutil.Process().memory_info().rss)
-        if len(self._first) < 2:  # before the first trial and after it
-            self._first.append(size)
-        return size - self._first[-1]
+        if self._trials < 2:
+            self._first = size
+        return size - self._first
 
 
 @dataclass(frozen=True)
@@ -242,12 +243,15 @@ class Session:
         """
         self.interruption.check()
         limit = self.config.memory_limit
-        if self.task.supervisor is not None and self.growth.after_first:
-            gc.collect()
-            gc.freeze()  # what a worker has now stays: Keras looks for garbage before each model
         most = RECYCLE_GROWTH if limit is None else min(RECYCLE_GROWTH, limit // LIMIT_PARTS)
         if self.growth.look() > most and self.task.supervisor is not None:
             raise Recycled
+
+    def trained(self) -> None:
+        """Called after each trial and final."""
+        if self.growth.trained() and self.task.supervisor is not None:
+            gc.collect()
+            gc.freeze()  # what a worker has now stays: Keras looks for garbage before each model
 
     def wait(self, pause: "Pause") -> None:
         """For other processes, a moment.
@@ -276,8 +280,7 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
         dataset = datasets.load(config)
         data = training.SearchData(dataset.parts, training.Examples(dataset.train, dataset.validation))
         shape = dataset.input_shape, dataset.num_classes
-    images = data.examples.train
-    scaling = Thread(target=lambda: images and images.scaled)
+    scaling = Thread(target=_scale, args=(data.examples,))
     scaling.start()  # it takes half a second: beside what follows
     try:
         hypermodels = {
@@ -327,6 +330,12 @@ def prepare(task: Task, display: Display, interruption: Interruption) -> Session
     if task.first and task.began is None:
         _begin(session)
     return session
+
+
+def _scale(examples: "Examples") -> None:
+    if examples.train is not None:
+        with suppress(MemoryError):  # the first trial will say so
+            _ = examples.train.scaled
 
 
 def _begin(session: Session) -> None:

@@ -6,6 +6,7 @@
 
 import copy
 import inspect
+import itertools
 import math
 import time
 import weakref
@@ -32,10 +33,9 @@ from study.pipeline import OnLook, evaluation_batch, feed, scalars
 OnEpoch = Callable[[int, dict[str, float]], None]
 OnBuilt = Callable[[int], None]
 
-MOST_SEEDS = 50
-"""Fits between whose models TensorFlow's kernels are kept; each brings a few of its own."""
-_seeds: set[int] = set()
-"""Of those fits."""
+MODELS_TOGETHER = 50
+"""Models in a row of a stateless space for which TensorFlow's kernels are kept; each brings a few of its own."""
+_models = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -173,22 +173,20 @@ def _gradients_bound() -> Iterator[None]:
 
 
 @contextmanager
-def _kernels_kept(seed: int) -> Iterator[None]:
-    """TensorFlow compiles an operation when it first meets it with these attributes, in 0.5 ms, and throws all of that
-    away when a session is cleared or a seed is set, for a random operation's kernel remembers how far it has drawn.
-    With a seed that is new to this process there is none that could: they stay, and a model is there in two thirds of
-    the time."""
-    if seed in _seeds or len(_seeds) == MOST_SEEDS:
-        _seeds.clear()
+def _kernels_kept(hypermodel: Any) -> Iterator[None]:
+    """TensorFlow makes a kernel for an operation when it first meets it with these attributes, in 0.5 ms. Whenever a
+    session is cleared or a seed is set it throws all of them away, for that of a random operation remembers how far it
+    has drawn. A space that says it is `stateless` has none of these: its kernels stay, and a model is there in two
+    thirds of the time."""
+    if not getattr(hypermodel, "stateless", False) or next(_models) % MODELS_TOGETHER == 0:
         yield
-    else:
-        clear = pywrap_tfe.TFE_ContextClearCaches
-        pywrap_tfe.TFE_ContextClearCaches = lambda context: None
-        try:
-            yield
-        finally:
-            pywrap_tfe.TFE_ContextClearCaches = clear
-    _seeds.add(seed)
+        return
+    clear = pywrap_tfe.TFE_ContextClearCaches
+    pywrap_tfe.TFE_ContextClearCaches = lambda context: None
+    try:
+        yield
+    finally:
+        pywrap_tfe.TFE_ContextClearCaches = clear
 
 
 def _graph_of(gradient: Any) -> Any:
@@ -282,7 +280,7 @@ def _fit(
 ) -> tuple[keras.Model, Any]:
     """The trained model, and what `HyperModel.fit` returned."""
     policy = keras.config.dtype_policy()
-    with _kernels_kept(seed):
+    with _kernels_kept(hypermodel):
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(policy)  # which the session was

@@ -163,15 +163,15 @@ def _live(task: Task, display: Display, interruption: Interruption, pipe: Connec
     from study import environment
 
     _limit_memory(task.config.memory_limit)
-    gc.disable()  # until all is there: nothing of it is garbage, and to look through it costs half a second
+    gc.disable()  # what is imported is no garbage, and to look through it costs half a second
     environment.import_tensorflow()
+    gc.enable()
     interruption.check()
     if not task.first:  # the first one creates the study and caches the data
         while not pipe.poll(POLL_SECONDS):
             interruption.check()
         task = replace(task, create=False, began=pipe.recv()[1])
     session = prepare(task, display, interruption)
-    gc.enable()
     _tell(pipe, READY, session.began)
     _work(session)
 

@@ -102,7 +102,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--studies", type=int, default=5, help="With study seeds 0, 1, ...")
+    parser.add_argument("--studies", type=int, default=3, help="With study seeds 0, 1, ...")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--manual-dir", type=Path, help="MNIST's original files.")
     parser.add_argument("--study-options", nargs=argparse.REMAINDER, default=[], help="Others than the defaults.")

@@ -1,6 +1,7 @@
 """One configuration, trained."""
 
 import gc
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -96,27 +97,35 @@ def test_a_function_that_outlives_a_model_keeps_its_gradient(data: Dataset) -> N
 
 
 class Drawing(tiny.Tiny):
-    """Draws while it is built, by an operation that remembers how far it has drawn."""
+    """Draws while it is built, by operations that remember how far they have drawn: one by a seed of its own."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.drawn: list[float] = []
+        self.drawn: list[tuple[float, float]] = []
 
     def build(self, hp: Any) -> keras.Model:
-        self.drawn.append(float(tf.random.uniform(())))
+        own = tf.raw_ops.RandomUniform(shape=tf.constant([1]), dtype=tf.float32, seed=1, seed2=2)
+        self.drawn.append((float(tf.random.uniform(())), float(own[0])))
         return super().build(hp)
 
 
-def test_a_seed_draws_the_same_again_though_kernels_are_kept(data: Dataset) -> None:
+def test_what_a_trial_draws_does_not_depend_on_those_before_it(data: Dataset) -> None:
     hypermodel = Drawing()
-    for seed in (31, 32, 31, 32, 33):
+    for seed in (31, 32, 31):
         fitted(data, hypermodel, epochs=1, seed=seed)
-    first, second, *again, third = hypermodel.drawn
-    assert again == [first, second]
-    assert len({first, second, third}) == 3
+    first, second, again = hypermodel.drawn
+    assert first == again
+    assert first[0] != second[0]
+    assert first[1] == second[1]
 
 
-def test_kernels_are_kept_from_model_to_model_and_not_for_ever(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+class Stateless(tiny.Tiny):
+    stateless = True
+
+
+def test_a_stateless_space_keeps_its_kernels_from_model_to_model_and_not_for_ever(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cleared = 0
     clear = pywrap_tfe.TFE_ContextClearCaches
 
@@ -126,14 +135,13 @@ def test_kernels_are_kept_from_model_to_model_and_not_for_ever(data: Dataset, mo
         clear(context)
 
     monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", count)
-    monkeypatch.setattr(training, "MOST_SEEDS", 3)
-    monkeypatch.setattr(training, "_seeds", set())
+    monkeypatch.setattr(training, "MODELS_TOGETHER", 3)
+    monkeypatch.setattr(training, "_models", itertools.count())
     counts = []
-    for seed in (41, 42, 43, 44, 45, 45):
-        fitted(data, tiny.Tiny(), epochs=1, seed=seed)
+    for hypermodel in (Stateless(), Stateless(), Stateless(), Stateless(), tiny.Tiny()):
+        fitted(data, hypermodel, epochs=1)
         counts.append(cleared)
-    assert counts[:3] == [0, 0, 0]
-    assert 0 < counts[3] == counts[4] < counts[5]  # after three; where a seed comes again
+    assert 0 < counts[0] == counts[1] == counts[2] < counts[3] < counts[4]
 
 
 class Unshuffled(tiny.Tiny):
