@@ -1,6 +1,5 @@
 """The commands. Nothing heavy is imported at module level: `study --help` answers at once."""
 
-import gc
 import json
 import os
 import re
@@ -445,10 +444,7 @@ def main(arguments: list[str] | None = None) -> int:
 def entry_point() -> None:
     """The console script."""
     _hide_passwords()
-    exit_code = main()
-    gc.collect()  # closes what databases are still open
-    gc.freeze()  # Python's farewell would look through all that was imported, in 0.3 s
-    sys.exit(exit_code)
+    sys.exit(main())
 
 
 def _hide_passwords() -> None:
