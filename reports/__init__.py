@@ -1,1 +1,1 @@
-"""Records -> numbers -> panels -> one page. Reads a study's storage; imports neither Keras nor TensorFlow."""
+"""Records -> numbers -> panels -> one page. Reads a stored study; imports neither Keras nor TensorFlow."""

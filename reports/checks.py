@@ -1,7 +1,7 @@
-"""Health checks: what a reader should know before believing a study or using its winner.
+"""Health checks: what a reader should know before trusting a study or using its winner.
 
-Each has a code that stays the same, a question, and an outcome in a sentence. A check that cannot be asked yet says
-what it waits for.
+Each has a code that never changes, a question, and an outcome in one sentence. A check that cannot be answered yet says
+what it is waiting for.
 """
 
 import math
@@ -19,13 +19,14 @@ from study.records import BASELINE, TUNED
 
 FAIL, WARN, PASS, WAITS = "fails", "look", "passes", "waits"
 ORDER = (FAIL, WARN, PASS, WAITS)
-"""Those that fail come first."""
+"""From the most to the least urgent."""
 
 MOST_FAILED = 0.1
+"""Share of the trials."""
 EDGE = 0.05
-"""Of a parameter's range, on its scale: a winner so near a bound may want to go beyond it."""
+"""Share of a parameter's range, on its scale: better values may lie beyond a bound that the winner is so close to."""
 LATE = 0.1
-"""Of the trials: a winner among the last of them says that the search was still improving."""
+"""Share of the trials: if the winner is among the last of them, the search was still improving."""
 FEWEST = 10
 """Complete trials below which a search says little."""
 LEAST_CORRELATION = 0.5
@@ -38,155 +39,137 @@ class Outcome(NamedTuple):
     text: str
 
 
+Ask = Callable[[StudyResults], Outcome]
+AskSpace = Callable[[StudyResults, SpaceResults], Outcome]
+
+
 @dataclass(frozen=True)
 class Check:
-    """A question to a study."""
+    """A question about a study."""
 
     code: str
     question: str
-    ask: Callable[[StudyResults], Outcome]
+    ask: Ask
 
 
 CHECKS: list[Check] = []
 
 
-def check(code: str, question: str) -> Callable[[Callable[[StudyResults], Outcome]], Callable[[StudyResults], Outcome]]:
-    """Adds a function to `CHECKS`."""
+def check(code: str, question: str) -> Callable[[Ask], Ask]:
+    """Add a function to `CHECKS`."""
 
-    def add(ask: Callable[[StudyResults], Outcome]) -> Callable[[StudyResults], Outcome]:
+    def add(ask: Ask) -> Ask:
         CHECKS.append(Check(code, question, ask))
         return ask
 
     return add
 
 
-def _each(results: StudyResults, ask: Callable[[SpaceResults], Outcome]) -> Outcome:
-    """The worst outcome of the spaces, with what was found in each that has it."""
-    found = [(space.name, ask(space)) for space in results.spaces]
-    worst = min((outcome.level for _, outcome in found), key=ORDER.index)
-    return Outcome(worst, "; ".join(f"{name}: {outcome.text}" for name, outcome in found if outcome.level == worst))
+def space_check(code: str, question: str) -> Callable[[AskSpace], AskSpace]:
+    """Add a function that is asked about each space: the worst outcome counts, with what was found where it occurs."""
+
+    def add(ask: AskSpace) -> AskSpace:
+        def ask_all_spaces(results: StudyResults) -> Outcome:
+            found = {space.name: ask(results, space) for space in results.spaces}
+            worst = min((outcome.level for outcome in found.values()), key=ORDER.index)
+            return Outcome(
+                worst, "; ".join(f"{name}: {text}" for name, (level, text) in found.items() if level == worst)
+            )
+
+        check(code, question)(ask_all_spaces)
+        return ask
+
+    return add
 
 
-@check("S1", "Did the trials end as trials should?")
-def failed_trials(results: StudyResults) -> Outcome:
-    """Few fail."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        ended, failed = space.ended, space.count(TrialState.FAIL)
-        if not ended:
-            return Outcome(WAITS, "no trial has ended")
-        text = f"{failed} of {ended} failed"
-        return Outcome(FAIL if failed == ended else WARN if failed > MOST_FAILED * ended else PASS, text)
-
-    return _each(results, ask)
+@space_check("S1", "Did the trials end without errors?")
+def failed_trials(results: StudyResults, space: SpaceResults) -> Outcome:
+    """Few failed."""
+    ended, failed = space.ended, space.count(TrialState.FAIL)
+    if not ended:
+        return Outcome(WAITS, "no trial has ended")
+    text = f"{failed} of {ended} failed"
+    return Outcome(FAIL if failed == ended else WARN if failed > MOST_FAILED * ended else PASS, text)
 
 
-@check("S2", "Is the search done?")
-def finished(results: StudyResults) -> Outcome:
-    """Nothing is left of the budget."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        enough = space.ended >= results.config.trials
-        return Outcome(PASS if enough else WARN, f"{space.ended} of {results.config.trials} trials")
-
-    return _each(results, ask)
+@space_check("S2", "Is the search complete?")
+def finished(results: StudyResults, space: SpaceResults) -> Outcome:
+    """The whole budget was used."""
+    enough = space.ended >= results.definition.trials
+    return Outcome(PASS if enough else WARN, f"{space.ended} of {results.definition.trials} trials")
 
 
-@check("S3", "Are there enough complete trials to speak of a search?")
-def enough_trials(results: StudyResults) -> Outcome:
-    """Ten, at least."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        complete = space.count(TrialState.COMPLETE)
-        return Outcome(PASS if complete >= FEWEST else WARN, f"{complete} complete")
-
-    return _each(results, ask)
+@space_check("S3", "Are there enough complete trials for a search?")
+def enough_trials(results: StudyResults, space: SpaceResults) -> Outcome:
+    """There are at least `FEWEST`."""
+    complete = space.count(TrialState.COMPLETE)
+    return Outcome(PASS if complete >= FEWEST else WARN, f"{complete} complete")
 
 
-@check("S4", "Had the search stopped improving?")
-def converged(results: StudyResults) -> Outcome:
+@space_check("S4", "Had the search stopped improving?")
+def converged(results: StudyResults, space: SpaceResults) -> Outcome:
     """The winner is not among the last trials."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        if space.best is None or len(space.trials) < FEWEST:
-            return Outcome(WAITS, "too few trials")
-        late = space.best.number >= (1 - LATE) * len(space.trials)
-        text = f"the best is trial {space.best.number} of {len(space.trials)}"
-        return Outcome(WARN, f"{text}: more trials may pay") if late else Outcome(PASS, text)
-
-    return _each(results, ask)
+    if space.best is None or len(space.trials) < FEWEST:
+        return Outcome(WAITS, "too few trials")
+    late = space.best.number >= (1 - LATE) * len(space.trials)
+    text = f"the best is trial {space.best.number} of {len(space.trials)}"
+    return Outcome(WARN, f"{text}: more trials may help") if late else Outcome(PASS, text)
 
 
-@check("S5", "Does the winner lie within its search space, not at a bound?")
-def inside(results: StudyResults) -> Outcome:
-    """A bound that was reached may have been set too tight."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        if space.best is None:
-            return Outcome(WAITS, "no complete trial")
-        edges = _at_bounds(space)
-        if edges:
-            return Outcome(WARN, f"{', '.join(edges)}: widen it")
-        return Outcome(PASS, "every number lies inside its range")
-
-    return _each(results, ask)
+@space_check("S5", "Does the winner lie inside its search space, away from the bounds?")
+def inside(results: StudyResults, space: SpaceResults) -> Outcome:
+    """A bound that the winner reached may be too tight."""
+    if space.best is None:
+        return Outcome(WAITS, "no complete trial")
+    edges = _at_bounds(space)
+    if edges:
+        return Outcome(WARN, f"{', '.join(edges)}: widen it")
+    return Outcome(PASS, "every number lies inside its range")
 
 
-@check("S6", "Did the winner stop learning before its last epoch?")
-def enough_epochs(results: StudyResults) -> Outcome:
-    """A best epoch that is the last one asks for more."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        record = space.record(space.best) if space.best is not None else None
-        if record is None:
-            return Outcome(WAITS, "no complete trial")
-        text = f"best epoch {record.best_epoch} of {record.epochs}"
-        last = record.best_epoch == record.epochs == results.config.epochs
-        return Outcome(WARN, f"{text}: more --epochs may pay") if last else Outcome(PASS, text)
-
-    return _each(results, ask)
+@space_check("S6", "Did the winner stop learning before its last epoch?")
+def enough_epochs(results: StudyResults, space: SpaceResults) -> Outcome:
+    """If the best epoch is the last one, the model was still improving."""
+    record = space.record(space.best) if space.best is not None else None
+    if record is None:
+        return Outcome(WAITS, "no complete trial")
+    text = f"best epoch {record.best_epoch} of {record.epochs}"
+    last = record.best_epoch == record.epochs == results.definition.epochs
+    return Outcome(WARN, f"{text}: more --epochs may help") if last else Outcome(PASS, text)
 
 
-@check("S7", "Do early epochs tell which trials end well?")
-def early_ranks(results: StudyResults) -> Outcome:
-    """Where they do not, pruning gives up good trials."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        curves = [space.record(trial) for trial in space.trials if trial.state == TrialState.COMPLETE]
-        pairs = [
-            (values[0], values[(record.best_epoch or 1) - 1])
-            for record in curves
-            if record is not None and len(values := record.history.get(results.config.objective, [])) > 1
-        ]
-        known = [(first, last) for first, last in pairs if first is not None and last is not None]
-        if len(known) < FEWEST:
-            return Outcome(WAITS, f"{len(known)} trials of several epochs")
-        correlation = statistics.rank_correlation([first for first, _ in known], [last for _, last in known])
-        if correlation is None:
-            return Outcome(WAITS, "all trials are alike")
-        text = f"rank correlation {correlation:.2f} between epoch 1 and the best, {len(known)} complete trials"
-        return Outcome(PASS if correlation >= LEAST_CORRELATION else WARN, text)
-
-    return _each(results, ask)
+@space_check("S7", "Do early epochs predict which trials end well?")
+def early_ranks(results: StudyResults, space: SpaceResults) -> Outcome:
+    """Where they do not, pruning discards good trials."""
+    curves = [space.record(trial) for trial in space.trials if trial.state == TrialState.COMPLETE]
+    pairs = [
+        (values[0], values[(record.best_epoch or 1) - 1])
+        for record in curves
+        if record is not None and len(values := record.history.get(results.definition.objective.name, [])) > 1
+    ]
+    known = [(first, last) for first, last in pairs if first is not None and last is not None]
+    if len(known) < FEWEST:
+        return Outcome(WAITS, f"{len(known)} trials with several epochs")
+    correlation = statistics.rank_correlation([first for first, _ in known], [last for _, last in known])
+    if correlation is None:
+        return Outcome(WAITS, "all trials are the same")
+    text = f"rank correlation {correlation:.2f} between epoch 1 and the best, {len(known)} complete trials"
+    return Outcome(PASS if correlation >= LEAST_CORRELATION else WARN, text)
 
 
-@check("S8", "Was any configuration trained twice?")
-def repeats(results: StudyResults) -> Outcome:
-    """The same values again tell nothing new."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        values = [tuple(sorted(record.values.items())) for record in space.records.values()]
-        again = len(values) - len(set(map(repr, values)))
-        if not values:
-            return Outcome(WAITS, "no trial yet")
-        return Outcome(PASS if again <= MOST_FAILED * len(values) else WARN, f"{again} of {len(values)} again")
-
-    return _each(results, ask)
+@space_check("S8", "Was any configuration trained more than once?")
+def repeats(results: StudyResults, space: SpaceResults) -> Outcome:
+    """Repeated values add no information."""
+    values = [tuple(sorted(record.values.items())) for record in space.records.values()]
+    again = len(values) - len(set(map(repr, values)))
+    if not values:
+        return Outcome(WAITS, "no trial yet")
+    return Outcome(PASS if again <= MOST_FAILED * len(values) else WARN, f"{again} of {len(values)} repeated")
 
 
-@check("F1", "Is every finalist tested with the same seeds?")
+@check("F1", "Was every finalist tested with the same seeds?")
 def all_finals(results: StudyResults) -> Outcome:
-    """Pairs need both."""
+    """Finalists are compared in pairs that share a seed."""
     if not results.finals:
         return Outcome(WAITS, "the finals are not done")
     counts = {
@@ -194,58 +177,54 @@ def all_finals(results: StudyResults) -> Outcome:
         for space in results.spaces
         for role in _finalists(space)
     }
-    short = [
-        f"{name} {count} of {results.config.seeds}" for name, count in counts.items() if count < results.config.seeds
-    ]
-    return Outcome(WARN, ", ".join(short)) if short else Outcome(PASS, f"{results.config.seeds} seeds each")
+    seeds = results.definition.seeds
+    short = [f"{name} {count} of {seeds}" for name, count in counts.items() if count < seeds]
+    return Outcome(WARN, ", ".join(short)) if short else Outcome(PASS, f"{seeds} seeds each")
 
 
 @check("F2", "Are there enough seeds to tell finalists apart?")
 def enough_seeds(results: StudyResults) -> Outcome:
-    """As few pairs as can have a p that is small enough after all comparisons were adjusted."""
-    seeds, spaces = results.config.seeds, len(results.spaces)
+    """So many that the smallest possible p stays significant when all comparisons are adjusted."""
+    seeds, spaces = results.definition.seeds, len(results.spaces)
     fewest = statistics.fewest_pairs(spaces + math.comb(spaces, 2))
-    text = f"{seeds} seeds; p can be {statistics.least_p(seeds):.2g} at the least, and it takes {fewest} seeds to tell"
-    return Outcome(PASS if seeds >= fewest else WARN, f"{text} one of all comparisons")
+    text = f"{seeds} seeds, with which p is at least {statistics.least_p(seeds):.2g}"
+    return Outcome(PASS if seeds >= fewest else WARN, f"{text}; telling any two apart takes {fewest} seeds")
 
 
 @check("F3", "Was the test set read only for the finals shown here?")
 def test_reads(results: StudyResults) -> Outcome:
-    """Every other reading is a choice that could have been made by looking at it."""
+    """Any other reading could have influenced a choice."""
     shown = sum(len(results.finals_of(space.name, role)) for space in results.spaces for role in (BASELINE, TUNED))
     read = len(results.finals)
     if not read:
-        return Outcome(WAITS, "it was not read yet")
+        return Outcome(WAITS, "it has not been read yet")
     if read > shown:
         return Outcome(WARN, f"read {read} times, {read - shown} of them for finalists that a longer search replaced")
     return Outcome(PASS, f"read {read} times")
 
 
-@check("F4", "Does the winner keep its promise on the test set?")
-def optimism(results: StudyResults) -> Outcome:
-    """The best of many trials was partly lucky: its validation accuracy is an optimistic estimate."""
-
-    def ask(space: SpaceResults) -> Outcome:
-        finals = results.finals_of(space.name, TUNED)
-        if not finals or finals[0].validation is None:
-            return Outcome(WAITS, "not tested yet")
-        mean = fmean(final.accuracy for final in finals)
-        error = (2 * mean * (1 - mean) / finals[0].test_images) ** 0.5  # of test and validation, about as many images
-        lost = finals[0].validation - mean
-        text = f"{100 * lost:+.2f} points from validation to test"
-        return Outcome(WARN if lost > 3 * max(error, 1e-9) else PASS, text)
-
-    return _each(results, ask)
+@space_check("F4", "Does the winner's validation accuracy hold on the test set?")
+def optimism(results: StudyResults, space: SpaceResults) -> Outcome:
+    """The best of many trials was partly lucky, so its validation accuracy is an optimistic estimate."""
+    finals = results.finals_of(space.name, TUNED)
+    if not finals or finals[0].validation is None:
+        return Outcome(WAITS, "not tested yet")
+    mean = fmean(final.accuracy for final in finals)
+    # Of the difference, where validation has about as many images.
+    error = (2 * mean * (1 - mean) / finals[0].test_images) ** 0.5
+    lost = finals[0].validation - mean
+    text = f"{100 * lost:+.2f} points from validation to test"
+    return Outcome(WARN if lost > 3 * max(error, 1e-9) else PASS, text)
 
 
 def _finalists(space: SpaceResults) -> list[str]:
-    """The roles that a space's finals should have: of its winner, and of its defaults where they could be trained."""
+    """The roles of a space's finals: its winner, and its defaults where they could be trained."""
     trained = space.trials and space.trials[0].state in (TrialState.COMPLETE, TrialState.PRUNED)
     return [*([TUNED] if space.best is not None else []), *([BASELINE] if trained else [])]
 
 
 def _at_bounds(space: SpaceResults) -> list[str]:
-    """The winner's numbers that lie near a bound of their range."""
+    """The winner's numbers that lie near a bound of their ranges."""
     assert space.best is not None
     found = []
     for parameter in parameters.of(space):
@@ -256,19 +235,19 @@ def _at_bounds(space: SpaceResults) -> list[str]:
         if parameter.log:
             low, high, place = math.log(low), math.log(high), math.log(value)
         share = (place - low) / (high - low) if high > low else 0.5
-        natural = share < EDGE and parameter.low == 0  # nothing lies below zero
+        natural = share < EDGE and parameter.low == 0  # a wider range would not go below 0
         if min(share, 1 - share) < EDGE and not natural:
             found.append(f"{parameter.name} = {value:g} at its {'low' if share < EDGE else 'high'} end")
     return found
 
 
 def ask_all(results: StudyResults) -> list[tuple[Check, Outcome]]:
-    """Each check with its outcome, those that fail first; a check that breaks says so and fails alone."""
+    """Each check with its outcome, the failed ones first; a check that breaks says so and fails alone."""
     found = []
     for each in CHECKS:
         try:
             outcome = each.ask(results)
-        except Exception as error:  # a check's failure is its own
+        except Exception as error:  # whatever breaks in a check affects that check alone
             outcome = Outcome(FAIL, f"the check itself failed: {one_line(error)}")
         found.append((each, outcome))
     return sorted(found, key=lambda pair: ORDER.index(pair[1].level))

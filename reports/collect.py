@@ -1,24 +1,50 @@
-"""What a report is made from, read once from the storage and the files beside it."""
+"""What a report is made from, read once from the store and from the files in the study's folder."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from reports import predictions
 from reports.predictions import Predictions
-from study import results
-from study import storage as storage_room
-from study.config import StudyConfig
-from study.records import CLASSES, TUNED, FinalRecord, TrialRecord
+from study.config import Definition, Resources
+from study.records import CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord
+from study.storage import results
+from study.storage.store import StoredStudy
+
+
+class Results:
+    """Results that keep what was computed from them."""
+
+    @cached_property
+    def computed(self) -> dict[Callable[..., Any], Any]:
+        """By the function that computed it (see `once`)."""
+        return {}
+
+
+Source = TypeVar("Source", bound=Results)
+Computed = TypeVar("Computed")
+
+
+def once(compute: Callable[[Source], Computed]) -> Callable[[Source], Computed]:
+    """Make a function compute once per results. They keep its value, so that it is freed with them."""
+
+    @wraps(compute)
+    def computed(results: Source) -> Computed:
+        if compute not in results.computed:
+            results.computed[compute] = compute(results)
+        found: Computed = results.computed[compute]
+        return found
+
+    return computed
 
 
 @dataclass(frozen=True, eq=False)
-class SpaceResults:
+class SpaceResults(Results):
     """The search of one space."""
 
     name: str
@@ -26,60 +52,60 @@ class SpaceResults:
     trials: list[FrozenTrial]
     best: FrozenTrial | None
     """The complete trial with the best value."""
-    declared: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What the space declares while its defaults are built (see `study.fingerprints`)."""
+    declared: dict[str, dict[str, Any]]
+    """What the space declares while its defaults are built, by hyperparameter and conditions: KerasTuner's JSON."""
 
     @cached_property
     def records(self) -> dict[int, TrialRecord]:
-        """What is stored beside the trials, by number; a running trial has nothing until its model is built."""
+        """The trials' records, by number; a running trial has none until its model is built."""
         found = {trial.number: results.record(trial) for trial in self.trials}
         return {number: record for number, record in found.items() if record is not None}
 
     def record(self, trial: FrozenTrial) -> TrialRecord | None:
-        """What is stored beside a trial."""
+        """The record of a trial."""
         return self.records.get(trial.number)
 
     @property
     def ended(self) -> int:
-        """Trials that are complete, pruned or failed."""
+        """How many trials are complete, pruned or failed."""
         return sum(trial.state.is_finished() for trial in self.trials)
 
     def count(self, state: TrialState) -> int:
-        """Trials in that state."""
+        """How many trials are in that state."""
         return sum(trial.state == state for trial in self.trials)
 
 
 @dataclass(frozen=True, eq=False)
-class StudyResults:
+class StudyResults(Results):
     """A study as it is stored."""
 
-    config: StudyConfig
+    study: StoredStudy
+    definition: Definition
+    resources: Resources
+    folder: Path
+    """Holds the study's files."""
     fingerprint: dict[str, Any]
     environment: dict[str, Any]
     spaces: list[SpaceResults]
     finals: list[FinalRecord]
-    """Every test of a model, also of finalists that a longer search replaced."""
+    """Every test of a model, including those of finalists that a longer search replaced."""
     classes: list[str]
-    """The names of the classes; empty where they have none but their numbers."""
-    folder: Path | None = None
-    """Where the study keeps its files."""
-    _predictions: dict[str, Predictions | None] = field(default_factory=dict)
+    """The names of the classes; empty where they are only numbered."""
+
+    @cached_property
+    def _predictions(self) -> dict[str, Predictions | None]:
+        return {}
 
     def predictions_of(self, finals: list[FinalRecord]) -> list[Predictions]:
-        """What they predicted; empty unless all of it is there."""
+        """What these finals predicted; empty where any of it is missing."""
         for final in finals:
             if final.predictions not in self._predictions:
                 self._predictions[final.predictions] = predictions.read(self.folder, final)
         found = [self._predictions[final.predictions] for final in finals]
         return [each for each in found if each is not None] if None not in found else []
 
-    @property
-    def maximize(self) -> bool:
-        """Whether a larger objective is better."""
-        return self.config.direction == "maximize"
-
     def class_name(self, label: int) -> str:
-        """What a class is called."""
+        """The name of a class."""
         return self.classes[label] if label < len(self.classes) else str(label)
 
     def finals_of(self, space: str, role: str) -> list[FinalRecord]:
@@ -91,23 +117,23 @@ class StudyResults:
         return sorted(found, key=lambda final: final.seed_index)
 
 
-def read(storage: BaseStorage, config: StudyConfig, folder: Path | None = None) -> StudyResults:
-    """Read a study; `folder` holds its predictions."""
-    attributes = storage_room.load(storage, config.finals_name).user_attrs
-    fingerprint = attributes.get("fingerprint", {})
-    declared = fingerprint.get("details", {}).get("spaces", {})
+def read(study: StoredStudy) -> StudyResults:
+    """Read a study."""
+    definition = study.definition
+    declared = study.fingerprint.get("details", {}).get("spaces", {})
     spaces = []
-    for name in config.spaces:
-        study = storage_room.load(storage, config.study_name(name))
-        trials = study.get_trials(deepcopy=False)
-        best = results.best_trial(trials, config)
-        spaces.append(SpaceResults(name, study, trials, best, declared.get(name, {})))
+    for name in definition.spaces:
+        trials = results.trials(study, name)
+        best = results.best_trial(trials, definition.objective)
+        spaces.append(SpaceResults(name, study.part(name), trials, best, declared.get(name, {})))
     return StudyResults(
-        config=config,
-        fingerprint=fingerprint,
-        environment=attributes.get("environment", {}),
+        study=study,
+        definition=definition,
+        resources=study.resources,
+        folder=study.folder,
+        fingerprint=study.fingerprint,
+        environment=study.attributes.get(ENVIRONMENT, {}),
         spaces=spaces,
-        finals=results.finals(storage, config),
-        classes=attributes.get(CLASSES, []),
-        folder=folder,
+        finals=results.finals(study),
+        classes=study.attributes.get(CLASSES, []),
     )

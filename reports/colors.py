@@ -1,4 +1,4 @@
-"""Colours that the colour-blind tell apart (Okabe and Ito 2008), each with a marker of its own."""
+"""Colours that colour-blind readers can tell apart (Okabe and Ito 2008), each with its own marker."""
 
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("circle", "diamond", "square", "cross", "triangle-up", "x")
@@ -11,11 +11,11 @@ def of(index: int) -> str:
 
 
 def marker(index: int) -> str:
-    """Its marker; series of one colour have different ones."""
+    """The marker of the index-th series; series that share a colour have different markers."""
     return MARKERS[(index + index // len(SERIES)) % len(MARKERS)]
 
 
 def band(index: int) -> str:
-    """Its colour, for an area that is seen through."""
+    """The colour of the index-th series, transparent, for an area."""
     red, green, blue = (int(of(index)[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.2)"

@@ -1,5 +1,6 @@
-"""Every number of a page as JSON; `report.schema.json` says what each is."""
+"""Every number of a page as JSON; `report.schema.json` describes each."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from reports.panels import (
     verdict,
 )
 from study.errors import one_line
+from study.objective import Objective
 from study.records import finite
 
 
@@ -44,41 +46,38 @@ def of_study(results: StudyResults) -> str:
     for space in results.spaces:
         spaces[space.name], failed = _computed(_of_space(results, space))
         errors |= {f"{space.name}: {part}": why for part, why in failed.items()}
-    known = {"study": results.config.name, "classes": results.classes, "spaces": spaces}
+    known = {"study": results.definition.name, "classes": results.classes, "spaces": spaces}
     return _text(known | values | {"errors": errors})
 
 
 def of_several(results: Sequence[StudyResults]) -> str:
     """The numbers of a page that compares studies."""
     values, errors = _computed(
-        {
-            "comparison": lambda: comparison.info(results),
-            "finalists": lambda: comparison.finalists(results),
-        }
+        {"comparison": lambda: comparison.info(results), "finalists": lambda: comparison.finalists(results)}
     )
-    return _text({"studies": [each.config.name for each in results], **values, "errors": errors})
+    return _text({"studies": [each.definition.name for each in results], **values, "errors": errors})
 
 
 def _of_space(results: StudyResults, space: SpaceResults) -> dict[str, Callable[[], Any]]:
     return {
         "best": lambda: best.info(results, space),
-        "history": lambda: history.info(space, results.maximize),
+        "history": lambda: history.info(space, results.definition.objective),
         "importances": lambda: importances.info(space),
         "bounds": lambda: {each.name: (each.low, each.high) for each in slices.info(space)},
         "most_important": lambda: [parameter.name for parameter in pair.info(space) or ()],
         "trials": lambda: trial_table.info(space),
-        "learning_curves": lambda: learning_curves.info(space, results.config.objective),
+        "learning_curves": lambda: learning_curves.info(space, results.definition.objective),
         "timeline": lambda: timeline.info(space),
     }
 
 
 def _computed(parts: dict[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The parts, null where they fail, and why those do."""
+    """The parts, null where they fail, and why they fail."""
     values, errors = {}, {}
     for name, part in parts.items():
         try:
             values[name] = _json(part())
-        except Exception as error:  # what is wrong with a part is that part's alone
+        except Exception as error:  # whatever breaks in a part affects that part alone
             values[name], errors[name] = None, one_line(error)
     return values, errors
 
@@ -88,9 +87,11 @@ def _text(values: dict[str, Any]) -> str:
 
 
 def _json(value: Any) -> Any:
-    """Named tuples as objects, and null for what JSON has no word for: a hyperparameter may be infinite."""
+    """Named tuples and objectives as objects, and null for what JSON lacks: a hyperparameter may be infinite."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
+    if isinstance(value, Objective):
+        value = dataclasses.asdict(value)
     if isinstance(value, dict):
         return {str(key): _json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

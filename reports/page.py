@@ -1,4 +1,4 @@
-"""One HTML file, and its numbers as JSON beside it: of a study, or of several side by side."""
+"""One HTML file, and its numbers as JSON beside it, for one study or for several side by side."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import jinja2
 import plotly.io
-from optuna.storages import BaseStorage
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from reports import collect, numbers
@@ -32,8 +31,8 @@ from reports.panels import (
     trial_table,
     verdict,
 )
-from study.config import StudyConfig
-from study.files import write_whole
+from study.storage.store import StoredStudy
+from study.system.files import write_whole
 
 Panel = Callable[[StudyResults], list[Card]]
 SpacePanel = Callable[[StudyResults, SpaceResults], list[Card]]
@@ -51,18 +50,18 @@ OF_SPACE: dict[str, SpacePanel] = {
 LAST: dict[str, Panel] = {
     "Cost": tradeoff.cards,
     "Classes": confusion.cards,
-    "Misread images": gallery.cards,
+    "Misclassified images": gallery.cards,
     "Best configuration": best.cards,
     "Trials": trial_table.cards,
     "Provenance": provenance.cards,
 }
 """The page from top to bottom."""
 UNBROKEN = 20
-"""Characters of a table's cell that stay on one line."""
+"""Cells of up to so many characters stay on one line."""
 
 
 class Section(NamedTuple):
-    """A part of the page that can be jumped to."""
+    """A part of the page that the navigation links to."""
 
     name: str
     cards: list[Card]
@@ -74,44 +73,37 @@ templates = jinja2.Environment(
 templates.filters["unbroken"] = lambda cell: cell.replace(" ", "\u00a0") if len(cell) <= UNBROKEN else cell
 
 
-def write(
-    storage: BaseStorage, configs: Sequence[StudyConfig], home: Path, file: Path, *, assets: bool = False
-) -> None:
-    """Write the report of a study, or one that compares several, to `file`, and its numbers to the same name with
-    .json.
+def write(studies: Sequence[StoredStudy], file: Path, *, assets: bool = False) -> list[StudyResults]:
+    """Write the report of a study, or one that compares several, to `file`, and its numbers beside it as .json; return
+    what they were made from.
 
     Args:
-        storage: Where the studies are.
-        configs: Theirs.
-        home: The folder of the studies' folders, which keep what the finals predicted.
+        studies: One, or several to compare.
         file: The page.
         assets: Put plotly.js beside the page, where other reports find it too, instead of into it.
 
     Raises:
         OSError: a file that cannot be written.
     """
-    found = [collect.read(storage, config, home / config.name) for config in configs]
+    found = [collect.read(study) for study in studies]
     library = None
     if assets:
         library = f"plotly-{get_plotlyjs_version()}.min.js"
         _write_text(file.with_name(library), get_plotlyjs())
     _write_text(file, html(found[0], library) if len(found) == 1 else html_of_several(found, library))
     _write_text(file.with_suffix(".json"), numbers.of_study(found[0]) if len(found) == 1 else numbers.of_several(found))
+    return found
 
 
 def html(results: StudyResults, library: str | None = None) -> str:
-    """The page of a study: the same results give the same text.
-
-    Args:
-        results: Of the study.
-        library: The file of plotly.js beside the page; None puts it into the page.
-    """
-    return _page(f"Study {results.config.name}", sections(results), library)
+    """The page of a study: the same results give the same text. `library` is the file of plotly.js beside the page;
+    None puts it into the page."""
+    return _page(f"Study {results.definition.name}", sections(results), library)
 
 
 def html_of_several(results: Sequence[StudyResults], library: str | None = None) -> str:
     """The page that compares studies."""
-    names = ", ".join(each.config.name for each in results)
+    names = ", ".join(each.definition.name for each in results)
     parts = [Section(name, cards_or_error(name, panel, results)) for name, panel in comparison.PANELS.items()]
     return _page(f"Studies {names}", parts, library)
 
@@ -126,7 +118,7 @@ def sections(results: StudyResults) -> list[Section]:
 
 
 def figure_json(figure: Any) -> str:
-    """A figure as JSON that may stand in a script element: plotly writes `<` so that it begins no tag there."""
+    """A figure as JSON for a script element: plotly escapes `<`, so that no tag can start in it."""
     figure.update_layout(
         template=None, margin={"t": 24, "l": 64, "r": 24, "b": 48} | figure.layout.margin.to_plotly_json()
     )

@@ -1,12 +1,11 @@
-"""The hyperparameters of a space as its models saw them: real values and bounds, not what Optuna was asked."""
+"""The hyperparameters of a space as its models saw them: real values and bounds, not Optuna's encoded ones."""
 
-from functools import cache
 from typing import NamedTuple
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from reports.collect import SpaceResults
+from reports.collect import SpaceResults, once
 from study.records import INDEX, REFLECTED, Value
 
 
@@ -15,17 +14,17 @@ class Parameter(NamedTuple):
 
     name: str
     trials: list[int]
-    """Their numbers."""
+    """The numbers of those trials."""
     values: list[Value]
     results: list[float]
-    """What came of them: the trials' values."""
+    """The objective's values of those trials."""
     numeric: bool
-    """Numbers of a range; otherwise choices."""
+    """Whether it is drawn from a range of numbers; otherwise it is a choice."""
     log: bool
     """Whether the range is searched on a logarithmic scale."""
     low: float | None
     high: float | None
-    """The bounds of the search; None of choices, and where they are not known."""
+    """The bounds of the search; None for choices, and where they are unknown."""
 
     @property
     def varies(self) -> bool:
@@ -34,19 +33,19 @@ class Parameter(NamedTuple):
 
     @property
     def choices(self) -> list[Value]:
-        """Its different values in order: numbers by size, texts by the alphabet."""
+        """Its distinct values: numbers by size, then texts alphabetically."""
         return sorted(set(self.values), key=lambda value: (isinstance(value, str), value))
 
 
 class Range(NamedTuple):
-    """What a hyperparameter is drawn from, where it is no choice."""
+    """What a hyperparameter that is not a choice is drawn from."""
 
     low: float
     high: float
     log: bool
 
 
-@cache
+@once
 def of(space: SpaceResults) -> list[Parameter]:
     """Each hyperparameter of the complete trials, in the order in which the space declares them."""
     rows: dict[str, list[tuple[int, Value, float]]] = {}
@@ -61,7 +60,7 @@ def of(space: SpaceResults) -> list[Parameter]:
 
 
 def _parameter(name: str, rows: list[tuple[int, Value, float]], domains: list[Range | None]) -> Parameter:
-    """`domains` are those of each of its conditions, None of choices."""
+    """`domains` has one entry for each of its conditions, None for choices."""
     values = [value for _, value, _ in rows]
     ranges = [each for each in domains if each is not None]
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
@@ -80,8 +79,7 @@ def _parameter(name: str, rows: list[tuple[int, Value, float]], domains: list[Ra
 
 
 def _declared(space: SpaceResults, name: str) -> list[Range | None]:
-    """As the space declares a name while its defaults are built, under each of its conditions
-    (see `study.fingerprints`)."""
+    """As the space declares a name while its defaults are built, under each of its conditions."""
     declarations = [each for key, each in space.declared.items() if key == name or key.startswith(f"{name} if ")]
     return [
         Range(float(each["min_value"]), float(each["max_value"]), each.get("sampling") == "log")
@@ -92,7 +90,7 @@ def _declared(space: SpaceResults, name: str) -> list[Range | None]:
 
 
 def _asked(space: SpaceResults, names: list[str]) -> dict[str, list[Range | None]]:
-    """As Optuna was asked for them: also those that the defaults do not reach."""
+    """As Optuna was asked for them, which includes those that the defaults do not reach."""
     distributions = {asked: each for trial in space.trials for asked, each in trial.distributions.items()}
     found: dict[str, list[Range | None]] = {}
     for asked, each in distributions.items():
@@ -105,8 +103,8 @@ def _asked(space: SpaceResults, names: list[str]) -> dict[str, list[Range | None
 
 
 def real_name(asked: str, names: list[str]) -> str:
-    """The hyperparameter behind Optuna's name for it, which may tell conditions and a scale
-    (see `study.hyperparameters`)."""
+    """The hyperparameter behind Optuna's name for it, which may include conditions and a scale
+    (see `study.search.hyperparameters`)."""
     plain = asked.removesuffix(REFLECTED).removesuffix(INDEX)
     known = [name for name in names if plain == name or plain.startswith(f"{name}[")]
     return max(known, key=len, default=asked)

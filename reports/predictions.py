@@ -1,4 +1,4 @@
-"""What each final predicted on the test set, as it is kept beside the database."""
+"""What each final predicted on the test set, as it is stored in the study's folder."""
 
 import zipfile
 import zlib
@@ -10,20 +10,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from study.images import Labels, Pixels
 from study.records import FinalRecord
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of one final on the n test images."""
+    """Predictions of one final for the n test images."""
 
     probabilities: NDArray[np.float32]
     """(n, classes)."""
-    labels: NDArray[np.int64]
+    labels: Labels
     """(n,) true classes."""
     misread: NDArray[np.int64]
-    """(errors,) indices of images whose most probable class is wrong."""
-    misread_images: NDArray[np.uint8]
+    """(errors,) indices of the images whose most probable class is wrong."""
+    misread_images: Pixels
     """(errors, height, width, channels)."""
 
     @cached_property
@@ -32,10 +33,8 @@ class Predictions:
         return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
 
-def read(folder: Path | None, final: FinalRecord) -> Predictions | None:
-    """The predictions of a final from the study's folder; None where they are not there or cannot be read."""
-    if folder is None:
-        return None
+def read(folder: Path, final: FinalRecord) -> Predictions | None:
+    """The predictions of a final from the study's folder; None where they are missing or cannot be read."""
     try:
         with (folder / final.predictions).open("rb") as file, np.load(file) as arrays:
             return Predictions(*(arrays[name] for name in ("probabilities", "labels", "misread", "misread_images")))
@@ -45,8 +44,8 @@ def read(folder: Path | None, final: FinalRecord) -> Predictions | None:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The models of a finalist's seeds as one: their probabilities averaged (Lakshminarayanan et al. 2017, section
-    2.4)."""
+    """The models of a finalist's seeds as one classifier: their probabilities are averaged (Lakshminarayanan et al.
+    2017, section 2.4)."""
 
     models: int
     errors: int
@@ -59,7 +58,7 @@ class Ensemble:
 
 
 def ensemble(members: Sequence[Predictions]) -> Ensemble | None:
-    """None below two members, or where they predicted different images."""
+    """The ensemble of at least two models; None for fewer, or where they predicted different images."""
     if len(members) < 2 or any(not np.array_equal(each.labels, members[0].labels) for each in members):
         return None
     mean = np.mean([each.probabilities for each in members], axis=0, dtype=np.float64)

@@ -1,6 +1,6 @@
-"""Search spaces: one file each, ordinary KerasTuner HyperModels; and how to load anybody's.
+"""Search spaces: ordinary KerasTuner HyperModels, one file each, and a loader for other people's.
 
-`load("dense")` and `load("package.module:object")` give a `Space`, which makes the HyperModel for an input shape
+`load("dense")` and `load("package.module:object")` return a `Space`, which makes the HyperModel for an input shape
 (height, width, channels) and a number of classes. Images are float32, 0 to 1; labels are integers.
 """
 

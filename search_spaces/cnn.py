@@ -1,4 +1,4 @@
-"""The convolutional network to win with."""
+"""A convolutional network tuned for accuracy."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ DEEPEST = 3
 
 @keras.saving.register_keras_serializable(package="search_spaces")
 class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of logits with integer labels whose mass is spread: 1 - smoothing on the true class, the rest
-    on all classes alike (Szegedy et al. 2016, section 7). Keras smooths one-hot labels only.
+    """Cross-entropy of logits with smoothed integer labels: 1 - smoothing on the true class, the rest spread evenly
+    over all classes (Szegedy et al. 2016, section 7). Keras smooths one-hot labels only.
 
     Args:
-        smoothing: 0 to 1, the mass that is spread.
+        smoothing: The probability that is spread, 0 to 1.
     """
 
     def __init__(self, smoothing: float, name: str = "smoothed_crossentropy", **kwargs: Any) -> None:
@@ -25,32 +25,31 @@ class SmoothedCrossentropy(keras.losses.Loss):
         self.smoothing = smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Losses (n,) of labels (n,) or (n, 1) and logits (n, classes)."""
+        """Losses (n,) in nats from labels (n,) or (n, 1) and logits (n, classes)."""
         log_probabilities = ops.log_softmax(y_pred)
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1, 1))
         true = ops.squeeze(ops.take_along_axis(log_probabilities, labels, axis=-1), -1)
         return -(1 - self.smoothing) * true - self.smoothing * ops.mean(log_probabilities, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        """What rebuilds it."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "smoothing": self.smoothing}
 
 
 class CNNHyperModel(keras_tuner.HyperModel):
     """Augmentation, 1 to 3 blocks of convolution, downsampling, normalisation and activation, then a classifier.
 
-    The defaults are keras.io's "Simple MNIST convnet" (32 and 64 filters, max-pooling, dropout 0.5, Adam, batch
-    128, 15 epochs; reported there: 99.22 % on MNIST's test set, one run), with padding so that small images pass.
-    Pooling comes before the activation: for max-pooling and a monotone one the values are the same, at a quarter of
-    the work; downsampling by stride is cheaper still.
+    The defaults are keras.io's "Simple MNIST convnet" (32 and 64 filters, max-pooling, dropout 0.5, Adam, batches of
+    128, 15 epochs; reported there: 99.22 % on MNIST's test set, one run), with padding so that small images work too.
+    Pooling comes before the activation: with max-pooling and a monotonic activation the values are the same, at a
+    quarter of the work; downsampling by stride is cheaper still.
 
     Args:
         input_shape: Height, width, channels of the images.
-        num_classes: How many logits.
+        num_classes: Number of logits.
     """
 
     baseline_epochs = 15
-    stateless = True
 
     def __init__(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         super().__init__(name="cnn")
@@ -58,7 +57,7 @@ class CNNHyperModel(keras_tuner.HyperModel):
         self.num_classes = num_classes
 
     def build(self, hp: Any) -> keras.Model:
-        """A compiled model: images (n, height, width, channels), 0 to 1, to logits (n, classes)."""
+        """A compiled model from images (n, height, width, channels), 0 to 1, to logits (n, classes)."""
         stack = _augmentation(hp)
         activation = hp.Choice("activation", ["relu", "elu", "silu"])
         normalization = hp.Boolean("batch_normalization")
@@ -83,7 +82,7 @@ class CNNHyperModel(keras_tuner.HyperModel):
 
 
 def _augmentation(hp: Any) -> list[keras.Layer]:
-    """Random shift, rotation and zoom while training; parts of the size, of a full turn, of the size."""
+    """Random shift and zoom (fractions of the image size) and rotation (fraction of a full turn), in training only."""
     shift = hp.Choice("shift", [0.0, 0.05, 0.1])
     rotate = hp.Choice("rotate", [0.0, 0.02, 0.04])
     zoom = hp.Choice("zoom", [0.0, 0.05, 0.1])

@@ -1,4 +1,4 @@
-"""What the spaces share: how they are fitted, and the learning rate's way over the epochs."""
+"""What the spaces share: fitting, and the schedule of the learning rate."""
 
 import math
 from typing import Any
@@ -9,9 +9,16 @@ SCHEDULES = ("constant", "cosine")
 
 
 def fit(hp: Any, model: Any, schedule: str, batch_sizes: list[int], *args: Any, **kwargs: Any) -> Any:
-    """`model.fit` with a tuned batch size (default 128) and the learning rate's schedule.
+    """`model.fit` with a tuned batch size (default 128) and a schedule of the learning rate.
 
-    The other arguments are `model.fit`'s own. Batch size is declared here, where it acts, as KerasTuner advises.
+    The other arguments are those of `model.fit`. The batch size is declared here, where it is used, as KerasTuner
+    advises.
+
+    Args:
+        hp: The hyperparameters.
+        model: Compiled.
+        schedule: One of `SCHEDULES`.
+        batch_sizes: The choices.
     """
     callbacks = list(kwargs.pop("callbacks", None) or [])
     if schedule == "cosine":
@@ -21,8 +28,8 @@ def fit(hp: Any, model: Any, schedule: str, batch_sizes: list[int], *args: Any, 
 
 
 def cosine(peak: float, epochs: int) -> keras.callbacks.Callback:
-    """The learning rate of each epoch: a half cosine from `peak` towards 0 over `epochs` (Loshchilov and Hutter
-    2017, equation 5, without restarts). It depends on the epoch alone, so a resumed fit goes on as it was."""
+    """The learning rate of each epoch: half a cosine from `peak` towards 0 over `epochs` (Loshchilov and Hutter
+    2017, equation 5, without restarts). It depends on the epoch alone, so a resumed fit continues unchanged."""
 
     def rate(epoch: int, _: float) -> float:
         return peak * (1 + math.cos(math.pi * epoch / epochs)) / 2

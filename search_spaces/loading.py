@@ -1,4 +1,4 @@
-"""A name -> a HyperModel: our own spaces, or anything KerasTuner would take."""
+"""Loads a HyperModel by name: one of our own spaces, or anything that KerasTuner accepts."""
 
 import importlib
 import inspect
@@ -13,32 +13,32 @@ SPACES = {
     "paper": ("search_spaces.paper:PaperHyperModel", "the CNN of Shao et al. 2023 and its five hyperparameters"),
     "cnn": ("search_spaces.cnn:CNNHyperModel", "convolutional network: architecture, augmentation, schedule"),
 }
-"""Name -> where it is, and what it is."""
+"""Each name's location and description."""
 
 Shape = tuple[int, int, int]
 
 
 class SpaceError(ValueError):
-    """A search space that cannot be loaded; the text says why, in one line."""
+    """A search space that cannot be loaded; the text says why in one line."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """A search space by its name."""
+    """A search space and its name."""
 
     name: str
     _make: Callable[[Shape, int], Any]
 
     def hypermodel(self, input_shape: Shape, num_classes: int) -> Any:
-        """The KerasTuner HyperModel for images (height, width, channels) of so many classes."""
+        """The KerasTuner HyperModel for images of this shape (height, width, channels) and number of classes."""
         return self._make(input_shape, num_classes)
 
 
 def check_name(name: str) -> None:
-    """Refuse, before anything is imported, what can be no search space.
+    """Refuse a name that cannot be a search space, before anything is imported.
 
     Raises:
-        SpaceError: naming those that exist.
+        SpaceError: with the names that exist.
     """
     if name not in SPACES and ":" not in name:
         raise SpaceError(f"there is no search space {name!r}: give {', '.join(SPACES)} or package.module:object")
@@ -47,11 +47,11 @@ def check_name(name: str) -> None:
 def load(name: str) -> Space:
     """The space of that name: one of `SPACES`, or `package.module:object`.
 
-    The object is a HyperModel class (made with whichever of `input_shape`, `num_classes` and `classes` it takes),
-    a HyperModel instance, or a function `build(hp)`. Modules in the working directory are found.
+    The object is a HyperModel class (its constructor gets those of `input_shape`, `num_classes` and `classes` that it
+    accepts), a HyperModel instance, or a function `build(hp)`. Modules in the working directory are found.
 
     Raises:
-        SpaceError: there is no such space, or it is no HyperModel.
+        SpaceError: there is no such space, or it is not a HyperModel.
     """
     check_name(name)
     path = SPACES[name][0] if name in SPACES else name
@@ -60,20 +60,20 @@ def load(name: str) -> Space:
 
 
 def given(name: str, found: Any) -> Space:
-    """A space that is given as an object, of a kind as for `load`.
+    """A space that is given as an object, of one of the kinds described in `load`.
 
     Raises:
-        SpaceError: it is no HyperModel.
+        SpaceError: it is not a HyperModel.
     """
     return Space(name, _maker(name, found))
 
 
 def _import(name: str, module_name: str, attribute: str) -> Any:
     if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: a console script does not see the folder
+        sys.path.insert(0, str(Path.cwd()))  # like `python -m`; a console script does not search the folder
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises while it is imported
+    except Exception as error:  # a user's module may raise anything
         text = " ".join(str(error).split())
         raise SpaceError(f"the search space {name!r} cannot be imported: {type(error).__name__}: {text}") from error
     try:
@@ -102,7 +102,7 @@ def _instance(name: str, hypermodel: Any, input_shape: Shape, num_classes: int) 
     taken = inspect.signature(hypermodel).parameters
     try:
         return hypermodel(**{key: value for key, value in offered.items() if key in taken})
-    except Exception as error:  # whatever a user's constructor raises
+    except Exception as error:  # a user's constructor may raise anything
         text = " ".join(str(error).split())
         raise SpaceError(
             f"the search space {name!r} cannot be made from input_shape and num_classes: {type(error).__name__}: {text}"
@@ -110,7 +110,7 @@ def _instance(name: str, hypermodel: Any, input_shape: Shape, num_classes: int) 
 
 
 def _wrapped(build: Callable[[Any], Any]) -> Any:
-    """A build function as a HyperModel, as KerasTuner wraps it."""
+    """A build function as a HyperModel, like KerasTuner's own wrapper."""
     import keras_tuner
 
     class BuildFunction(keras_tuner.HyperModel):

@@ -13,21 +13,20 @@ DENSE_UNITS = 128
 
 
 class PaperHyperModel(keras_tuner.HyperModel):
-    """Three convolution + activation layers and two dense layers, tuned over the paper's five: batch size,
-    kernel size, batch normalisation, activation function, learning rate.
+    """Three convolution + activation layers and two dense layers, tuned over the paper's five hyperparameters: batch
+    size, kernel size, batch normalisation, activation function and learning rate.
 
-    "MNIST Handwritten Digit Classification Based on Convolutional Neural Network with Hyperparameter
-    Optimization", Intelligent Automation & Soft Computing 36(3), 3595-3606. It reports 99.82 % on the training and
-    99.40 % on the test images of MNIST, on average. Layers and hyperparameters are its abstract's; the numbers
-    of filters, the strides (2 in the second and third convolution) and the 6 epochs of the baseline are ours.
+    "MNIST Handwritten Digit Classification Based on Convolutional Neural Network with Hyperparameter Optimization",
+    Intelligent Automation & Soft Computing 36(3), 3595-3606. It reports 99.82 % on the training and 99.40 % on the
+    test images of MNIST, on average. The layers and hyperparameters are those of its abstract; the numbers of filters,
+    the strides (2 in the second and third convolution) and the 6 epochs of the baseline are our choice.
 
     Args:
         input_shape: Height, width, channels of the images.
-        num_classes: How many logits.
+        num_classes: Number of logits.
     """
 
     baseline_epochs = 6
-    stateless = True
 
     def __init__(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         super().__init__(name="paper")
@@ -35,7 +34,7 @@ class PaperHyperModel(keras_tuner.HyperModel):
         self.num_classes = num_classes
 
     def build(self, hp: Any) -> keras.Model:
-        """A compiled model: images (n, height, width, channels), 0 to 1, to logits (n, classes)."""
+        """A compiled model from images (n, height, width, channels), 0 to 1, to logits (n, classes)."""
         kernel_size = hp.Choice("kernel_size", [3, 5])
         batch_normalization = hp.Boolean("batch_normalization")
         activation = hp.Choice("activation", ["relu", "elu", "tanh", "sigmoid"])

@@ -1,55 +1,62 @@
 """Studies from Python: what the commands do, for scripts and notebooks."""
 
-import copy
-import importlib
-import pickle
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optuna.storages import BaseStorage
-
-from search_spaces.loading import SpaceError, check_name
-from study import extras, results, workers
-from study import storage as storage_room
-from study.config import StudyConfig, absolute, absolute_npz, check_choice, parse_duration, parse_size
-from study.errors import StudyError, StudyFailure, one_line
-from study.files import folder, is_local
-from study.progress import Display, LastingConsole
-from study.records import ERROR, file_name
-from study.session import Task
+from study.config import FINALS, Definition, Resources, changed, check_choice, parse_duration, parse_size
+from study.errors import StudyError, StudyFailure
+from study.execution import run as execution
+from study.execution.task import Objects, Options, Steps, Task
+from study.objective import Objective
+from study.paths import absolute, absolute_dataset, file_name
+from study.records import ERROR
+from study.storage import results
+from study.storage.address import Address
+from study.storage.store import Store, StoredStudy
+from study.system import extras
+from study.system.files import folder, is_local
+from study.system.machine import parse_workers
+from study.system.progress import Display, display
 
 if TYPE_CHECKING:
     import keras
     import pandas
 
+    from reports.panels.verdict import Verdict
+
 HOME = "runs"
 SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
 """What a space may be called; a class within a function has `<locals>` in its name."""
-PARSERS: dict[str, Callable[[str], Any]] = {
-    "timeout": parse_duration, "memory_limit": parse_size, "workers": workers.parse,
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "timeout": parse_duration,
+    "memory_limit": parse_size,
+    "workers": parse_workers,
     "lease": partial(parse_duration, option="--lease"),
-}  # fmt: skip
+    "manual_dir": absolute,
+    "data_dir": absolute,
+    "dataset": absolute_dataset,
+}
+"""How the fields of a study are read where they are given as on the command line."""
 
 
 def run(
-    name: str = StudyConfig.name,
+    name: str = Definition.name,
     *,
-    spaces: Iterable[Any] | Mapping[str, Any] = StudyConfig.spaces,
+    spaces: Iterable[Any] | Mapping[str, Any] = Definition.spaces,
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     home: str | Path = HOME,
     storage: str | None = None,
     quiet: bool = False,
-    **definition: Any,
+    **options: Any,
 ) -> "Study":
-    """Start a study: search, finals, report. It is the command `study run`, and the command can go on with it.
+    """Start a study: search, finals, report. It is the command `study run`, and `study resume` can continue it.
 
     >>> import study
     >>> found = study.run("mine", spaces=["dense"], dataset="digits", trials=20, epochs=8)  # doctest: +SKIP
@@ -59,35 +66,29 @@ def run(
         name: Names the study.
         spaces: What is tuned: names as for `--space`, HyperModels (classes or instances), functions `build(hp)`; or a
             mapping that names them.
-        callbacks: Keras callbacks that each trial trains with; each has copies. The finals train without.
+        callbacks: Keras callbacks that each trial trains with; each trial has copies. The finals train without.
         home: The folder of the studies and their database.
         storage: Another database's URL.
         quiet: Print warnings only.
-        **definition: The fields of `StudyConfig`: `dataset`, `trials`, `epochs`, `seeds`, `objective` and so on.
-            `workers` is 0, which trains in this process; a script that gives more needs the guard
-            `if __name__ == "__main__":`, as ever with processes.
+        **options: The fields of `Definition` (`dataset`, `trials`, `epochs`, `seeds`, `objective` and so on) and of
+            `Resources`; `objective_direction` for an objective of your own. `workers` is 0, which trains in this
+            process; a script that gives more needs the guard `if __name__ == "__main__":`, as ever with processes.
 
     Returns:
         The study as it is stored.
 
     Raises:
         StudyError: what cannot be used; nothing was begun.
-        StudyFailure: the study stopped; what is finished is kept, and `resume` goes on.
+        StudyFailure: the study stopped; what is finished is kept, and `resume` continues it.
     """
-    known = {field.name for field in fields(StudyConfig)} - {"name", "spaces", "callbacks"}
-    if unknown := definition.keys() - known:
-        raise StudyError(f"a study has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
     objects = _named(spaces)
     _check_names(list(objects))
-    definition = {name: _parsed(name, value) for name, value in definition.items()}
-    classes = tuple(type(callback).__name__ for callback in callbacks)
-    config = StudyConfig(name=name, spaces=tuple(objects), callbacks=classes, **{"workers": 0, **definition})
+    definition, resources = _configured({"name": name, "spaces": tuple(objects), **options}, callbacks)
+    address = Address.of(folder(home), storage)
+    refuse_existing(address, name)
     given = {space: found for space, found in objects.items() if found is not None}
-    home = folder(home)
-    storage_room.check_places(home, name, storage)
-    url = storage_room.storage_url(home, storage)
-    results.refuse_existing(storage_room.open_storage(url), name)
-    return _work_here(Task(config, home, url, create=True, spaces=given, callbacks=tuple(callbacks)), quiet)
+    task = Task(address, definition, resources, Steps(create=True), Objects(given, callbacks=tuple(callbacks)))
+    return _carry_out(task, quiet)
 
 
 def resume(
@@ -101,18 +102,18 @@ def resume(
     quiet: bool = False,
     **changes: Any,
 ) -> "Study":
-    """Go on where a study stopped: search, finals, report.
+    """Continue a study where it stopped: search, finals, report.
 
     Args:
         name: The study.
-        spaces: Those of the study that were given as objects and are not importable by their names.
+        spaces: Those of the study that were given as objects and cannot be imported by their names.
         callbacks: Those that the study was started with.
-        allow_drift: Go on under other versions of Keras and the like.
+        allow_drift: Continue under other versions of Keras and the like.
         home: As for `run`.
         storage: As for `run`.
         quiet: As for `run`.
-        **changes: What may change: `trials` and `seeds` (which may grow), `timeout`, `workers` (0, where it is not
-            given), `memory_limit`, `manual_dir`, `data_dir`.
+        **changes: What may change: `trials` and `seeds`, which may grow, and every field of `Resources`: `timeout`,
+            `workers` (0, where it is not given), `join`, `lease`, `memory_limit`, `manual_dir`, `data_dir`.
 
     Returns:
         The study as it is stored.
@@ -121,13 +122,13 @@ def resume(
         StudyError: what cannot be used; nothing was changed.
         StudyFailure: the study stopped; what is finished is kept.
     """
-    home = folder(home)
-    url = storage_room.storage_url(home, storage)
-    _, stored = storage_room.open_study(url, name, writing=True)
-    config = stored.changed(**{"workers": 0, **{name: _parsed(name, value) for name, value in changes.items()}})
+    address = Address.of(folder(home), storage)
+    stored = open_study(address, name, check_integrity=True)
+    parsed = {field: _parsed(field, value) for field, value in changes.items()}
+    definition, resources = changed(stored.definition, stored.resources, {"workers": 0, **parsed})
     given = {space: found for space, found in _named(spaces).items() if found is not None}
-    task = Task(config, home, url, allow_drift=allow_drift, spaces=given, callbacks=tuple(callbacks))
-    return _work_here(task, quiet)
+    objects, options = Objects(given, callbacks=tuple(callbacks)), Options(allow_drift=allow_drift)
+    return _carry_out(Task(address, definition, resources, Steps(), objects, options), quiet)
 
 
 def load(name: str, *, home: str | Path = HOME, storage: str | None = None) -> "Study":
@@ -136,33 +137,38 @@ def load(name: str, *, home: str | Path = HOME, storage: str | None = None) -> "
     Raises:
         StudyError: there is none of that name; those that exist are named.
     """
-    home = folder(home)
-    opened, config = storage_room.open_study(storage_room.storage_url(home, storage), name)
-    return Study(opened, config, home)
+    return Study(open_study(Address.of(folder(home), storage), name))
 
 
 class Study:
     """A stored study: its trials, its best configuration, its finals and its report.
 
-    `load` and `run` give one. What it says is read anew at each call, so a running study may be watched.
+    `load` and `run` return one. What it says is read anew at each call, so a running study may be watched.
     """
 
-    def __init__(self, storage: BaseStorage, config: StudyConfig, home: Path) -> None:
-        self.storage = storage
-        self.config = config
+    def __init__(self, stored: StoredStudy) -> None:
+        self.stored = stored
+
+    @property
+    def definition(self) -> Definition:
         """What the study is."""
-        self.home = home
+        return self.stored.definition
+
+    @property
+    def resources(self) -> Resources:
+        """What it runs on."""
+        return self.stored.resources
 
     @property
     def trials(self) -> "pandas.DataFrame":
         """A row for each trial of each space: number, state, value, epochs, seconds, error, and `hp.NAME` for each
         hyperparameter."""
-        return results.table(self.storage, self.config)
+        return results.table(self.stored)
 
     @property
     def finals(self) -> "pandas.DataFrame":
         """A row for each final: finalist, seed, test accuracy (0 to 1), test loss (nats)."""
-        return results.finals_table(self.storage, self.config)
+        return results.finals_table(self.stored)
 
     def best(self, space: str | None = None) -> dict[str, Any]:
         """The winning configuration of a space, or of all: its values, its trial, its test accuracy.
@@ -171,8 +177,8 @@ class Study:
             StudyError: no trial is complete.
         """
         if space is not None:
-            check_choice("space", space, dict.fromkeys(self.config.spaces))
-        return results.best(self.storage, self.config, self.home, space)
+            check_choice("space", space, self.definition.spaces)
+        return results.best(self.stored, space)
 
     def best_model(self, space: str | None = None) -> "keras.Model":
         """The winner's saved model, the best of its finals. It takes pixels scaled to 0..1.
@@ -181,12 +187,13 @@ class Study:
             StudyError: no final of the winner is done.
         """
         winner = self.best(space)
+        name = self.stored.name
         if winner["model"] is None:
             raise StudyError(
-                f"the study {self.config.name!r} has no saved model of {winner['space']} yet: the finals make it, and "
-                f"'study resume {self.config.name}' makes them"
+                f"the study {name!r} has no saved model of {winner['space']} yet: the finals make it, and "
+                f"'study resume {name}' makes them"
             )
-        from study import environment
+        from study.system import environment
 
         environment.import_tensorflow()
         import keras
@@ -194,7 +201,7 @@ class Study:
         import search_spaces
 
         if winner["space"] in search_spaces.SPACES:
-            search_spaces.load(winner["space"])  # registers what its models are made of
+            search_spaces.load(winner["space"])  # registers the classes of its models
         model = folder(winner["model"])
         if is_local(model):
             return keras.saving.load_model(model)
@@ -205,133 +212,118 @@ class Study:
 
     def progress(self) -> dict[str, Any]:
         """What is done, running and left, and the best so far: what `study status --json` prints."""
-        return results.progress(self.storage, self.config)
+        return results.progress(self.stored)
 
     def report(self, file: str | Path | None = None) -> Path:
         """Write the HTML report, and its numbers as JSON beside it; by default in the study's folder."""
-        return write_report([self.config], self.storage, self.home, None if file is None else Path(file))
+        return write_report([self.stored], None if file is None else Path(file))
 
     def __repr__(self) -> str:
-        return f"<study {self.config.name}: {', '.join(self._lines())}>"
+        return f"<study {self.stored.name}: {', '.join(self._lines())}>"
 
     def _repr_html_(self) -> str:
-        return f"<b>{escape(self.config.name)}</b><br>" + "<br>".join(map(escape, self._lines()))
+        return f"<b>{escape(self.stored.name)}</b><br>" + "<br>".join(map(escape, self._lines()))
 
     def _lines(self) -> list[str]:
         progress = self.progress()
         spaces = [
             f"{space['name']} {space['finished']} of {space['trials']} trials"
-            + ("" if space["best"] is None else f", best {self.config.objective} {space['best']:.4f}")
+            + ("" if space["best"] is None else f", best {progress['objective']} {space['best']:.4f}")
             for space in progress["spaces"]
         ]
-        return [*spaces, f"{progress['finals']} finals"]
+        return [*spaces, f"{progress['finals']} {FINALS}"]
 
 
-def work(task: Task, display: Display) -> None:
-    """Search and finals of a study.
-
-    Raises:
-        Interrupted: by a signal; what was under way goes on with a resume.
-        StudyError: what cannot be used; nothing was begun.
-        StudyFailure: the study stopped; what is finished is kept.
-    """
-    config = task.config
-    extras.check(f"--sampler {config.sampler}")
-    if task.tensorboard is not None:
-        extras.check("--tensorboard")
-    for space in config.spaces:
-        if space not in task.spaces:
-            try:
-                check_name(space)
-            except SpaceError as error:
-                raise StudyError(f"{error}; one that was given as an object is given to study.resume again") from None
-    try:
-        copy.deepcopy(task.callbacks)
-    except Exception as error:  # whatever a user's objects raise
-        raise StudyError(f"callbacks must be such as can be copied for each trial: {one_line(error, 200)}") from None
-    classes = tuple(type(callback).__name__ for callback in task.callbacks)
-    if task.search and classes != config.callbacks:
-        raise StudyError(
-            f"the study {config.name!r} trains with the callbacks {', '.join(config.callbacks) or 'none'}; it was "
-            f"given {', '.join(classes) or 'none'}; from Python study.resume({config.name!r}, callbacks=[...]) goes on"
-        )
-    if task.workers:
-        try:
-            pickle.dumps((task.spaces, task.callbacks))
-        except Exception as error:  # whatever a user's objects raise
-            raise StudyError(
-                f"spaces and callbacks that are given as objects must be picklable for worker processes "
-                f"({one_line(error, 200)}); workers=0 trains in this process"
-            ) from None
-    display.say("loading TensorFlow and the data ...")
-    if task.cluster is not None:
-        from study import cluster
-
-        cluster.run(task, task.cluster, display)
-        return
-    workers.run(task, display, meanwhile=(lambda: None) if task.joins else _import_conclusion)
-
-
-def _import_conclusion() -> None:
-    """What `conclude` needs, which says so if it cannot be imported."""
-    with suppress(Exception):
-        importlib.import_module("reports.page")
-        if extras.is_installed("notes"):
-            importlib.import_module("study.notes")
-        storage_room.warm_up()
-
-
-def refuse_failed_finals(storage: BaseStorage, config: StudyConfig, began: float) -> None:
-    """Say that finals have failed since `began`, seconds since 1970.
+def open_study(address: Address, name: str, *, check_integrity: bool = False) -> StoredStudy:
+    """The study of a name at an address.
 
     Raises:
-        StudyFailure: they have.
+        StudyError: there is none, or its storage cannot be opened.
     """
-    if failed := results.failed_finals(storage, config, began):
+    store = Store.open(address, check_integrity=check_integrity)
+    if store is None:
+        raise StudyError(f"the storage has no study named {name!r}: it has none; 'study run' starts one")
+    return store.study(name)
+
+
+def refuse_existing(address: Address, name: str) -> None:
+    """Refuse to start a study where it cannot be written, or that exists.
+
+    Raises:
+        StudyError: saying so.
+    """
+    address.check_writable(name)
+    results.refuse_existing(Store.open(address), name)
+
+
+class Conclusion(NamedTuple):
+    """What a study ends with."""
+
+    report: Path
+    verdict: "Verdict"
+
+
+def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion], None]) -> StoredStudy:
+    """Search, finals and report of a study.
+
+    Args:
+        task: What is worked on.
+        display: Where events are shown.
+        conclude_with: Called with the report, before finals that failed are complained of.
+
+    Raises:
+        Interrupted: by a signal.
+        StudyError: what cannot be used.
+        StudyFailure: the study stopped, or finals failed; what is finished is kept.
+    """
+    began = time.time()
+    execution.run(task, display)
+    store = Store.open(task.address, wait_for_server=True)
+    assert store is not None
+    study = store.study(task.definition.name)
+    conclude_with(conclude(study))
+    if failed := results.failed_finals(study, began):
         raise StudyFailure(
-            f"{len(failed)} finals failed ({failed[0].user_attrs[ERROR]}); 'study evaluate {config.name}' tries them "
+            f"{len(failed)} finals failed ({failed[0].user_attrs[ERROR]}); 'study evaluate {study.name}' tries them "
             "again"
         )
+    return study
 
 
-def conclude(config: StudyConfig, storage: BaseStorage, home: Path) -> tuple[Path, Any]:
-    """Write a study's report, and its notes where Optuna's dashboard is installed; the report's file and verdict."""
+def conclude(study: StoredStudy) -> Conclusion:
+    """Write a study's report, and its notes where Optuna's dashboard is installed."""
     from reports import collect
     from reports.panels import verdict
 
-    file = write_report([config], storage, home, None)
-    info = verdict.info(collect.read(storage, config))
+    file = write_report([study], None)
+    info = verdict.info(collect.read(study))
     if extras.is_installed("notes"):
-        from study import notes
+        from study.integrations import notes
 
-        notes.write(storage, config, info.sentence)
-    return file, info
+        notes.write(study, info.sentence)
+    return Conclusion(file, info)
 
 
-def write_report(
-    configs: list[StudyConfig], storage: BaseStorage, home: Path, output: Path | None, assets: bool = False
-) -> Path:
+def write_report(studies: list[StoredStudy], output: Path | None, assets: bool = False) -> Path:
     """Write the report of a study, or one that compares several, and return its file.
 
     Args:
-        configs: The studies.
-        storage: Where they are stored.
-        home: Where their files are.
+        studies: Of one store.
         output: The HTML file; a place under the home where it is None.
-        assets: plotly.js beside the page instead of in it.
+        assets: Put plotly.js beside the page instead of into it.
 
     Raises:
         StudyError: a file that cannot be written.
     """
     from reports import page
 
-    names = [config.name for config in configs]
-    own = home / names[0] / "report.html" if len(names) == 1 else home / f"{'+'.join(names)[:100]}.html"
-    file = output or own
+    names = [study.name for study in studies]
+    several = studies[0].store.home / f"{'+'.join(names)[:100]}.html"
+    file = output or (studies[0].folder / "report.html" if len(studies) == 1 else several)
     if file.suffix == ".json":
         raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")
     try:
-        page.write(storage, configs, home, file, assets=assets)
+        page.write(studies, file, assets=assets)
     except OSError as error:
         raise StudyError(
             f"the report {file} cannot be written: {error.strerror}; 'study report {' '.join(names)} -o FILE' writes "
@@ -340,15 +332,36 @@ def write_report(
     return file
 
 
-def _work_here(task: Task, quiet: bool) -> Study:
-    began = time.time()
-    with Display(LastingConsole(), quiet=quiet) as display:
-        work(task, display)
-    study = load(task.config.name, home=task.home, storage=task.url)
-    file, _ = conclude(study.config, study.storage, study.home)
-    display.say(f"report: {file}")
-    refuse_failed_finals(study.storage, study.config, began)
-    return study
+def _carry_out(task: Task, quiet: bool) -> Study:
+    with display(quiet=quiet) as shown:
+        return Study(carry_out(task, shown, lambda conclusion: shown.say(f"report: {conclusion.report}")))
+
+
+def _configured(
+    options: Mapping[str, Any], callbacks: Sequence["keras.callbacks.Callback"]
+) -> tuple[Definition, Resources]:
+    """Definition and resources from their fields.
+
+    Raises:
+        StudyError: there is no such field, or no study can have that value.
+    """
+    options = {name: _parsed(name, value) for name, value in options.items()}
+    objective = options.pop("objective", Objective())
+    direction = options.pop("objective_direction", None)
+    if not isinstance(objective, Objective):
+        objective = Objective.of(objective, direction)
+    of_definition = {field.name for field in fields(Definition)} - {"objective", "callbacks"}
+    of_resources = {field.name for field in fields(Resources)}
+    if unknown := options.keys() - of_definition - of_resources:
+        known = {*of_definition, *of_resources, "objective", "objective_direction"} - {"name", "spaces"}
+        raise StudyError(f"a study has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
+    definition = Definition(
+        **{name: value for name, value in options.items() if name in of_definition},
+        objective=objective,
+        callbacks=tuple(type(callback).__name__ for callback in callbacks),
+    )
+    resources = {name: value for name, value in options.items() if name in of_resources}
+    return definition, Resources(**{"workers": 0, **resources})
 
 
 def _named(spaces: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
@@ -364,14 +377,14 @@ def _named(spaces: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_names(names: list[Any]) -> None:
-    """Names that the study's files can have too.
+    """Refuse names that the study's files cannot have.
 
     Raises:
-        StudyError: one that cannot, or two that would be the same.
+        StudyError: one that cannot be used, or two that would be the same.
     """
     for name in names:
         if not isinstance(name, str) or not SPACE.fullmatch(name):
-            raise StudyError(f"a search space's name is letters, digits and '._:<>-'; it was given {name!r}")
+            raise StudyError(f"a search space's name consists of letters, digits and '._:<>-'; it was given {name!r}")
     if len(set(map(file_name, names))) < len(names):
         raise StudyError(f"the files of search spaces must have different names; it was given {', '.join(names)}")
 
@@ -383,9 +396,4 @@ def _name_of(space: Any) -> str:
 
 
 def _parsed(name: str, value: Any) -> Any:
-    """A field of the definition, where it is given as on the command line; paths are stored as absolute ones."""
-    if name in PARSERS and isinstance(value, str):
-        return PARSERS[name](value)
-    if name in ("manual_dir", "data_dir") and value is not None:
-        return absolute(Path(value))
-    return absolute_npz(value) if name == "dataset" else value
+    return PARSERS[name](value) if name in PARSERS and isinstance(value, (str, Path)) else value

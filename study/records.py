@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,10 +9,12 @@ from typing import Any, Self
 Value = int | float | str | bool
 History = dict[str, list[float | None]]
 
+CONFIG, FINGERPRINT, ENVIRONMENT = "config", "fingerprint", "environment"
+"""User attributes of a study's Optuna studies."""
 RECORD = "record"
 """The user attribute of a trial that holds its record."""
-LOOK = "look"
-"""User attribute of a trial: the objective's training metric at the look into its first epoch (`pipeline.feed`)."""
+EARLY_CHECK = "early_check"
+"""User attribute of a trial: the objective's training metric at the early check within its first epoch."""
 OWNER = "owner"
 """The user attribute of a trial that names who trains it and how its earlier owners died."""
 DECLARED = "declared"
@@ -23,9 +24,7 @@ CLASSES = "classes"
 REFLECTED, INDEX = "~reflected", "~index"
 """Ends of Optuna's names for hyperparameters that are drawn on another scale (`hyperparameters.question`)."""
 FINAL, ERROR = "final", "error"
-"""User attributes of a final: whose it is, from before it is made; why it failed."""
-
-
+"""User attributes of a final: its finalist and seed index, from before it is trained; why it failed."""
 BASELINE, TUNED = "baseline", "tuned"
 """The roles of a finalist."""
 
@@ -118,16 +117,6 @@ class FinalRecord:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The record that `to_json` wrote."""
         return cls(**values)
-
-
-def file_name(space: str) -> str:
-    """A space's name as part of a file's name: `package.module:object` has a colon."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", space)
-
-
-def model_file(space: str) -> str:
-    """Where the tuned winner's best model is kept, relative to the study's folder."""
-    return f"models/{file_name(space)}.keras"
 
 
 def plain(value: Any) -> Value:

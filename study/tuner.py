@@ -3,7 +3,7 @@ the report."""
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,29 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import SpaceError, given
-from study import api, fingerprints, results
-from study import storage as storage_room
-from study.config import FINALS, NAME, Direction, StudyConfig
-from study.datasets import ARRAYS_NAME, Images, described
+from study import api
+from study.config import FINALS, NAME, Definition, Resources
+from study.data.arrays import described
+from study.data.datasets import ARRAYS_NAME
 from study.errors import StudyError
-from study.hyperparameters import stored
-from study.progress import Display, LastingConsole
+from study.execution import run as execution
+from study.execution.task import Objects, Options, Steps, Task
+from study.images import Images
+from study.objective import Direction, Objective
+from study.paths import weights_file
 from study.records import DECLARED, RECORD, TrialRecord
-from study.session import Task, weights_path
-from study.training import Examples, SearchData
+from study.search.declarations import declared
+from study.search.hyperparameters import stored
+from study.search.keras_tuner_private import declare
+from study.storage import results
+from study.storage.address import Address
+from study.storage.store import Store, StoredStudy, creation_lock
+from study.system.progress import LastingConsole, display
+from study.training.examples import Examples, SearchData
 
 DIRECTIONS: dict[str, Direction] = {"max": "maximize", "min": "minimize"}
 DEFAULTS = {"executions_per_trial": 1, "max_retries_per_trial": 0, "max_consecutive_failed_trials": 3}
-"""What KerasTuner's tuners take and this one has one way of."""
+"""Arguments of KerasTuner's tuners that this one takes at their defaults only."""
 ROUNDING = 1e-6
 """How far a pixel may lie from a 255th and still be one."""
 
@@ -38,10 +47,10 @@ class OptunaTuner:
     >>> tuner.search(x, y, epochs=5, validation_data=(x_val, y_val))  # doctest: +SKIP
     >>> tuner.get_best_hyperparameters()[0], tuner.get_best_models()[0]  # doctest: +SKIP
 
-    What is stored lies in `directory`: `study.db`, which Optuna's tools and `study status` read, and a folder named
-    like the project. A search that was interrupted goes on when it is called again with the same data, from the last
-    finished epoch where the images are multiples of 1/255, from the trial's first epoch elsewhere; it ends as one never
-    interrupted. Each configuration is trained once: what is found is compared over seeds by `study run`.
+    Everything is stored in `directory`: `study.db`, which Optuna's tools and `study status` read, and a folder named
+    like the project. A search that was interrupted continues when it is called again with the same data: from the last
+    finished epoch where the images are multiples of 1/255, from the trial's first epoch elsewhere. It ends as one that
+    was never interrupted. Each configuration is trained once; `study run` compares what is found over several seeds.
 
     Args:
         hypermodel: A HyperModel, or a function `build(hp)`.
@@ -56,9 +65,9 @@ class OptunaTuner:
         allow_new_entries: Let the hypermodel declare more than `hyperparameters`.
         directory: The folder; None is the working directory.
         project_name: Names the study; None is `untitled_project`.
-        overwrite: Delete what is stored of the project and begin anew.
-        allow_drift: Go on under other versions of Keras and the like than the project was begun with.
-        **others: What KerasTuner's tuners take, at its default alone: `executions_per_trial=1`.
+        overwrite: Delete what is stored of the project and start again.
+        allow_drift: Continue under other versions of Keras and the like than the project was started with.
+        **others: Other arguments of KerasTuner's tuners, at their defaults only: `executions_per_trial=1`.
 
     Raises:
         StudyError: what cannot be used.
@@ -69,8 +78,8 @@ class OptunaTuner:
         hypermodel: Any,
         objective: Any = None,
         max_trials: int = 10,
-        sampler: str = StudyConfig.sampler,
-        pruner: str = StudyConfig.pruner,
+        sampler: str = Definition.sampler,
+        pruner: str = Definition.pruner,
         seed: int | None = None,
         hyperparameters: keras_tuner.HyperParameters | None = None,
         tune_new_entries: bool = True,
@@ -96,19 +105,24 @@ class OptunaTuner:
             self.hypermodel = _Overridden(self.hypermodel, hyperparameters, tune_new_entries, allow_new_entries)
         elif not (tune_new_entries and allow_new_entries):
             raise StudyError("tune_new_entries and allow_new_entries say what to do beside hyperparameters=; give them")
-        name, direction = _objective(objective)
-        self._definition = StudyConfig(
-            name=self.project_name, spaces=(self._space,), dataset=ARRAYS_NAME, objective=name,
-            objective_direction=direction, trials=max_trials, sampler=sampler, pruner=pruner, seed=seed or 0, workers=0,
+        self._definition = Definition(
+            name=self.project_name,
+            spaces=(self._space,),
+            dataset=ARRAYS_NAME,
+            objective=_objective(objective),
+            trials=max_trials,
+            sampler=sampler,
+            pruner=pruner,
+            seed=seed or 0,
             precision=keras.config.dtype_policy().name,
-        )  # fmt: skip
-        self._url = storage_room.storage_url(self.directory, None)
-        storage_room.check_places(self.directory, self.project_name, None)
-        self._declared = fingerprints.declared(self._space, self.hypermodel)
+        )
+        self._address = Address.of(self.directory)
+        self._address.check_writable(self.project_name)
+        self._declared = declared(self._space, self.hypermodel)
         if overwrite:
             self._delete()
         elif self._stored() is not None:
-            _say(f"Reloading the study {self.project_name} from {self._url}")
+            _print(f"Reloading the study {self.project_name} from {self._address.shown}")
 
     def search(self, *fit_args: Any, verbose: Any = "auto", callbacks: Any = None, **fit_kwargs: Any) -> None:
         """Search until `max_trials` trials are finished.
@@ -121,27 +135,28 @@ class OptunaTuner:
                 `epochs` (1 where it is not given), `validation_data`, `batch_size` and so on.
 
         Raises:
-            StudyError: other data or settings than those that the project was begun with.
+            StudyError: other data or settings than those that the project was started with.
             StudyFailure: ten trials in a row failed.
         """
         callbacks = tuple(callbacks or ())
         if len(fit_args) > 2 and type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
             raise StudyError(f"search takes x and y by position and all else by name; it was given {len(fit_args)}")
-        definition = {
-            **self._definition.to_json(),
-            "epochs": int(fit_kwargs.get("epochs", 1)),
-            "callbacks": [type(callback).__name__ for callback in callbacks],
-        }
-        config, stored = StudyConfig.from_json(definition), self._stored()
-        if stored is not None:
-            config = _going_on(stored, config)
+        definition = replace(
+            self._definition,
+            epochs=int(fit_kwargs.get("epochs", 1)),
+            callbacks=tuple(type(callback).__name__ for callback in callbacks),
+        )
+        stored = self._stored()
         task = Task(
-            config, self.directory, self._url, create=stored is None, finals=False,
-            spaces={self._space: self.hypermodel}, data=_data(fit_args, fit_kwargs), callbacks=callbacks,
-            keep_weights=True, allow_drift=self._allow_drift,
-        )  # fmt: skip
-        with Display(LastingConsole(), quiet=not verbose) as display:
-            api.work(task, display)
+            self._address,
+            definition if stored is None else _continued(stored.definition, definition),
+            Resources(workers=0),
+            Steps(create=stored is None, finals=False),
+            Objects({self._space: self.hypermodel}, _data(fit_args, fit_kwargs), callbacks),
+            Options(allow_drift=self._allow_drift, keep_weights=True),
+        )
+        with display(quiet=not verbose) as shown:
+            execution.run(task, shown)
 
     @property
     def study(self) -> api.Study:
@@ -153,11 +168,10 @@ class OptunaTuner:
         """Trials that `search` still has to finish."""
         if self._stored() is None:
             return self._definition.trials
-        study = self.study
-        return max(self._definition.trials - results.finished(study.storage, study.config, self._space), 0)
+        return max(self._definition.trials - results.finished(self.study.stored, self._space), 0)
 
     def reload(self) -> None:
-        """KerasTuner's call. There is nothing to reload: everything is read from the storage when it is asked for.
+        """KerasTuner's call. There is nothing to reload: everything is read from the storage when it is needed.
 
         Raises:
             StudyError: nothing is stored of the project.
@@ -178,59 +192,59 @@ class OptunaTuner:
 
     def search_space_summary(self, extended: bool = False) -> None:
         """Print what is tuned."""
-        _say(f"Search space summary\nDefault search space size: {len(self._declared.space)}")
+        _print(f"Search space summary\nDefault search space size: {len(self._declared.space)}")
         for each in self._declared.space:
             config = each.get_config()
-            _say(f"{config.pop('name')} ({type(each).__name__})\n{config}")
+            _print(f"{config.pop('name')} ({type(each).__name__})\n{config}")
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Print the best complete trials and their hyperparameters."""
-        config = self._definition
-        _say(f"Results summary\nResults in {self.directory / self.project_name}")
-        _say(f"Showing {num_trials} best trials\nObjective: {config.objective}, {config.direction}d")
+        objective = self._definition.objective
+        _print(f"Results summary\nResults in {self.directory / self.project_name}")
+        _print(f"Showing {num_trials} best trials\nObjective: {objective.name}, {objective.direction}d")
         for trial in self._best_trials()[:num_trials]:
             values = TrialRecord.from_json(trial.user_attrs[RECORD]).values
-            _say(f"\nTrial {trial.number} summary\nHyperparameters:")
+            _print(f"\nTrial {trial.number} summary\nHyperparameters:")
             for name, value in values.items():
-                _say(f"{name}: {value}")
-            _say(f"Score: {trial.value}")
+                _print(f"{name}: {value}")
+            _print(f"Score: {trial.value}")
 
     def report(self, file: str | Path | None = None) -> Path:
         """Write the HTML report of the search and return its file."""
         return self.study.report(file)
 
-    def _stored(self) -> StudyConfig | None:
-        return storage_room.read_configs(storage_room.open_storage(self._url)).get(self.project_name)
+    def _stored(self) -> StoredStudy | None:
+        store = Store.open(self._address)
+        return None if store is None else store.studies().get(self.project_name)
 
     def _delete(self) -> None:
-        storage = storage_room.open_storage(self._url)
-        if storage is not None:
-            stored = self._stored()
-            if stored is not None and any(space["running"] for space in results.progress(storage, stored)["spaces"]):
-                raise StudyError(f"another process searches the project {self.project_name!r}; stop it first")
-            with storage_room.creation_lock(self.directory, self._url):
-                storage_room.delete_study(storage, self.project_name)
+        store, study = Store.open(self._address), self._stored()
+        if study is not None and any(space["running"] for space in results.progress(study)["spaces"]):
+            raise StudyError(f"another process searches the project {self.project_name!r}; stop it first")
+        if store is not None:
+            with creation_lock(self._address):
+                store.delete_study(self.project_name)
         shutil.rmtree(self.directory / self.project_name, ignore_errors=True)
 
     def _best_trials(self) -> list[FrozenTrial]:
-        study = self.study
+        stored = self.study.stored
         complete = [
             trial
-            for trial in results.trials(study.storage, study.config, self._space)
+            for trial in results.trials(stored, self._space)
             if trial.state == TrialState.COMPLETE and trial.value is not None and DECLARED in trial.user_attrs
         ]
-        sign = -1 if study.config.direction == "maximize" else 1
-        return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+        objective = stored.definition.objective
+        return sorted(complete, key=lambda trial: (objective.rank(trial.value or 0.0), trial.number))
 
     def _model(self, trial: FrozenTrial) -> keras.Model:
-        file = self.directory / self.project_name / weights_path(self._space, trial.number)
+        file = self.directory / self.project_name / weights_file(self._space, trial.number)
         if not file.exists():
             raise StudyError(
                 f"trial {trial.number} kept no weights: its fit(hp, model, ...) does not use its callbacks; train "
                 "get_best_hyperparameters() again"
             )
         policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.study.config.precision)
+        keras.config.set_dtype_policy(self.study.definition.precision)
         try:
             model = self.hypermodel.build(_hyperparameters(trial))
         finally:
@@ -257,7 +271,7 @@ class _Overridden(keras_tuner.HyperModel):
 
     def declare_hyperparameters(self, hp: Any) -> None:
         for each in self._declared.space:
-            hp._retrieve(each)
+            declare(hp, each)
         if not self._tune_new and hasattr(hp, "settle"):
             hp.settle()
         self._hypermodel.declare_hyperparameters(hp)
@@ -282,7 +296,7 @@ class _Overridden(keras_tuner.HyperModel):
 
 
 @dataclass(frozen=True)
-class _Given(Examples):
+class _UserData(Examples):
     """What `search` was given, handed on to `HyperModel.fit` as it is."""
 
     positional: tuple[Any, ...]
@@ -305,7 +319,7 @@ def _data(positional: tuple[Any, ...], named: dict[str, Any]) -> SearchData:
         held_out = named.get("validation_data")
         if isinstance(held_out, tuple) and (validation := _images(held_out[0])) is not None:
             named = {**named, "validation_data": (validation.scaled, *held_out[1:])}
-    return SearchData(parts, _Given(train, validation, positional, named))
+    return SearchData(parts, _UserData(train, validation, positional, named))
 
 
 def _images(x: Any) -> Images | None:
@@ -320,7 +334,7 @@ def _images(x: Any) -> Images | None:
 
 
 def _described(value: Any) -> str:
-    """What tells whether a search is gone on with on the same data; of a generator or tf.data it is its type alone."""
+    """What tells whether a search continues on the same data; of a generator or tf.data it is the type alone."""
     if isinstance(value, (tuple, list)):
         return ", ".join(map(_described, value))
     if isinstance(value, dict):
@@ -330,8 +344,8 @@ def _described(value: Any) -> str:
     return repr(value) if isinstance(value, (int, float, str, bool, type(None))) else type(value).__name__
 
 
-def _objective(objective: Any) -> tuple[str, Direction]:
-    """Name and direction of what KerasTuner takes as an objective."""
+def _objective(objective: Any) -> Objective:
+    """The objective of what KerasTuner takes as one."""
     try:
         found = keras_tuner.Oracle(objective=objective).objective  # which infers the direction of Keras's metrics
     except (ValueError, TypeError) as error:
@@ -340,23 +354,24 @@ def _objective(objective: Any) -> tuple[str, Direction]:
         raise StudyError(
             f"a study has one objective; it was given {objective!r}: let fit(hp, model, ...) return their sum"
         )
-    return found.name, DIRECTIONS[found.direction]
+    return Objective.of(found.name, DIRECTIONS[found.direction])
 
 
-def _going_on(stored: StudyConfig, asked: StudyConfig) -> StudyConfig:
+def _continued(stored: Definition, asked: Definition) -> Definition:
     """The stored definition with the budget that is asked for.
 
     Raises:
-        StudyError: something else is not as it was.
+        StudyError: something else differs.
     """
-    was, now = stored.to_json(), asked.to_json()
     differing = [
-        f"{name}={was[name]!r} then, {now[name]!r} now" for name in was if name != "trials" and was[name] != now[name]
+        f"{field.name}={getattr(stored, field.name)!r} then, {getattr(asked, field.name)!r} now"
+        for field in fields(Definition)
+        if field.name != "trials" and getattr(stored, field.name) != getattr(asked, field.name)
     ]
     if differing:
         raise StudyError(
-            f"the project {stored.name!r} was begun otherwise ({', '.join(differing)}); overwrite=True begins anew, "
-            "another project_name beside it"
+            f"the project {stored.name!r} was started otherwise ({', '.join(differing)}); overwrite=True starts it "
+            "again, another project_name starts one beside it"
         )
     return replace(stored, trials=asked.trials)
 
@@ -370,5 +385,5 @@ def _space_name(hypermodel: Any) -> str:
     return name if NAME.fullmatch(name) and name != FINALS else "build"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     LastingConsole().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -22,7 +22,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis  # noqa: F401  before anything is frozen: on import it looks for what refers to trio's generator
 
-from study import environment
+from study.system import environment
 
 environment.import_tensorflow()
 
@@ -51,6 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]
 def _where_studies_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.config.getoption("--postgresql"):
         monkeypatch.setenv(SERVER, request.getfixturevalue("server").url)
+        monkeypatch.setenv("PGPASSWORD", servers.PASSWORD)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""One file a panel: `info` computes numbers from a study's results, `cards` or `card` draws them."""
+"""One file per panel: `info` computes numbers from a study's results, `cards` draws them."""
 
 import html
 from collections.abc import Callable, Sequence
@@ -17,45 +17,45 @@ class Picture(NamedTuple):
     """A data URI."""
     caption: str
     marked: str = ""
-    """What is special about it."""
+    """What is special about the image."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A part of the page: a table, figures, images, or a sentence where there is nothing to show yet."""
+    """A part of the page: a table, figures, images, or only a sentence where there is nothing to show yet."""
 
     title: str
     caption: str = ""
     columns: tuple[str, ...] = ()
     rows: Sequence[tuple[Cell, ...]] = ()
     browsed: bool = False
-    """Whether the table is sorted, filtered and paged by the reader: its cells are numbers and texts."""
+    """Whether the reader can sort, filter and page the table; its cells are then numbers and texts."""
     figures: Sequence[Any] = ()
-    """plotly Figures, beside each other where there is room."""
+    """plotly Figures, side by side where there is room."""
     images: Sequence[Picture] = ()
     wide: bool = False
-    """Whether a figure needs the whole width."""
+    """Whether a figure needs the full width."""
     code: str = ""
     """A command."""
     folded: bool = False
-    """Shown when the reader asks for it."""
+    """Whether it is shown only when the reader opens it."""
     lead: str = ""
-    """What to take from it, said first."""
+    """The conclusion, which comes first."""
     error: str = ""
     """Why the panel failed."""
 
 
 def cards_or_error(title: str, panel: Callable[..., list[Card]], *arguments: Any) -> list[Card]:
-    """A panel's cards; a card that says why where it fails, so that the page stays whole."""
+    """A panel's cards; where it fails, one card that says why, so that the rest of the page remains."""
     try:
         return panel(*arguments)
-    except Exception as error:  # any failure of a panel is the panel's alone
+    except Exception as error:  # whatever breaks in a panel affects that panel alone
         return [Card(title, error=one_line(error))]
 
 
-def percent(share: float | None, digits: int = 2) -> str:
-    """A share as per cent, or a dash."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+def percent(share: float | None) -> str:
+    """A share as a percentage, or a dash."""
+    return "–" if share is None else f"{100 * share:.2f} %"
 
 
 def points(difference: float | None) -> str:
@@ -64,17 +64,17 @@ def points(difference: float | None) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three digits, and never 0."""
+    """Three decimals, but never 0."""
     return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def number(value: Any) -> str:
-    """A value as a reader wants it: four significant digits of what is not whole."""
+    """A value for a reader: four significant digits where it is not an integer."""
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def plotly_text(text: Any) -> str:
-    """Text that plotly shows as it is: it reads tags, entities and %{templates} in its own strings."""
+    """Text that plotly shows literally: it interprets tags, entities and %{templates}."""
     return html.escape(str(text), quote=False).replace("{", "&#123;")

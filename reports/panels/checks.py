@@ -4,11 +4,11 @@ from reports import checks
 from reports.collect import StudyResults
 from reports.panels import Card
 
-MARKS = {checks.FAIL: "✗ fails", checks.WARN: "! look", checks.PASS: "✓ passes", checks.WAITS: "… waits"}
+MARKS = {checks.FAIL: "✗ failed", checks.WARN: "! look", checks.PASS: "✓ passed", checks.WAITS: "… too early"}
 
 
 def info(results: StudyResults) -> list[dict[str, str]]:
-    """Code, question, level and text of each, those that fail first."""
+    """Code, question, level and text of each check, the failed ones first."""
     return [
         {"code": check.code, "question": check.question, "level": outcome.level, "text": outcome.text}
         for check, outcome in checks.ask_all(results)
@@ -16,7 +16,7 @@ def info(results: StudyResults) -> list[dict[str, str]]:
 
 
 def cards(results: StudyResults) -> list[Card]:
-    """What asks for a look, and, folded, what is well."""
+    """The checks that failed or need a look, and, folded, the others."""
     found = info(results)
     columns = ("Outcome", "Check", "Question", "Found")
     loud = [each for each in found if each["level"] in (checks.FAIL, checks.WARN)]
@@ -26,9 +26,9 @@ def cards(results: StudyResults) -> list[Card]:
         return [(MARKS[each["level"]], each["code"], each["question"], each["text"]) for each in chosen]
 
     waiting = sum(each["level"] == checks.WAITS for each in found)
-    head = f"{len(loud)} of {len(found)} checks ask for a look, {len(quiet) - waiting} passed"
-    head += f", {waiting} wait for more." if waiting else "."
-    shown = [Card("What asks for a look?", head, columns, rows(loud))]
+    caption = f"{len(loud)} of {len(found)} checks need a look, {len(quiet) - waiting} passed"
+    caption += f", {waiting} cannot be answered yet." if waiting else "."
+    shown = [Card("What to check?", caption, columns, rows(loud))]
     if quiet:
-        shown.append(Card("Checks that passed, or wait", "", columns, rows(quiet), folded=True))
+        shown.append(Card("Checks that passed or cannot be answered yet", "", columns, rows(quiet), folded=True))
     return shown

@@ -1,4 +1,4 @@
-"""Several studies side by side: grouped by everything that their results depend on but their seed."""
+"""Several studies side by side, grouped by everything that their results depend on except the seed."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from reports import colors, statistics
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, history, number, p_value, plotly_text, verdict
+from study.objective import Objective
 from study.records import TUNED
 
 MOST_STEPS = 400
@@ -19,11 +20,12 @@ OPTIONS = (
     "dataset_name", "objective", "sampler", "pruner", "epochs", "trials", "seeds", "timeout", "workers", "precision",
 )  # fmt: skip
 DATA, DEFINITION = "data", "space fingerprint"
-"""Fingerprints: of the images and the cut, and of what the space declares."""
+"""Fingerprints: of the images and the split, and of what the space declares."""
 GROUPED_BY = ("space", *OPTIONS, DATA, DEFINITION)
 WORDS = ("space", "dataset_name", "objective", "sampler", "pruner", "precision")
-"""Settings that speak for themselves."""
+"""Settings whose values need no name."""
 FINGERPRINT_DIGITS = 8
+TEST_ACCURACY = Objective("test accuracy")
 
 
 class Curve(NamedTuple):
@@ -38,10 +40,10 @@ class Curve(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Searches that differ by their seed alone."""
+    """Searches that differ only by their seed."""
 
     name: str
-    """What sets it apart from the other groups."""
+    """How it differs from the other groups."""
     space: str
     settings: dict[str, Any]
     studies: list[str]
@@ -49,9 +51,9 @@ class Group(NamedTuple):
     trials: list[int]
     """Finished trials of each study."""
     seconds: list[float]
-    """Of training, of each."""
+    """Training time of each study."""
     best: list[float | None]
-    """The best value of each."""
+    """The best value of each study."""
     tested: list[float | None]
     """Mean test accuracy of each study's winner; None where it was not tested."""
     over_trials: Curve | None
@@ -59,7 +61,7 @@ class Group(NamedTuple):
 
 
 class Contest(NamedTuple):
-    """Two groups in the same space on the same data, paired by study seed."""
+    """Two groups on the same data, paired by study seed."""
 
     first: str
     second: str
@@ -77,21 +79,21 @@ class Comparison(NamedTuple):
     groups: list[Group]
     contests: list[Contest]
     unequal: list[str]
-    """What the groups' budgets differ in, in words; empty where they are equal."""
+    """How the budgets of the groups differ, in words; empty where they are equal."""
     repeats: list[str]
-    """Studies that repeat another's seed and settings, left out: they tell nothing that it does not."""
+    """Studies that repeat the seed and settings of another one; they are left out, as they add no information."""
 
 
 def info(results: Sequence[StudyResults]) -> Comparison:
-    """Groups in the order of the studies; contests between groups that share space, data set and objective."""
+    """Groups in the order of the studies; contests between groups that share data set and objective."""
     members: dict[tuple[Any, ...], dict[int, tuple[StudyResults, SpaceResults]]] = {}
     repeats = []
     for study in results:
         for space in study.spaces:
             group = members.setdefault(_key(study, space.name), {})
-            first, _ = group.setdefault(study.config.seed, (study, space))
+            first, _ = group.setdefault(study.definition.seed, (study, space))
             if first is not study:
-                repeats.append(f"{study.config.name} {space.name}")
+                repeats.append(f"{study.definition.name} {space.name}")
     differing = [
         name
         for index, name in enumerate(GROUPED_BY)
@@ -103,20 +105,21 @@ def info(results: Sequence[StudyResults]) -> Comparison:
 
 def _key(study: StudyResults, space: str) -> tuple[Any, ...]:
     """The settings of `GROUPED_BY`."""
-    options = (getattr(study.config, name) for name in OPTIONS)
+    definition, resources = study.definition, study.resources
+    options = (getattr(definition if hasattr(definition, name) else resources, name) for name in OPTIONS)
     return space, *options, study.fingerprint.get("data"), study.fingerprint.get("spaces", {}).get(space)
 
 
 def _word_of(name: str, value: Any) -> str:
     if name in (DATA, DEFINITION):
         value = str(value)[:FINGERPRINT_DIGITS]
+    value = value.name if isinstance(value, Objective) else value
     return str(value) if name in WORDS else f"{name} {number(value)}"
 
 
 def _group(key: tuple[Any, ...], members: list[tuple[StudyResults, SpaceResults]], differing: list[str]) -> Group:
     settings = dict(zip(GROUPED_BY, key, strict=True))
-    maximize = members[0][0].maximize
-    points = [history.info(space, maximize) for _, space in members]
+    points = [history.info(space, settings["objective"]) for _, space in members]
     trials = [space.ended for _, space in members]
     seconds = [sum(record.seconds for record in space.records.values()) for _, space in members]
     over_trials = [[(float(point.ended), point.best) for point in found] for found in points]
@@ -125,8 +128,8 @@ def _group(key: tuple[Any, ...], members: list[tuple[StudyResults, SpaceResults]
         name=", ".join(_word_of(name, settings[name]) for name in differing),
         space=settings.pop("space"),
         settings=settings,
-        studies=[study.config.name for study, _ in members],
-        seeds=[study.config.seed for study, _ in members],
+        studies=[study.definition.name for study, _ in members],
+        seeds=[study.definition.seed for study, _ in members],
         trials=trials,
         seconds=seconds,
         best=[space.best.value if space.best is not None else None for _, space in members],
@@ -142,11 +145,15 @@ def _tested(study: StudyResults, space: SpaceResults) -> float | None:
 
 
 def _curve(runs: list[list[tuple[float, float]]], spent: list[float]) -> Curve | None:
-    """Quartiles over runs of (budget, best so far) from where all have a value to where the first one ends, `spent` of
-    each in all."""
+    """Quartiles over runs of (budget, best so far), from where all have a value to where the first one ends.
+
+    Args:
+        runs: The points of each run.
+        spent: The whole budget of each run, which may go beyond its last point.
+    """
     if not all(runs):
         return None
-    # A sum in another order may lie below the last point, to rounding.
+    # Added in another order, the same times may give slightly less than the last point.
     ends = [max(run[-1][0], budget) for run, budget in zip(runs, spent, strict=True)]
     begin, end = max(run[0][0] for run in runs), min(ends)
     if begin > end:
@@ -163,46 +170,39 @@ def _curve(runs: list[list[tuple[float, float]]], spent: list[float]) -> Curve |
 
 
 def _contests(groups: list[Group]) -> list[Contest]:
-    """Each pair of comparable groups on test accuracy, or on the objective where they were not tested."""
-    measured = []
-    for first, second in combinations(groups, 2):
-        same = _place(first)[1:] == _place(second)[1:]  # but for the space
-        for what, one, two in (
-            ("test accuracy", first.tested, second.tested),
-            (first.settings["objective"], first.best, second.best),
-        ):
-            if not same or (what != "test accuracy" and first.space != second.space):
-                continue
-            pairs = _paired(first.seeds, one, second.seeds, two)
-            difference = statistics.paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-            if difference is not None:
-                measured.append((first.name, second.name, what, len(pairs), difference))
-                break
-    adjusted = statistics.holm([each[4].p for each in measured])
-    return [
-        Contest(*each, adjusted_p=p, word=_word(each[2], each[4], p))
-        for each, p in zip(measured, adjusted, strict=True)
-    ]
+    """Every pair of comparable groups."""
+    pairs = combinations(groups, 2)
+    measured = [(first, second, found) for first, second in pairs if (found := _measured(first, second)) is not None]
+    adjusted = statistics.holm([difference.p for _, _, (_, _, difference) in measured])
+    contests = []
+    for (first, second, (measure, seeds, difference)), p in zip(measured, adjusted, strict=True):
+        word = statistics.verdict_word(difference.interval, p, measure.maximize)
+        contests.append(Contest(first.name, second.name, measure.name, seeds, difference, p, word))
+    return contests
 
 
-def _word(what: str, difference: statistics.Difference, p: float) -> str:
-    word = statistics.verdict_word(difference.interval, p)
-    turned = {statistics.BETTER: statistics.WORSE, statistics.WORSE: statistics.BETTER}
-    return turned.get(word, word) if what.endswith("loss") else word
-
-
-def _paired(
-    seeds: list[int], first: list[float | None], others: list[int], second: list[float | None]
-) -> list[tuple[float, float]]:
-    known = dict(zip(others, second, strict=True))
-    pairs = [(value, known.get(seed)) for seed, value in zip(seeds, first, strict=True)]
-    return [(a, b) for a, b in pairs if a is not None and b is not None]
+def _measured(first: Group, second: Group) -> tuple[Objective, int, statistics.Difference] | None:
+    """What two groups are compared by, their number of pairs, and their difference: test accuracy or, where the studies
+    of a space were not tested, the objective."""
+    if _place(first)[1:] != _place(second)[1:]:  # all but the space
+        return None
+    measures = [(TEST_ACCURACY, first.tested, second.tested)]
+    if first.space == second.space:
+        measures.append((first.settings["objective"], first.best, second.best))
+    for measure, one, other in measures:
+        others = dict(zip(second.seeds, other, strict=True))
+        found = [(value, others.get(seed)) for seed, value in zip(first.seeds, one, strict=True)]
+        pairs = [(a, b) for a, b in found if a is not None and b is not None]
+        difference = statistics.paired_difference([a for a, _ in pairs], [b for _, b in pairs])
+        if difference is not None:
+            return measure, len(pairs), difference
+    return None
 
 
 def _unequal(groups: list[Group]) -> list[str]:
-    """What was given to them, and what they spent of it."""
+    """How the groups differ in what they were given, and in what they used of it."""
     found = []
-    for what, option in (("epochs a trial", "epochs"), ("time limits", "timeout")):
+    for what, option in (("epochs per trial", "epochs"), ("time limits", "timeout")):
         budgets = sorted({str(group.settings[option]) for group in groups})
         if len(budgets) > 1:
             found.append(f"{what} ({', '.join(budgets)})")
@@ -211,18 +211,18 @@ def _unequal(groups: list[Group]) -> list[str]:
         found.append(f"trials that ended ({min(trials):g} to {max(trials):g}, medians)")
     spent = [median(group.seconds) for group in groups]
     if spent and max(spent) > 1.2 * min(spent):
-        found.append(f"seconds of training spent ({min(spent):.0f} to {max(spent):.0f}, medians)")
+        found.append(f"seconds of training ({min(spent):.0f} to {max(spent):.0f}, medians)")
     return found
 
 
 def overview(results: Sequence[StudyResults]) -> list[Card]:
-    """A row a group, and what must be known to read it."""
+    """One row per group, and what a reader must know about them."""
     found = info(results)
-    caption = "Studies that differ by their seed alone are one row: medians over its studies, and the range."
+    caption = "Studies that differ only by their seed are one row: the median over its studies, and their range."
     if found.unequal:
         caption += f" The budgets differ in {'; '.join(found.unequal)}: compare at equal budgets in the curves below."
     if found.repeats:
-        caption += f" Left out, as they repeat another's seed and settings: {', '.join(found.repeats)}."
+        caption += f" Left out because they repeat the seed and settings of another: {', '.join(found.repeats)}."
     columns = ("Group", "Space", "Studies", "Trials", "Seconds of training", "Best on validation", "Winner on test")
     rows = [
         (
@@ -244,10 +244,11 @@ def _range(values: Sequence[float | None], style: str) -> str:
 
 
 def contests(results: Sequence[StudyResults]) -> list[Card]:
-    """Which differences can be told from chance."""
-    title, found = "Which differences can be told?", info(results).contests
+    """Which differences are real."""
+    title, found = "Which differences are real?", info(results).contests
     if not found:
-        return [Card(title, "Groups are compared where they share data set and objective, and two study seeds each.")]
+        text = "Groups are compared once they share data set, objective, and the seeds of at least two studies."
+        return [Card(title, text)]
     columns = ("Comparison", "Of", "Study seeds", "Difference", "95 % interval", "p", "Adjusted p", "Verdict")
     rows = [
         (
@@ -257,11 +258,7 @@ def contests(results: Sequence[StudyResults]) -> list[Card]:
         )
         for each in found
     ]  # fmt: skip
-    caption = (
-        "Paired by study seed; bootstrap interval (BCa) and sign-flip permutation p, Holm-adjusted. 'Better' is said "
-        "only where the interval excludes 0 and the adjusted p is below 0.05."
-    )
-    return [Card(title, caption, columns, rows)]
+    return [Card(title, f"Paired by study seed. {verdict.RULE}", columns, rows)]
 
 
 def curves(results: Sequence[StudyResults]) -> list[Card]:
@@ -275,19 +272,16 @@ def curves(results: Sequence[StudyResults]) -> list[Card]:
         if not any(group.over_trials for _, group in chosen):
             cards.append(Card(title, "There will be curves once each study of a group has a complete trial."))
             continue
-        caption = f"{objective}: median over the studies of a group, and the area between the quartiles, as far as all "
-        caption += "of them went."
+        caption = f"{objective.name}: median over the studies of a group, and the area between the quartiles, as far "
+        caption += "as all of the studies went."
         over_trials = [(index, group.name, group.over_trials) for index, group in chosen]
         over_seconds = [(index, group.name, group.over_seconds) for index, group in chosen]
-        figures = [
-            _figure(over_trials, "trials ended", objective),
-            _figure(over_seconds, "seconds of training", objective),
-        ]
-        cards.append(Card(title, caption, figures=figures))
+        axes = {"trials ended": over_trials, "seconds of training": over_seconds}
+        cards.append(Card(title, caption, figures=[_figure(found, x, objective.name) for x, found in axes.items()]))
     return cards
 
 
-def _place(group: Group) -> tuple[str, ...]:
+def _place(group: Group) -> tuple[str, str, str, Objective]:
     """What two groups must share to be drawn together."""
     return group.space, group.settings["dataset_name"], group.settings[DATA], group.settings["objective"]
 
@@ -313,17 +307,17 @@ def _figure(found: list[tuple[int, str, Curve | None]], title: str, objective: s
 
 def finalists(results: Sequence[StudyResults]) -> dict[str, list[verdict.Row]]:
     """The finalists of each study that has some, the best first."""
-    return {study.config.name: rows for study in results if (rows := verdict.finalists(study))}
+    return {study.definition.name: rows for study in results if (rows := verdict.finalists(study))}
 
 
 def verdicts(results: Sequence[StudyResults]) -> list[Card]:
-    """The finalists of all studies, each with its study's own verdict."""
+    """The finalists of all studies, as in the reports of their own studies."""
     rows = [(study, *verdict.cells(row)) for study, found in finalists(results).items() for row in found]
     if not rows:
         return [Card("The finalists", "No finalist has been tested yet.")]
     caption = (
-        f"Of {len({row[0] for row in rows})} studies, as their own reports have them. Accuracies on different data "
-        "sets are not comparable."
+        f"Of {len({row[0] for row in rows})} studies, as in their own reports. Accuracies on different data sets are "
+        "not comparable."
     )
     return [Card("The finalists", caption, ("Study", *verdict.COLUMNS), rows)]
 

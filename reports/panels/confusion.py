@@ -11,9 +11,9 @@ from reports.panels import Card, plotly_text
 from study.records import TUNED
 
 MOST_PRINTED = 20
-"""Classes of a matrix whose numbers are printed."""
+"""Classes up to which the numbers of a matrix are printed."""
 MOST_DRAWN = 50
-"""Classes; a matrix of more has too many cells, and its worst confusions are listed instead."""
+"""Classes up to which the matrix is drawn; of more, the most frequent confusions are listed instead."""
 WORST = 15
 
 
@@ -43,7 +43,7 @@ class Confusion(NamedTuple):
 
 
 def info(results: StudyResults) -> list[Confusion]:
-    """The tuned winner of each space that was tested."""
+    """One for each space whose tuned winner was tested."""
     found = []
     for space in results.spaces:
         finals = results.finals_of(space.name, TUNED)
@@ -55,7 +55,7 @@ def info(results: StudyResults) -> list[Confusion]:
 
 
 def cards(results: StudyResults) -> list[Card]:
-    """A card for each winner."""
+    """One card per winner."""
     found = info(results)
     if not found:
         return [Card("Which classes are confused?", "There will be a matrix once the finals are done.")]
@@ -67,21 +67,19 @@ def _card(confusion: Confusion) -> Card:
     hardest = min(recalls, key=lambda label: recalls[label])
     errors = sum(map(sum, confusion.counts)) - sum(row[label] for label, row in enumerate(confusion.counts))
     pairs = "; ".join(
-        f"{confusion.classes[true]} as {confusion.classes[predicted]} {count}×"
+        f"{confusion.classes[true]} mistaken for {confusion.classes[predicted]} ({count:,} times)"
         for count, true, predicted in confusion.worst[:3]
     )
     caption = (
         f"Test images by true and predicted class, summed over {confusion.seeds} seeds; coloured by errors. Hardest "
-        f"class: {confusion.classes[hardest]}, {100 * recalls[hardest]:.1f} % recognised."
+        f"class: {confusion.classes[hardest]}, {100 * recalls[hardest]:.1f} % classified correctly."
     )
-    caption += f" Most often misread: {pairs}." if errors else ""
+    caption += f" Most frequent confusions: {pairs}." if errors else ""
     title = f"{confusion.finalist}: which classes are confused?"
     if len(confusion.classes) > MOST_DRAWN:
-        columns = ("True", "Read as", "Times")
-        rows = [
-            (confusion.classes[true], confusion.classes[predicted], str(count))
-            for count, true, predicted in confusion.worst
-        ]
+        columns = ("True class", "Predicted class", "Times")
+        names = confusion.classes
+        rows = [(names[true], names[predicted], str(count)) for count, true, predicted in confusion.worst]
         return Card(title, caption, columns, rows, figures=[_errors(confusion)], wide=True)
     return Card(title, caption, figures=[_matrix(confusion), _errors(confusion)])
 
@@ -90,18 +88,12 @@ def _matrix(confusion: Confusion) -> go.Figure:
     counts = np.asarray(confusion.counts)
     errors = np.where(np.equal.outer(*map(np.arange, counts.shape)), 0, counts)
     labels = [plotly_text(name) for name in confusion.classes]
-    figure = go.Figure(
-        go.Heatmap(
-            z=errors.tolist(),
-            x=labels,
-            y=labels[: counts.shape[0]],
-            text=counts.tolist(),
-            texttemplate="%{text}" if len(labels) <= MOST_PRINTED else "",
-            colorscale="Blues",
-            hovertemplate="true %{y}, predicted %{x}: %{text}<extra></extra>",
-            colorbar={"title": "errors"},
-        )
-    )
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=errors.tolist(), x=labels, y=labels[: counts.shape[0]], text=counts.tolist(), colorscale="Blues",
+        texttemplate="%{text}" if len(labels) <= MOST_PRINTED else "", colorbar={"title": "errors"},
+        hovertemplate="true %{y}, predicted %{x}: %{text}<extra></extra>",
+    )  # fmt: skip
     figure.update_xaxes(title="predicted", type="category")
     return figure.update_yaxes(title="true", type="category", autorange="reversed", automargin=True)
 
@@ -109,7 +101,6 @@ def _matrix(confusion: Confusion) -> go.Figure:
 def _errors(confusion: Confusion) -> go.Figure:
     shares = [None if recall is None else 100 * (1 - recall) for recall in confusion.recalls]
     labels = [plotly_text(name) for name in confusion.classes[: len(shares)]]
-    figure = go.Figure(
-        go.Bar(x=labels, y=shares, marker={"color": colors.PRUNED}, hovertemplate="%{x}: %{y:.2f} %<extra></extra>")
-    )
-    return figure.update_xaxes(title="true class", type="category").update_yaxes(title="misread, %")
+    figure = go.Figure()
+    figure.add_bar(x=labels, y=shares, marker={"color": colors.PRUNED}, hovertemplate="%{x}: %{y:.2f} %<extra></extra>")
+    return figure.update_xaxes(title="true class", type="category").update_yaxes(title="misclassified, %")

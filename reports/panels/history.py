@@ -1,4 +1,4 @@
-"""How the best value came about, over trials and over training time."""
+"""How the best value improved, over trials and over training time."""
 
 from typing import NamedTuple
 
@@ -8,23 +8,24 @@ from optuna.trial import TrialState
 from reports import colors, thinning
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card
+from study.objective import Objective
 
 
 class Point(NamedTuple):
-    """A complete trial, in the order in which they ended."""
+    """A complete trial."""
 
     trial: int
     ended: int
-    """Trials that had ended by then, pruned and failed ones too."""
+    """Trials that had ended by then, including pruned and failed ones."""
     seconds: float
-    """Of training by then, summed over trials and workers."""
+    """Training time until then, summed over trials and workers."""
     value: float
     best: float
     """The best value so far."""
 
 
-def info(space: SpaceResults, maximize: bool) -> list[Point]:
-    """The complete trials of a space."""
+def info(space: SpaceResults, objective: Objective) -> list[Point]:
+    """The complete trials of a space, in the order in which they ended."""
     points: list[Point] = []
     seconds = 0.0
     best: float | None = None
@@ -34,7 +35,8 @@ def info(space: SpaceResults, maximize: bool) -> list[Point]:
         record = space.record(trial)
         seconds += record.seconds if record is not None else 0.0
         if trial.state == TrialState.COMPLETE and trial.value is not None:
-            best = trial.value if best is None else (max if maximize else min)(best, trial.value)
+            if best is None or objective.is_better(trial.value, than=best):
+                best = trial.value
             points.append(Point(trial.number, ended, seconds, trial.value, best))
     return points
 
@@ -43,18 +45,16 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """Two figures."""
     complete, pruned, failed = map(space.count, (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
     counts = f"{complete:,} complete, {pruned:,} pruned and {failed:,} failed trials."
-    title, objective = "How did the search go?", results.config.objective
-    points = info(space, results.maximize)
+    title, objective = "How did the search go?", results.definition.objective
+    points = info(space, objective)
     if not points:
-        return [Card(title, f"There will be something to see once a trial is complete. {counts}")]
-    shown = [points[index] for index in thinning.kept([point.value for point in points], results.maximize)]
-    caption = f"{objective} of each complete trial, and the best so far (line), over trials and over training time. "
+        return [Card(title, f"It will be shown once a trial is complete. {counts}")]
+    shown = [points[index] for index in thinning.kept([point.value for point in points], objective)]
+    caption = f"{objective.name} of each complete trial and the best so far (line), over trials and training time. "
     caption += counts + thinning.note(len(shown), len(points), "complete trials")
-    figures = [
-        _figure(shown, [point.ended for point in shown], "trials ended", objective),
-        _figure(shown, [point.seconds for point in shown], "seconds of training", objective),
-    ]
-    return [Card(title, caption, figures=figures)]
+    over_trials = _figure(shown, [point.ended for point in shown], "trials ended", objective.name)
+    over_seconds = _figure(shown, [point.seconds for point in shown], "seconds of training", objective.name)
+    return [Card(title, caption, figures=[over_trials, over_seconds])]
 
 
 def _figure(points: list[Point], x: list[int] | list[float], title: str, objective: str) -> go.Figure:

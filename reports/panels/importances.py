@@ -1,7 +1,6 @@
 """How much each hyperparameter matters."""
 
 import warnings
-from functools import cache
 from typing import NamedTuple
 
 import optuna
@@ -9,34 +8,34 @@ import plotly.graph_objects as go
 from optuna.trial import TrialState
 
 from reports import colors, parameters
-from reports.collect import SpaceResults, StudyResults
+from reports.collect import SpaceResults, StudyResults, once
 from reports.panels import Card, plotly_text
 
 FEWEST = 20
-"""Complete trials; with fewer, importance cannot be told from noise."""
+"""Complete trials; with fewer, importance cannot be distinguished from noise."""
 ALIKE = "Target and region quantiles select the same set of trials"
-"""Optuna's words for trials that have no best tenth."""
+"""How Optuna warns of trials that have no best tenth."""
 
 
 class Importances(NamedTuple):
-    """How much each hyperparameter tells the best trials from the others, the most important first."""
+    """How well each hyperparameter separates the best trials from the others, the most important first."""
 
     shares: dict[str, float]
-    """By name; they add up to 1."""
+    """By name; their sum is 1."""
     complete: int
-    """Trials that they rest on."""
+    """The number of trials they are computed from."""
 
 
-@cache
+@once
 def info(space: SpaceResults) -> Importances:
-    """PED-ANOVA importances of a space (Watanabe et al. 2023); none below 20 complete trials, and of trials too alike
-    to have a best tenth. Optuna asks a conditional hyperparameter under a name for each condition: their shares are
-    added up."""
+    """PED-ANOVA importances of a space (Watanabe et al. 2023); none for fewer than 20 complete trials, or for trials
+    too similar to have a best tenth. A conditional hyperparameter has an Optuna name for each condition: their shares
+    are added."""
     complete = space.count(TrialState.COMPLETE)
     if complete < FEWEST:
         return Importances({}, complete)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Some regimes", UserWarning)  # a condition that one trial meets
+        warnings.filterwarnings("ignore", "Some regimes", UserWarning)  # a condition that only one trial meets
         warnings.filterwarnings("error", ALIKE, UserWarning)
         try:
             found = optuna.importance.get_param_importances(space.study)
@@ -51,33 +50,23 @@ def info(space: SpaceResults) -> Importances:
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
-    """A bar each."""
+    """One bar per hyperparameter."""
     title, found = "Which hyperparameters matter?", info(space)
     if not found.shares and found.complete >= FEWEST:
-        return [Card(title, f"The {found.complete:,} complete trials are too alike to tell.")]
+        return [Card(title, f"The {found.complete:,} complete trials are too similar to tell.")]
     if not found.shares:
-        return [
-            Card(
-                title,
-                f"Importances are shown from {FEWEST} complete trials on; there are {found.complete}, too few to tell "
-                "importance from noise.",
-            )
-        ]
+        text = f"Importances are shown from {FEWEST} complete trials on; there are {found.complete}, too few to "
+        return [Card(title, f"{text}distinguish importance from noise.")]
     shares = list(found.shares.items())[::-1]
-    figure = go.Figure(
-        go.Bar(
-            x=[share for _, share in shares],
-            y=[plotly_text(name) for name, _ in shares],
-            orientation="h",
-            text=[f"{share:.2f}" for _, share in shares],
-            marker={"color": colors.BEST},
-            hoverinfo="skip",
-        )
-    )
+    figure = go.Figure()
+    figure.add_bar(
+        x=[share for _, share in shares], y=[plotly_text(name) for name, _ in shares], orientation="h",
+        text=[f"{share:.2f}" for _, share in shares], marker={"color": colors.BEST}, hoverinfo="skip",
+    )  # fmt: skip
     figure.update_xaxes(title="share").update_yaxes(automargin=True, type="category")
     caption = (
-        "Share of what tells the best tenth of the trials from the others (PED-ANOVA, Watanabe et al. 2023), from "
-        f"{found.complete:,} complete trials. It says what mattered in the range searched, not which value to take."
+        "Share of what separates the best tenth of the trials from the others (PED-ANOVA, Watanabe et al. 2023), from "
+        f"{found.complete:,} complete trials: what mattered within the range searched, not which value to choose."
     )
     rows = [(name, f"{share:.3f}") for name, share in found.shares.items()]
     return [Card(title, caption, ("Hyperparameter", "Share"), rows, figures=[figure])]

@@ -1,5 +1,6 @@
-"""The epochs of the trials."""
+"""How the trials learned, epoch by epoch."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +10,10 @@ from optuna.trial import TrialState
 from reports import colors, thinning
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card
+from study.objective import Objective
 
 MOST = 300
-"""Curves in a picture."""
+"""Curves in a figure."""
 STYLES = {
     "complete": {"color": colors.COMPLETE, "width": 1.0, "dash": "solid"},
     "pruned": {"color": colors.PRUNED, "width": 1.0, "dash": "dot"},
@@ -28,14 +30,14 @@ class Curve(NamedTuple):
     values: list[float | None]
 
 
-def info(space: SpaceResults, objective: str) -> list[Curve]:
-    """A curve for each complete or pruned trial that has finished an epoch, the best one last, to be drawn on top."""
+def info(space: SpaceResults, objective: Objective) -> list[Curve]:
+    """One curve per complete or pruned trial that finished an epoch; the best one last, so that it is drawn on top."""
     curves = []
     for trial in space.trials:
         record = space.record(trial)
         if record is None or trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
             continue
-        values = record.history.get(objective, [])
+        values = record.history.get(objective.name, [])
         if not values:  # pruned within its first epoch
             continue
         best = space.best is not None and trial.number == space.best.number
@@ -45,43 +47,38 @@ def info(space: SpaceResults, objective: str) -> list[Curve]:
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
-    """The objective of the trials, and what the winner logged while it was trained."""
-    title, objective = "How did the trials learn?", results.config.objective
+    """The objective of the trials, and the winner's logs."""
+    title, objective = "How did the trials learn?", results.definition.objective
     curves = info(space, objective)
     if not curves:
         return [Card(title, "There will be curves once a trial has finished an epoch.")]
-    shown = [curves[index] for index in _shown(curves, results.maximize)]
+    shown = [curves[index] for index in _shown(curves, objective)]
     figure = go.Figure()
     for kind in STYLES:
         _draw(figure, [curve for curve in shown if curve.kind == kind], kind)
     epochs = max(len(curve.values) for curve in curves)
-    figure.update_xaxes(_axis(epochs)).update_yaxes(title=objective)
+    figure.update_xaxes(_axis(epochs)).update_yaxes(title=objective.name)
     within = space.count(TrialState.PRUNED) - sum(curve.kind == "pruned" for curve in curves)
-    caption = f"{objective} after each epoch; a complete trial's value is its best epoch's."
+    caption = f"{objective.name} after each epoch; the value of a complete trial is that of its best epoch."
     caption += f" {within:,} trials were pruned within their first epoch." if within else ""
     figures = [figure, *_of_winner(space)]
     return [Card(title, caption + thinning.note(len(shown), len(curves), "curves"), figures=figures)]
 
 
-def _shown(curves: Sequence[Curve], maximize: bool) -> list[int]:
-    """The winner's is the last."""
-    ends = [_best(curve, maximize) for curve in curves[:-1]]
-    return [*thinning.kept(ends, maximize, MOST), len(curves) - 1]
-
-
-def _best(curve: Curve, maximize: bool) -> float:
-    known = [value for value in curve.values if value is not None]
-    worst = float("-inf") if maximize else float("inf")
-    return (max if maximize else min)(known, default=worst)
+def _shown(curves: Sequence[Curve], objective: Objective) -> list[int]:
+    """Indices; the last curve, which is the winner's, is always among them."""
+    worst = objective.rank(math.inf)
+    bests = [objective.best(value for value in curve.values if value is not None) for curve in curves[:-1]]
+    return [*thinning.kept([worst if best is None else best for best in bests], objective, MOST), len(curves) - 1]
 
 
 def _axis(epochs: int) -> dict[str, Any]:
-    """Ticks at whole epochs."""
+    """Ticks only at whole epochs."""
     return {"title": "epoch", "dtick": max(1, round(epochs / 10)), "tick0": 1 if epochs <= 15 else 0}
 
 
 def _draw(figure: go.Figure, curves: list[Curve], kind: str) -> None:
-    """All curves of a kind as one trace with gaps: hundreds of traces would be slow."""
+    """All curves of one kind as a single trace with gaps, because hundreds of traces would be slow."""
     if not curves:
         return
     epochs: list[int | None] = []
@@ -99,11 +96,10 @@ def _draw(figure: go.Figure, curves: list[Curve], kind: str) -> None:
 
 
 def _of_winner(space: SpaceResults) -> list[go.Figure]:
-    """Training against validation, for each measure that the winner logged of both."""
+    """Training and validation, for each metric that the winner logged for both."""
     record = space.record(space.best) if space.best is not None else None
-    figures = []
+    history, figures = record.history if record is not None else {}, []
     for name in ("accuracy", "loss"):
-        history = record.history if record is not None else {}
         if name not in history or f"val_{name}" not in history:
             continue
         figure = go.Figure()

@@ -18,7 +18,7 @@ class Pair(NamedTuple):
 
 
 def info(space: SpaceResults) -> Pair | None:
-    """The two most important ones that vary; None where importances are not known."""
+    """The two most important ones that vary; None where importances are unknown."""
     varied = {parameter.name: parameter for parameter in parameters.of(space) if parameter.varies}
     names = [name for name in importances.info(space).shares if name in varied]
     for second in names[1:]:
@@ -39,24 +39,22 @@ def _among(parameter: Parameter, trials: set[int]) -> Parameter:
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """One figure."""
-    title, found = "How do the two most important go together?", info(space)
+    title, found = "How do the two most important hyperparameters interact?", info(space)
     if found is None:
-        text = f"Shown from {importances.FEWEST} complete trials on, when it is known which are the most important."
+        text = f"Shown from {importances.FEWEST} complete trials on, when it is known which two are the most important."
         return [Card(title, text)]
-    first, second = found
-    shown = thinning.kept(first.results, results.maximize)
+    (first, second), objective = found, results.definition.objective
+    shown = thinning.kept(first.results, objective)
     figure = go.Figure()
     figure.add_scatter(
         x=[slices.coordinate(first, index) for index in shown],
-        y=[slices.coordinate(second, index) for index in shown],
-        mode="markers",
+        y=[slices.coordinate(second, index) for index in shown], mode="markers",
         marker={
             "color": [first.results[index] for index in shown], "colorscale": "Viridis", "size": 9, "showscale": True,
-            "reversescale": not results.maximize, "colorbar": {"title": results.config.objective},
+            "reversescale": not objective.maximize, "colorbar": {"title": objective.name},
         },
         customdata=[[first.trials[index], first.results[index]] for index in shown],
-        hovertemplate="trial %{customdata[0]}: %{x}, %{y}: %{customdata[1]:.4f}<extra></extra>",
-        showlegend=False,
+        hovertemplate="trial %{customdata[0]}: %{x}, %{y}: %{customdata[1]:.4f}<extra></extra>", showlegend=False,
     )  # fmt: skip
     if space.best is not None and space.best.number in first.trials:
         index = first.trials.index(space.best.number)
@@ -66,5 +64,5 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
             hoverinfo="skip", showlegend=False,
         )  # fmt: skip
     figure.update_xaxes(slices.axis(first)).update_yaxes(slices.axis(second))
-    caption = f"A point is a complete trial, coloured by {results.config.objective}; the ring is the winner."
+    caption = f"Each point is a complete trial, coloured by {objective.name}; the ring marks the winner."
     return [Card(title, caption + thinning.note(len(shown), len(first.results)), figures=[figure])]

@@ -15,10 +15,10 @@ from study.records import Value, finite
 
 MOST_TICKS = 6
 INACTIVE = "–"
-"""Stands for a hyperparameter that a trial does not have."""
+"""Marks a hyperparameter that a trial does not have."""
 FEWEST_DIGITS = 4
 GAP = 0.15
-"""Of an axis, between its lowest value and where the trials without one pass."""
+"""Share of an axis between its lowest value and the place of trials without a value."""
 
 
 class Coordinates(NamedTuple):
@@ -27,11 +27,11 @@ class Coordinates(NamedTuple):
     trials: list[int]
     results: list[float]
     columns: list[tuple[Parameter, list[Value | None]]]
-    """Hyperparameters that differ, each with its value in these trials; None where it is not active."""
+    """Hyperparameters that vary, each with its value in these trials; None where it is not active."""
 
 
 def info(space: SpaceResults) -> Coordinates | None:
-    """None below two trials that differ."""
+    """None until two trials differ."""
     found = parameters.of(space)
     results = {trial: result for each in found for trial, result in zip(each.trials, each.results, strict=True)}
     trials = sorted(results)
@@ -48,22 +48,23 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     title, found = "Which combinations are good?", info(space)
     if found is None:
         return [Card(title, "There will be parallel coordinates once two complete trials differ.")]
-    shown = thinning.kept(found.results, results.maximize)
+    objective = results.definition.objective
+    shown = thinning.kept(found.results, objective)
     chosen = [found.results[index] for index in shown]
-    dimensions = [{"label": results.config.objective, "values": chosen}]
+    dimensions = [{"label": objective.name, "values": chosen}]
     dimensions += [dimension(parameter, [values[index] for index in shown]) for parameter, values in found.columns]
     scale = [[0, colors.COMPLETE], [1, colors.PRUNED]]
-    line = {"color": chosen, "colorscale": scale, "reversescale": not results.maximize, "showscale": True}
+    line = {"color": chosen, "colorscale": scale, "reversescale": not objective.maximize, "showscale": True}
     figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-15))
     figure.update_layout(margin={"t": 96})
-    caption = "A line is a complete trial, the better the more orange; drag along an axis to choose some."
+    caption = "Each line is a complete trial, the more orange the better; drag along an axis to select some."
     if any(None in values for _, values in found.columns):
-        caption += f" It passes below an axis, at {INACTIVE}, where it does not have that hyperparameter."
+        caption += f" It passes below an axis, at {INACTIVE}, where it lacks that hyperparameter."
     return [Card(title, caption + thinning.note(len(shown), len(found.results)), figures=[figure], wide=True)]
 
 
 def dimension(parameter: Parameter, values: Sequence[Value | None]) -> dict[str, Any]:
-    """An axis: where the values lie, and its ticks. plotly shows their texts as they are, and tells them apart by
+    """An axis: where the values lie, and its ticks. plotly shows the texts of ticks literally, and identifies ticks by
     them."""
     values = [finite(value) if isinstance(value, float) else value for value in values]
     known = [value for value in values if value is not None]
@@ -91,6 +92,6 @@ def dimension(parameter: Parameter, values: Sequence[Value | None]) -> dict[str,
 
 
 def _numbers(values: Sequence[float]) -> list[str]:
-    """With as many digits as tell them apart."""
+    """With enough digits to tell them apart."""
     texts = (([f"{value:.{digits}g}" for value in values]) for digits in range(FEWEST_DIGITS, 18))
     return next(each for each in texts if len(set(each)) == len(values))

@@ -1,4 +1,4 @@
-"""The objective against each hyperparameter, with the bounds of the search and the winner marked."""
+"""The objective against each hyperparameter, with the winner and the bounds of the search."""
 
 import plotly.graph_objects as go
 
@@ -6,9 +6,10 @@ from reports import colors, parameters, thinning
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, plotly_text
 from reports.parameters import Parameter
+from study.objective import Objective
 
 FEW = 10
-"""Whole numbers that each have a tick."""
+"""A range of so many integers has a tick for each."""
 
 
 def info(space: SpaceResults) -> list[Parameter]:
@@ -17,16 +18,16 @@ def info(space: SpaceResults) -> list[Parameter]:
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
-    """A figure for each."""
+    """One figure per hyperparameter."""
     title, found = "Where are the good values?", info(space)
     if not found:
         return [Card(title, "There will be slices once two complete trials differ.")]
-    best = space.best.number if space.best is not None else None
-    figures = [_figure(each, results.config.objective, results.maximize, best) for each in found]
+    objective, best = results.definition.objective, space.best.number if space.best is not None else None
+    figures = [_figure(each, objective, best) for each in found]
     most = max(found, key=lambda each: len(each.values)).results
-    shown = len(thinning.kept(most, results.maximize))
-    caption = f"{results.config.objective} of the complete trials against each hyperparameter. The star is the winner; "
-    caption += "dotted lines are the bounds of the search: a winner at a bound asks for a wider one."
+    shown = len(thinning.kept(most, objective))
+    caption = f"{objective.name} of the complete trials against each hyperparameter. The star marks the winner, dotted "
+    caption += "lines the bounds of the search: if the winner is at a bound, a wider range may be better."
     return [Card(title, caption + thinning.note(shown, len(most)), figures=figures)]
 
 
@@ -41,7 +42,7 @@ def axis(parameter: Parameter) -> dict[str, object]:
 
 
 def _distance(parameter: Parameter) -> int | str | None:
-    """Between ticks: a decade, or 1, 2 and 5 of each where there are few; one, of few whole numbers."""
+    """The distance of ticks: a decade, or 1, 2 and 5 of each where there are few; 1 for few integers."""
     numbers = [value for value in (*parameter.values, parameter.low, parameter.high) if isinstance(value, (int, float))]
     low, high = min(numbers), max(numbers)
     if parameter.log:
@@ -51,13 +52,13 @@ def _distance(parameter: Parameter) -> int | str | None:
 
 
 def coordinate(parameter: Parameter, index: int) -> object:
-    """Where its index-th value lies on that axis."""
+    """Where its index-th value lies on its axis."""
     value = parameter.values[index]
     return value if parameter.numeric else plotly_text(value)
 
 
-def _figure(each: Parameter, objective: str, maximize: bool, best: int | None) -> go.Figure:
-    shown = thinning.kept(each.results, maximize)
+def _figure(each: Parameter, objective: Objective, best: int | None) -> go.Figure:
+    shown = thinning.kept(each.results, objective)
     figure = go.Figure()
     figure.add_scatter(
         x=[coordinate(each, index) for index in shown], y=[each.results[index] for index in shown], mode="markers",
@@ -74,5 +75,5 @@ def _figure(each: Parameter, objective: str, maximize: bool, best: int | None) -
     for bound in (each.low, each.high):
         if bound is not None and (bound > 0 or not each.log):
             figure.add_vline(x=bound, line={"dash": "dot", "color": colors.COMPLETE})
-    figure.update_xaxes(axis(each)).update_yaxes(title=objective)
+    figure.update_xaxes(axis(each)).update_yaxes(title=objective.name)
     return figure

@@ -1,4 +1,4 @@
-"""Which worker trained what, when."""
+"""Which worker trained which trial, and when."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,9 @@ from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card
 
 MOST = 500
-"""Bars; the last trials."""
+"""Bars; with more trials, the last ones are shown."""
 STATES = {"complete": (colors.BEST, ""), "pruned": (colors.PRUNED, "/"), "fail": (colors.FAILED, "x")}
-"""Colour and pattern of each."""
+"""The colour and pattern of each state."""
 
 
 class Bar(NamedTuple):
@@ -21,12 +21,12 @@ class Bar(NamedTuple):
     worker: str
     state: str
     began: float
-    """Seconds since the first trial of the space began."""
+    """Seconds since the first trial of the space started."""
     seconds: float
 
 
 def info(space: SpaceResults) -> list[Bar]:
-    """The trials that have begun and ended."""
+    """The trials that have both started and ended."""
     begun = [
         (trial, trial.datetime_start, trial.datetime_complete)
         for trial in space.trials
@@ -45,8 +45,8 @@ def info(space: SpaceResults) -> list[Bar]:
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
-    """A bar a trial."""
-    title, bars = "Who trained what, when?", info(space)
+    """One bar per trial."""
+    title, bars = "Which worker trained what, and when?", info(space)
     if not bars:
         return [Card(title, "There will be bars once a trial has ended.")]
     shown = bars[-MOST:]
@@ -62,10 +62,8 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
                 customdata=[bar.trial for bar in chosen],
                 hovertemplate="trial %{customdata}, from %{base:.1f} s for %{x:.1f} s<extra></extra>",
             )  # fmt: skip
-    figure.update_layout(barmode="overlay").update_xaxes(title="seconds since the first trial began")
-    caption = (
-        "A bar is a trial on the process that ended it, from its beginning: one that was interrupted and taken up "
-    )
-    caption += "again covers the pause. Gaps are pauses, or a wait for others."
+    figure.update_layout(barmode="overlay").update_xaxes(title="seconds since the first trial started")
+    caption = "Each bar is a trial, on the process that ended it and from its start: the bar of a resumed trial covers "
+    caption += "the pause. Gaps are pauses, or time spent waiting for other workers."
     caption += f" Shown are the last {len(shown):,} of {len(bars):,} trials." if len(shown) < len(bars) else ""
     return [Card(title, caption, figures=[figure], wide=True)]

@@ -1,4 +1,4 @@
-"""What accuracy costs: parameters and training time, beside published results."""
+"""What accuracy costs in parameters and training time, compared with published results."""
 
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ class Anchor(NamedTuple):
     accuracy: float
     parameters: int | None
     seconds: float | None
-    """Of training, on the hardware that is named."""
+    """Training time, on the hardware named."""
     n: str
-    """How many runs it stands for."""
+    """How many runs the accuracy comes from."""
 
 
 ANCHORS = (
@@ -33,17 +33,17 @@ ANCHORS = (
 
 
 class Cost(NamedTuple):
-    """A finalist's price and what it buys."""
+    """A finalist's cost and its error."""
 
     finalist: str
     error: float
-    """Mean share of test images misread."""
+    """Mean share of test images misclassified."""
     low: float
     high: float
     """The interval of that share."""
     parameters: int
     seconds: float
-    """Mean of training, on this study's hardware."""
+    """Mean training time, on this study's hardware."""
 
 
 def info(results: StudyResults) -> list[Cost]:
@@ -55,23 +55,21 @@ def info(results: StudyResults) -> list[Cost]:
 
 
 def published(results: StudyResults) -> tuple[Anchor, ...]:
-    """Results on the same test images; none but MNIST's are known."""
-    return ANCHORS if results.config.dataset == "mnist" else ()
+    """Results on the same test images; they are known only for MNIST."""
+    return ANCHORS if results.definition.dataset == "mnist" else ()
 
 
 def cards(results: StudyResults) -> list[Card]:
     """One card with two figures."""
     title, found = "What does accuracy cost?", info(results)
     if not found:
-        return [Card(title, "There will be something to see once the finals are done.")]
+        return [Card(title, "It will be shown once the finals are done.")]
     anchors = published(results)
     figures = [_figure(found, anchors, "parameters"), _figure(found, anchors, "seconds")]
-    caption = "Test error of the finalists (mean over seeds and interval) against what they cost."
+    caption = "Test error of the finalists (mean over seeds, with its interval) against what they cost."
     if anchors:
-        caption += (
-            " Crosses are published numbers, times on the hardware named; single runs were often chosen by their "
-            "test accuracy, so they flatter."
-        )
+        caption += " Crosses are published results, with times on the hardware named; single runs were often selected "
+        caption += "by their test accuracy and are therefore optimistic."
     return [Card(title, caption, figures=figures)]
 
 

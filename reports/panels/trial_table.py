@@ -30,27 +30,23 @@ def info(space: SpaceResults) -> list[TrialRow]:
 
 def cards(results: StudyResults) -> list[Card]:
     """A table for each space."""
-    return [_card(space, results.config.objective) for space in results.spaces]
+    return [_card(space, results.definition.objective.name) for space in results.spaces]
 
 
 def _row(trial: FrozenTrial, record: TrialRecord | None) -> TrialRow:
+    state, values = trial.state.name.lower(), dict(trial.params) if record is None else record.values
+    if record is None:
+        return TrialRow(trial.number, state, trial.value, None, None, None, None, values, None)
     return TrialRow(
-        number=trial.number,
-        state=trial.state.name.lower(),
-        value=trial.value,
-        epochs=record.epochs if record else None,
-        best_epoch=record.best_epoch if record else None,
-        parameters=record.parameters if record else None,
-        seconds=record.seconds if record else None,
-        values=record.values if record else dict(trial.params),
-        error=record.error if record else None,
-    )
+        trial.number, state, trial.value, record.epochs, record.best_epoch, record.parameters, record.seconds, values,
+        record.error,
+    )  # fmt: skip
 
 
 def _card(space: SpaceResults, objective: str) -> Card:
     title, rows = f"{space.name}: every trial", info(space)
     if not rows:
-        return Card(title, "There is none yet.")
+        return Card(title, "There are none yet.")
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     columns = ("Trial", "State", objective, "Epochs", "Best epoch", "Parameters", "Seconds", *names, "Error")
     best = space.best.number if space.best is not None else None
@@ -59,21 +55,12 @@ def _card(space: SpaceResults, objective: str) -> Card:
 
 
 def _cells(row: TrialRow, names: list[str]) -> tuple[Cell, ...]:
-    return (
-        row.number,
-        row.state,
-        _cell(row.value),
-        row.epochs,
-        row.best_epoch,
-        row.parameters,
-        row.seconds,
-        *(_cell(row.values.get(name)) for name in names),
-        row.error,
-    )
+    fixed = (row.number, row.state, _cell(row.value), row.epochs, row.best_epoch, row.parameters, row.seconds)
+    return *fixed, *(_cell(row.values.get(name)) for name in names), row.error
 
 
 def _cell(value: Value | None) -> Cell:
-    """In full: the page rounds what it shows, not what it sorts and saves."""
+    """Unrounded: the page rounds what it shows, not what it sorts and saves."""
     if isinstance(value, bool):
         return str(value)
     return finite(value) if isinstance(value, float) else value

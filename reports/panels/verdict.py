@@ -1,35 +1,40 @@
-"""Which finalist is how good on the test set, and which differences can be told from chance."""
+"""How good each finalist is on the test set, and which differences are more than chance."""
 
-from functools import cache
+from collections.abc import Mapping
 from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
 
-from reports import predictions, statistics
-from reports.collect import StudyResults
+from reports import commands, predictions, statistics
+from reports.collect import StudyResults, once
 from reports.panels import Card, p_value, percent, points
 from study.records import BASELINE, TUNED, FinalRecord
 
 COLUMNS = (
-    "Finalist",
-    "Test accuracy",
-    "95 % interval",
-    "Seeds",
-    "Errors per 10,000",
-    "Validation at selection",
-    "Optimism (points)",
-    "Parameters",
-    "Seconds to train",
-    "Trials",
-)
+    "Finalist", "Test accuracy", "95 % interval", "Seeds", "Errors per 10,000", "Validation accuracy",
+    "Validation minus test (points)", "Parameters", "Seconds to train", "Trials",
+)  # fmt: skip
 SHORT_COLUMNS = ("Finalist", "Test accuracy", "95 % interval", "Seeds", "Parameters")
-"""What a terminal has room for."""
+"""Those that fit into a terminal."""
 COMPARISON_COLUMNS = ("Comparison", "Seeds", "Difference (points)", "95 % interval", "p", "Adjusted p", "Verdict")
 MEDIAN_COLUMNS = ("Comparison", "Only the first is right", "Only the second is right", "p")
+CAPTION = (
+    "Each finalist is retrained on training + validation images and tested once per seed. Test accuracy is the mean "
+    "over seeds with its bootstrap interval (BCa), which covers the variation between trainings on these test images; "
+    "with fewer than 10 seeds it is somewhat too narrow. A single seed, and an ensemble (one classifier that averages "
+    "the probabilities of all seeds' models, at their joint cost), have Wilson's interval of that one model, which "
+    "covers the variation between test sets of this size. The validation accuracy is that of the selected trial."
+)
+RULE = (
+    "Bootstrap interval (BCa) and sign-flip permutation p, Holm-adjusted. 'Better' is said only where the interval "
+    "excludes 0 and the adjusted p is below 0.05."
+)
+Finals = Mapping[tuple[str, str], list[FinalRecord]]
+"""The finals of each finalist, by space and role."""
 
 
 class Row(NamedTuple):
-    """A finalist on the test set."""
+    """A finalist, or the ensemble of its models, on the test set."""
 
     finalist: str
     accuracy: float
@@ -37,14 +42,15 @@ class Row(NamedTuple):
     seeds: int
     errors_per_10000: float
     validation: float | None
+    """Validation accuracy of the trial that was selected."""
     optimism: float | None
-    """Validation at selection minus the mean on the test set."""
+    """Validation accuracy minus mean test accuracy."""
     parameters: int
     seconds: float
     trials: int
-    """Finished trials that the space's search spent."""
+    """Finished trials of the space's search."""
     models: int = 0
-    """How many models classify together; 0 for a finalist, whose models are tested one by one."""
+    """How many models an ensemble has; 0 for a finalist, whose models are tested one by one."""
 
 
 class Comparison(NamedTuple):
@@ -57,22 +63,22 @@ class Comparison(NamedTuple):
     adjusted_p: float
     word: str
     seeds_needed: int | None
-    """About how many seeds would tell such a difference; None where it is told, or there is none."""
+    """About how many seeds would detect such a difference; None where it is detected, or there is none."""
     medians: statistics.Disagreement | None
-    """The median models of both on the same images; None where their predictions are not at hand."""
+    """The median models of both on the same images; None where their predictions are missing."""
 
 
 class Verdict(NamedTuple):
-    """The head of the report."""
+    """What the report begins with."""
 
     sentence: str
     rows: list[Row]
     comparisons: list[Comparison]
     test_evaluations: int
-    """How often a model was tested, in all."""
+    """How often a model was tested, in total."""
 
 
-@cache
+@once
 def info(results: StudyResults) -> Verdict:
     """Finalists by mean test accuracy, the best first, then the ensembles of their models; comparisons of each tuned
     winner with its baseline and with the other winners, adjusted together (Holm)."""
@@ -85,8 +91,9 @@ def info(results: StudyResults) -> Verdict:
     rows = [_row(results, space, role, found) for (space, role), found in finals.items()]
     rows.sort(key=lambda row: -row.accuracy)
     comparisons = _comparisons(results, finals)
+    sentence = _sentence(results, rows[0], comparisons) if rows else _not_yet(results)
     rows += sorted(_ensembles(results, finals), key=lambda row: -row.accuracy)
-    return Verdict(_sentence(results, rows, comparisons), rows, comparisons, len(results.finals))
+    return Verdict(sentence, rows, comparisons, len(results.finals))
 
 
 def finalists(results: StudyResults) -> list[Row]:
@@ -100,7 +107,7 @@ def cells(row: Row) -> tuple[str, ...]:
         row.finalist,
         percent(row.accuracy),
         f"{percent(row.interval.low)} to {percent(row.interval.high)}",
-        f"{row.models} as one" if row.models else str(row.seeds),
+        f"ensemble of {row.models}" if row.models else str(row.seeds),
         f"{row.errors_per_10000:.0f}",
         percent(row.validation),
         points(row.optimism),
@@ -111,69 +118,50 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def cards(results: StudyResults) -> list[Card]:
-    """The verdict's table and the comparisons'."""
-    found = info(results)
+    """The tables of the finalists, of their differences, and of the images on which their median models differ."""
+    found, title = info(results), "Which model is best on the test set?"
     if not found.rows:
-        return [Card("Who is best on the test set?", found.sentence)]
-    table = Card(
-        "Who is best on the test set?",
-        "Each finalist is retrained on training + validation images and tested once a seed; the test set was read "
-        f"{found.test_evaluations} times. Mean over seeds with its bootstrap interval (BCa): the spread between "
-        "trainings, on these test images; of fewer than 10 seeds it is somewhat too narrow. For one seed, and for an "
-        "ensemble (the averaged probabilities of all seeds' models, which are one classifier at their joint cost), "
-        "Wilson's interval of that model, which is the spread between test sets of this size. Optimism is validation "
-        "at selection minus test.",
-        COLUMNS,
-        [cells(row) for row in found.rows],
-        lead=found.sentence,
-    )
-    if not found.comparisons:
-        return [table]
-    comparisons = Card(
-        "Which differences can be told from chance?",
-        "Differences paired by seed, in percentage points of test accuracy; sign-flip permutation p, Holm-adjusted. "
-        "'Better' is said only where the interval excludes 0 and the adjusted p is below 0.05.",
-        COMPARISON_COLUMNS,
-        [_comparison_cells(comparison) for comparison in found.comparisons],
-    )
-    medians = [(each, each.medians) for each in found.comparisons if each.medians is not None]
-    if not medians:
-        return [table, comparisons]
-    images = Card(
-        "Where do the median models differ?",
-        "Of each finalist the model of median accuracy: test images that only one of the two classifies correctly, and "
-        "the exact McNemar p (Dietterich 1998). It speaks of these two models, the comparison above of their training.",
-        MEDIAN_COLUMNS,
-        [
-            (f"{each.first} − {each.second}", str(told.only_first), str(told.only_second), p_value(told.p))
-            for each, told in medians
-        ],
-    )
-    return [table, comparisons, images]
+        return [Card(title, found.sentence)]
+    caption = f"{CAPTION} The test set was read {found.test_evaluations} times."
+    shown = [Card(title, caption, COLUMNS, [cells(row) for row in found.rows], lead=found.sentence)]
+    if found.comparisons:
+        caption = f"Differences in percentage points of test accuracy, paired by seed. {RULE}"
+        rows = [_comparison_cells(comparison) for comparison in found.comparisons]
+        shown.append(Card("Which differences are real?", caption, COMPARISON_COLUMNS, rows))
+    medians = [
+        (f"{each.first} − {each.second}", str(told.only_first), str(told.only_second), p_value(told.p))
+        for each in found.comparisons
+        if (told := each.medians) is not None
+    ]
+    if medians:
+        caption = (
+            "Test images that only one of two models classifies correctly, for the model of median accuracy of each "
+            "finalist, and the exact McNemar p (Dietterich 1998). It is about these two models; the comparison above "
+            "is about how they are trained."
+        )
+        shown.append(Card("Where do the median models differ?", caption, MEDIAN_COLUMNS, medians))
+    return shown
 
 
 def _row(results: StudyResults, space: str, role: str, finals: list[FinalRecord]) -> Row:
-    accuracies = [final.accuracy for final in finals]
-    mean, validation = fmean(accuracies), finals[0].validation
-    interval = statistics.mean_interval(accuracies) or statistics.proportion_interval(
-        finals[0].test_images - finals[0].errors, finals[0].test_images
-    )
-    searched = next(each for each in results.spaces if each.name == space)
+    accuracies, one = [final.accuracy for final in finals], finals[0]
+    mean = fmean(accuracies)
     return Row(
         finalist=f"{space} {role}",
         accuracy=mean,
-        interval=interval,
+        interval=statistics.mean_interval(accuracies)
+        or statistics.proportion_interval(one.test_images - one.errors, one.test_images),
         seeds=len(finals),
         errors_per_10000=10_000 * (1 - mean),
-        validation=validation,
-        optimism=None if validation is None else validation - mean,
-        parameters=finals[0].parameters,
+        validation=one.validation,
+        optimism=None if one.validation is None else one.validation - mean,
+        parameters=one.parameters,
         seconds=fmean(final.seconds for final in finals),
-        trials=searched.ended,
+        trials=next(each.ended for each in results.spaces if each.name == space),
     )
 
 
-def _ensembles(results: StudyResults, finals: dict[tuple[str, str], list[FinalRecord]]) -> list[Row]:
+def _ensembles(results: StudyResults, finals: Finals) -> list[Row]:
     rows = []
     for (space, role), found in finals.items():
         together = predictions.ensemble(results.predictions_of(found))
@@ -196,51 +184,36 @@ def _ensembles(results: StudyResults, finals: dict[tuple[str, str], list[FinalRe
     return rows
 
 
-def _comparisons(results: StudyResults, finals: dict[tuple[str, str], list[FinalRecord]]) -> list[Comparison]:
+def _comparisons(results: StudyResults, finals: Finals) -> list[Comparison]:
     pairs = [((space, TUNED), (space, BASELINE)) for space, role in finals if role == TUNED]
     pairs += combinations([key for key in finals if key[1] == TUNED], 2)
     measured = []
     for first, second in pairs:
-        paired = _paired(finals.get(first, []), finals.get(second, []))
-        difference = statistics.paired_difference(*paired)
+        others = {final.seed_index: final.accuracy for final in finals.get(second, [])}
+        shared = [(final.accuracy, others[final.seed_index]) for final in finals[first] if final.seed_index in others]
+        difference = statistics.paired_difference([a for a, _ in shared], [b for _, b in shared])
         if difference is not None:
-            measured.append((first, second, [a - b for a, b in zip(*paired, strict=True)], difference))
+            measured.append((first, second, [a - b for a, b in shared], difference))
     adjusted = statistics.holm([difference.p for _, _, _, difference in measured])
     compared = []
     for (first, second, differences, difference), p in zip(measured, adjusted, strict=True):
         word = statistics.verdict_word(difference.interval, p)
         needed = statistics.seeds_needed(differences, len(measured)) if word == statistics.SAME else None
-        compared.append(
-            Comparison(
-                first=" ".join(first),
-                second=" ".join(second),
-                seeds=len(differences),
-                difference=difference,
-                adjusted_p=p,
-                word=word,
-                seeds_needed=needed,
-                medians=_medians(results, finals[first], finals[second]),
-            )
-        )
+        medians = _medians(results, finals[first], finals[second])
+        names = " ".join(first), " ".join(second)
+        compared.append(Comparison(*names, len(differences), difference, p, word, needed, medians))
     return compared
 
 
 def _medians(
     results: StudyResults, first: list[FinalRecord], second: list[FinalRecord]
 ) -> statistics.Disagreement | None:
-    """The model of median accuracy of each, of two the less accurate one, on the same images."""
+    """The models of median accuracy of both, on the same images; of an even number, the less accurate middle one."""
     ranked = [sorted(finals, key=lambda final: (final.errors, final.seed_index)) for finals in (first, second)]
     models = results.predictions_of([finals[len(finals) // 2] for finals in ranked])
     if len(models) < 2 or len(models[0].labels) != len(models[1].labels):
         return None
     return statistics.mcnemar(models[0].correct, models[1].correct)
-
-
-def _paired(first: list[FinalRecord], second: list[FinalRecord]) -> tuple[list[float], list[float]]:
-    """The accuracies of the seeds that both have."""
-    others = {final.seed_index: final.accuracy for final in second}
-    shared = [(final.accuracy, others[final.seed_index]) for final in first if final.seed_index in others]
-    return [a for a, _ in shared], [b for _, b in shared]
 
 
 def _comparison_cells(comparison: Comparison) -> tuple[str, ...]:
@@ -260,38 +233,40 @@ def _words(comparison: Comparison) -> str:
     first, second, word = comparison.first, comparison.second, comparison.word
     if word != statistics.SAME:
         return f"{first} is {word} than {second}"
-    needed = comparison.seeds_needed
-    hint = f"; some {needed:,} seeds would tell such a difference (80 % power)"
-    hint = hint if needed and needed > comparison.seeds else ""
+    needed, hint = comparison.seeds_needed, ""
+    if needed is not None and needed > comparison.seeds:
+        hint = f"; about {needed:,} seeds would detect such a difference (80 % power)"
     return f"{first} is {word} from {second}{hint}"
 
 
-def _sentence(results: StudyResults, rows: list[Row], comparisons: list[Comparison]) -> str:
-    if not rows:
-        return "No finalist has been tested yet: the search goes first ('study resume' goes on with it)."
-    best = rows[0]
+def _not_yet(results: StudyResults) -> str:
+    return (
+        "No finalist has been tested yet: the finals come after the search. To continue: "
+        f"{commands.resume(results.definition)}"
+    )
+
+
+def _sentence(results: StudyResults, best: Row, comparisons: list[Comparison]) -> str:
     lead = (
-        f"{best.finalist} has the highest mean test accuracy on {results.config.dataset_name}: "
+        f"{best.finalist} has the highest mean test accuracy on {results.definition.dataset_name}: "
         f"{percent(best.accuracy)} [{percent(best.interval.low)}, {percent(best.interval.high)}], "
         f"{best.seeds} seed{'s' if best.seeds > 1 else ''}."
     )
     told = [each for each in comparisons if best.finalist in (each.first, each.second)]
-    better = [_other(each, best) for each in told if each.word == _winning_word(each, best)]
-    same = [_other(each, best) for each in told if each.word == statistics.SAME]
+    better, same = [], []
+    for each in told:
+        is_first = each.first == best.finalist
+        other = each.second if is_first else each.first
+        if each.word == statistics.SAME:
+            same.append(other)
+        elif each.word == (statistics.BETTER if is_first else statistics.WORSE):
+            better.append(other)
     if better:
         lead += f" It is better than {' and '.join(better)}."
     if same:
-        lead += f" It is not distinguishable from {' and '.join(same)} with so many seeds."
-    others = [each for each in comparisons if each not in told and each.word != statistics.SAME]
-    for each in others:
-        size = 100 * abs(each.difference.interval.estimate)
-        lead += f" {each.first} is {each.word} than {each.second} by {size:.2f} points."
+        lead += f" It is not distinguishable from {' and '.join(same)} with so few seeds."
+    for each in comparisons:
+        if each not in told and each.word != statistics.SAME:
+            size = 100 * abs(each.difference.interval.estimate)
+            lead += f" {each.first} is {each.word} than {each.second} by {size:.2f} points."
     return lead
-
-
-def _other(comparison: Comparison, row: Row) -> str:
-    return comparison.second if comparison.first == row.finalist else comparison.first
-
-
-def _winning_word(comparison: Comparison, row: Row) -> str:
-    return "better" if comparison.first == row.finalist else "worse"

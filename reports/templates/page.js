@@ -1,5 +1,5 @@
 "use strict";
-// Theme: the reader's preference, or the choice made here, which lasts as long as the page is open.
+// Theme: the reader's preference, or the choice made here, which lasts until the page is closed.
 const root = document.documentElement;
 const preference = matchMedia("(prefers-color-scheme: dark)");
 const switcher = document.getElementById("theme");
@@ -18,7 +18,7 @@ const themed = (layout) => {
   return copy;
 };
 
-// Figures are drawn when they come near: a page may have hundreds.
+// Figures are drawn when they come close to the visible part: a page may have hundreds.
 const drawn = new Set();
 const draw = (element) => {
   try {
@@ -51,7 +51,7 @@ switcher.addEventListener("click", () => {
   root.dataset.theme = isDark() ? "light" : "dark";
   repaint();
 });
-// On paper everything is light, drawn and unfolded; afterwards the page is as it was.
+// On paper everything is light, drawn and unfolded; afterwards the page is restored.
 let restore = () => {};
 addEventListener("beforeprint", () => {
   const { theme } = root.dataset, folded = [...document.querySelectorAll("details:not([open])")];
@@ -67,7 +67,7 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => restore());
 
-// Long tables: sorted, filtered and paged from their rows in the page.
+// Long tables are sorted, filtered and paged from the rows stored in the page.
 const PAGE = 100;
 const text = (cell) => (cell === null ? "" : String(cell));
 const rounded = (cell) => text(typeof cell === "number" && !Number.isInteger(cell) ? Number(cell.toPrecision(4)) : cell);
@@ -114,7 +114,7 @@ for (const element of document.querySelectorAll(".browsed")) {
   element.querySelector(".before").addEventListener("click", () => { page -= 1; show(); });
   element.querySelector(".after").addEventListener("click", () => { page += 1; show(); });
   element.querySelector(".save").addEventListener("click", () => {
-    // A text that a spreadsheet would take for a formula is marked as text.
+    // A text that a spreadsheet would evaluate as a formula is marked as text.
     const plain = (cell) => (typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : text(cell));
     const quoted = (cell) => `"${plain(cell).replaceAll('"', '""')}"`;
     const lines = [columns, ...chosen].map((row) => row.map(quoted).join(","));

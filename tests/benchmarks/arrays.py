@@ -12,7 +12,7 @@ def arrays(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDA
 
 
 def write_archive(file: Path, train: int, test: int) -> str:
-    """So many of them as a file; the data set's name."""
+    """Write an archive with so many training and test images, and return the data set's name."""
     rng = np.random.default_rng(0)
     parts = {}
     for part, count in (("train", train), ("test", test)):

@@ -1,12 +1,12 @@
-"""What saving a checkpoint costs an epoch.
+"""What an epoch costs more if a checkpoint is saved.
 
     python tests/benchmarks/checkpoints.py
 
 Trains on arrays of MNIST's shape: the baseline of `dense` (and its widest configuration) and a CNN, with and without
-checkpoints, in turns. Prints a table and a JSON line: seconds an epoch (median), the share that checkpoints add, and
-the size of a file. The first epoch of each fit, which traces, is not counted. On a noisy machine a difference of a per
-cent drowns; so what a checkpoint takes is measured directly as well: wall time that the training waits for it, and
-processor time of the thread that writes it beside the training, together at most what it can cost.
+checkpoints, alternating. Prints a table and a JSON line: seconds per epoch (median), the share that checkpoints add,
+and the size of a file. The first epoch of each fit, which traces, is not counted. On a noisy machine a difference of
+one per cent is lost in the noise, so the cost of a checkpoint is measured directly as well: the wall time that the
+training waits for it plus the processor time of the thread that writes it, which is the most that it can cost.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from study import environment
+from study.system import environment
 
 environment.import_tensorflow()
 
@@ -27,22 +27,25 @@ import numpy as np
 from arrays import arrays
 
 from search_spaces import load
-from study import training
-from study.checkpoints import Checkpoint, CheckpointFile
-from study.datasets import Images
-from study.hyperparameters import TrialHyperParameters
+from study.images import Images
+from study.search.hyperparameters import TrialHyperParameters
+from study.training.checkpoints import Checkpoint, CheckpointFile
+from study.training.epoch_callback import EpochCallback
+from study.training.epochs import EpochLog
+from study.training.examples import Examples
+from study.training.fit import Hooks, Training, fit
 
 WIDEST = {"layers": 3, "units_0": 512, "units_1": 512, "units_2": 512}
 CASES: dict[str, tuple[str, dict[str, Any], int, int]] = {
     # name: space, values, images, epochs
     "dense baseline": ("dense", {}, 50_000, 8),
     "dense widest": ("dense", WIDEST, 50_000, 5),
-    "cnn baseline": ("cnn", {}, 12_800, 4),  # a quarter of an epoch: what a file costs weighs four times as much
+    "cnn baseline": ("cnn", {}, 12_800, 4),  # a quarter of an epoch, of which a checkpoint takes four times the share
 }
 
 
 class Measured(CheckpointFile):
-    """Notes the processor time of its writing thread."""
+    """Records the processor time of its writing thread."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -55,35 +58,29 @@ class Measured(CheckpointFile):
 
 
 def measure_saving() -> list[float]:
-    """Lets each epoch note the wall time that it waits for its checkpoint."""
-    plain, waited = training._EpochCallback._save, []
+    """A list to which each epoch appends the wall time that it waits for its checkpoint."""
+    plain, waited = EpochCallback._save, []
 
     def save(*arguments: Any) -> None:
         began = time.perf_counter()
         plain(*arguments)
         waited.append(time.perf_counter() - began)
 
-    training._EpochCallback._save = save
+    EpochCallback._save = save  # type: ignore[method-assign]
     return waited
 
 
 def epoch_seconds(
     space: str, values: dict[str, Any], images: Images, epochs: int, file: CheckpointFile | None
 ) -> list[float]:
-    """The duration of each epoch but the first; writing the last checkpoint to its end is part of the last."""
+    """Seconds of each epoch but the first; the last includes the wait for the last checkpoint."""
     hypermodel = load(space).hypermodel(images.x.shape[1:], 10)
     ends: list[float] = []
-    training.fit(
-        hypermodel,
-        TrialHyperParameters.with_values(values),
-        training.Examples(images, None),
-        # One more, which is not counted: the last epoch of a fit saves nothing.
-        epochs=epochs + 1,
-        seed=0,
-        log=training.EpochLog(),
-        on_epoch=lambda epoch, logs: ends.append(time.perf_counter()),
-        checkpoint=file,
-    )
+    # The last epoch of a fit saves nothing, so there is one more, which is not counted.
+    hp = TrialHyperParameters.with_values(values)
+    training = Training(hypermodel, hp, Examples(images, None), epochs=epochs + 1, seed=0)
+    hooks = Hooks(on_epoch=lambda epoch, logs: ends.append(time.perf_counter()))
+    fit(training, EpochLog(), hooks, file)
     return [after - before for before, after in itertools.pairwise(ends)][: epochs - 1]
 
 
@@ -116,7 +113,7 @@ def main() -> None:
             "epoch_seconds": round(plain, 4), "with_checkpoint": round(saved, 4), "added": round(saved / plain - 1, 4),
             "epochs_each": len(seconds[True]), "file_bytes": size,
         }  # fmt: skip
-    print(f"{'':16} {'s an epoch':>10} {'with':>8} {'added':>8} {'ms a file':>10} {'share':>8} {'MB':>6} {'n':>4}")
+    print(f"{'':16} {'s / epoch':>10} {'with':>8} {'added':>8} {'ms / file':>10} {'share':>8} {'MB':>6} {'n':>4}")
     for name, row in results.items():
         print(
             f"{name:16} {row['epoch_seconds']:10.3f} {row['with_checkpoint']:8.3f} {row['added']:8.2%} "

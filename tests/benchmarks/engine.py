@@ -1,12 +1,13 @@
-"""Seconds an epoch: ours against plain `model.fit`, on the same model and batches of the same size, in turns.
+"""Seconds per epoch: ours against plain `model.fit`, on the same model and batches of the same size, alternating.
 
     python tests/benchmarks/engine.py
-    python tests/benchmarks/engine.py --mnist DIR        # accuracy and loss curves on the real images too
+    python tests/benchmarks/engine.py --mnist DIR        # also accuracy and loss curves on the real images
 
-Arrays of MNIST's shape; 50,000 images for dense models, fewer for CNNs (the table says how many). The median of the
-epochs but the first, which traces. `bound` is what the matrix products of the model's dense and convolutional layers
-(forward, by weights, by inputs) take alone. The orders are those of a convolution's block: `usual` is convolution,
-normalisation, activation, pooling; `pool first` and `strides` are what the `cnn` space builds.
+Arrays of MNIST's shape; 50,000 images for dense models, fewer for CNNs (the table says how many). The numbers are
+medians over all epochs but the first, which traces. `bound` is the time of the matrix products of the model's dense
+and convolutional layers alone (forward, gradients of weights and of inputs). The orders are those of a convolutional
+block: `usual` is convolution, normalisation, activation, pooling; `pool first` and `strides` are what the `cnn` space
+builds.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from study import environment
+from study.system import environment
 
 environment.import_tensorflow()
 
@@ -28,9 +29,12 @@ import tensorflow as tf
 from arrays import arrays
 from keras import layers
 
-from study import datasets, pipeline
-from study.config import StudyConfig
-from study.datasets import Images
+from study.data import datasets
+from study.images import Images
+from study.training.epoch_callback import EpochCallback
+from study.training.epochs import EpochLog
+from study.training.examples import Examples
+from study.training.pipeline import feed
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -60,7 +64,7 @@ def compiled(stack: list[Any]) -> keras.Model:
 
 
 CASES: dict[str, tuple[Callable[[], keras.Model], Callable[[], keras.Model], int, int, int]] = {
-    # name: plain model, our model, batch size, images, epochs
+    # name: model of plain fit, our model, batch size, images, epochs
     "dense 32": (dense, dense, 32, 50_000, 3),
     "dense 128": (dense, dense, 128, 50_000, 4),
     "dense 512": (dense, dense, 512, 50_000, 4),
@@ -86,14 +90,14 @@ class Clock(keras.callbacks.Callback):
 
 
 def fit(model: keras.Model, images: Images, ours: bool, **options: Any) -> Any:
-    """`model.fit`, fed by the pipeline or plainly."""
+    """`model.fit`, fed by the pipeline or by Keras."""
     if ours:
-        pipeline.feed(model, images, None, 0, last=keras.callbacks.Callback(), first_epoch=lambda *_: None)
+        feed(model, Examples(images, None), 0, EpochCallback(EpochLog(), lambda epoch, logs: None, None, None))
     return model.fit(images.scaled, images.y, verbose=0, **options)
 
 
 def epoch_seconds(make: Callable[[], keras.Model], images: Images, batch_size: int, epochs: int, ours: bool) -> Any:
-    """Of each epoch but the first."""
+    """Seconds of each epoch but the first."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
     clock = Clock()
@@ -102,7 +106,7 @@ def epoch_seconds(make: Callable[[], keras.Model], images: Images, batch_size: i
 
 
 def bound(model: keras.Model, batch_size: int, images: int) -> float:
-    """Seconds of an epoch's matrix products alone."""
+    """Seconds of the matrix products of an epoch."""
     work = []
     for number, layer in enumerate(each for each in model.layers if hasattr(each, "kernel")):
         x, kernel = tf.random.normal((batch_size, *layer.input.shape[1:])), layer.kernel.value
@@ -113,7 +117,7 @@ def bound(model: keras.Model, batch_size: int, images: int) -> float:
     def products() -> Any:
         def step(index: Any, total: Any) -> tuple[Any, Any]:
             for layer, number, x, kernel, gradient in work:
-                x = x + total * 0  # or it would be done once for all steps
+                x = x + total * 0  # otherwise TensorFlow would compute it once for all steps
                 if isinstance(layer, layers.Dense):
                     results = [x @ kernel, tf.matmul(x, gradient, transpose_a=True)]
                     results += [tf.matmul(gradient, kernel, transpose_b=True)] if number else []
@@ -138,8 +142,9 @@ def bound(model: keras.Model, batch_size: int, images: int) -> float:
 
 
 def on_mnist(folder: Path) -> dict[str, Any]:
-    """The loss after each step of an epoch, ours and plain on the same batches; validation accuracy by order."""
-    data = datasets.load(StudyConfig(dataset="mnist", manual_dir=str(folder)))
+    """The largest difference between the losses of ours and plain fit, step by step on the same batches; validation
+    accuracy by order."""
+    data = datasets.load("mnist", split_seed=0, manual_dir=str(folder))
     curves = []
     for ours in (False, True):
         keras.utils.set_random_seed(1)

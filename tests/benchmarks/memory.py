@@ -2,8 +2,9 @@
 
     python tests/benchmarks/memory.py
 
-Runs a study of small trials (the `dense` space on the digits) with one worker and prints the worker's resident memory
-as its trials end, the ratio of the last to that after 20, and how often the worker was recycled; then a JSON line.
+Runs a study of small trials (the `dense` space on the digits) with one worker. Prints the worker's resident memory as
+its trials end, the ratio of the last value to the one after 20 trials, and how often the worker was recycled; then a
+JSON line.
 """
 
 import argparse
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from study import results
-from study import storage as storage_room
+from study.storage import results
+from study.storage.address import Address
+from study.storage.store import Store
 
 
 def main() -> None:
@@ -46,16 +48,16 @@ def main() -> None:
 
 
 def watch(process: "subprocess.Popen[bytes]", home: Path, space: str) -> list[tuple[int, int, int]]:
-    """Finished trials, worker and its resident bytes, whenever a trial has ended."""
+    """Finished trials, process of the worker and its resident bytes, each time a trial has ended."""
     measured: list[tuple[int, int, int]] = []
-    url = storage_room.storage_url(home, None)
+    address = Address.of(home)
     while process.poll() is None:
         time.sleep(0.3)
-        storage = storage_room.open_storage(url)
-        configs = storage_room.read_configs(storage)
-        if storage is None or "a" not in configs:
+        store = Store.open(address)
+        study = None if store is None else store.studies().get("a")
+        if study is None:
             continue
-        finished = results.finished(storage, configs["a"], space)
+        finished = results.finished(study, space)
         for child in psutil.Process(process.pid).children():
             try:
                 if "spawn_main" in " ".join(child.cmdline()) and finished > (measured[-1][0] if measured else 0):

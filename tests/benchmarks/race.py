@@ -1,16 +1,16 @@
-"""The same space, split, machine and seconds for everybody: who reaches a validation accuracy first.
+"""Who reaches a validation accuracy first, with the same search space, split, machine and time.
 
     python tests/benchmarks/race.py --manual-dir DIR                                       # `dense`, 5 minutes each
     python tests/benchmarks/race.py --manual-dir DIR --space cnn --seconds 600 --targets 0.985 0.99 --until-targets
 
-Contestants, in turns, seed by seed: `study run` as it is by default; a plain Optuna script (TPE, MedianPruner,
-a pruning callback, `model.fit`); KerasTuner's Hyperband, BayesianOptimization and RandomSearch. All build and fit the
-same HyperModel, batch size tuned, at most 8 epochs a trial; each is given its own pruning and nobody is told anything
-about the space. The clock begins when the process is started: importing TensorFlow counts, preparing the data does
-not. Prints, as medians over the seeds, the seconds until the targets are first reached, the best value at the end and
-how many epochs were begun; then a JSON line with every run. A race takes hours: `--results FILE` keeps each run as it
-ends, and the runs that the file has already are not run again. With `--until-targets` a run ends when it has reached
-every target, where what it would come to afterwards is not asked.
+The contestants, one after the other for each seed: `study run` with its defaults; a plain Optuna script (TPE,
+MedianPruner, a pruning callback, `model.fit`); KerasTuner's Hyperband, BayesianOptimization and RandomSearch. All build
+and fit the same HyperModel with the batch size tuned, for at most 8 epochs per trial; each prunes in its own way, and
+none is told anything about the space. The clock starts with the process: importing TensorFlow counts, preparing the
+data does not. Prints medians over the seeds: the seconds until each target is first reached, the best value at the end,
+and the number of epochs that were begun; then a JSON line with every run. A race takes hours: `--results FILE` keeps
+each run as it ends, and runs that the file already has are not repeated. `--until-targets` ends a run that has reached
+every target, where its later values do not matter.
 """
 
 import argparse
@@ -38,7 +38,7 @@ MANY = 10_000
 
 
 class Suggest:
-    """What the spaces ask of their hyperparameters, asked of an Optuna trial as a script would."""
+    """The methods of KerasTuner's HyperParameters that the spaces use, on an Optuna trial as a script would use it."""
 
     def __init__(self, trial: Any) -> None:
         self._trial = trial
@@ -61,11 +61,11 @@ class Suggest:
 
 
 def plain_optuna(hypermodel: Any, train: Any, validation: Any, seed: int) -> None:
-    """The script that one writes after reading Optuna's tutorial."""
+    """The script that a reader of Optuna's tutorial writes."""
     import keras
     import optuna
 
-    class Pruning(keras.callbacks.Callback):
+    class Pruning(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is Any to the checker
         def __init__(self, trial: optuna.Trial) -> None:
             super().__init__()
             self._trial = trial
@@ -91,7 +91,7 @@ def plain_optuna(hypermodel: Any, train: Any, validation: Any, seed: int) -> Non
 
 
 def keras_tuner_search(name: str, hypermodel: Any, train: Any, validation: Any, seed: int) -> None:
-    """KerasTuner's own tuners as its guides use them."""
+    """KerasTuner's own tuners, as its guides use them."""
     import keras_tuner
 
     places = {"objective": "val_accuracy", "seed": seed, "directory": "tuner", "project_name": name}
@@ -105,7 +105,7 @@ def keras_tuner_search(name: str, hypermodel: Any, train: Any, validation: Any, 
 
 
 def peer(name: str, space: str, file: Path, seed: int) -> None:
-    """Be one of the peers until somebody ends it."""
+    """Run one of the peers until it is killed."""
     import keras
     import timed_space
 
@@ -121,7 +121,7 @@ def peer(name: str, space: str, file: Path, seed: int) -> None:
 
 
 def run(name: str, options: Any, file: Path, seed: int) -> list[tuple[float, float]]:
-    """One contestant with one seed: seconds since its start and validation accuracy of each epoch."""
+    """One contestant with one seed: for each epoch, seconds since the start and validation accuracy."""
     with tempfile.TemporaryDirectory() as folder:
         epochs = Path(folder) / "epochs"
         paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), EPOCHS_FILE: str(epochs)}
@@ -154,7 +154,7 @@ def _curve(epochs: Path, began: float) -> list[tuple[float, float]]:
 
 
 def summary(curve: list[tuple[float, float]], targets: list[float]) -> dict[str, Any]:
-    """Seconds to each target (infinite where it was not reached), best value, epochs."""
+    """Seconds to each target (infinite if it was not reached), best value, number of epochs."""
     return {
         **{f"to {target}": min((at for at, value in curve if value >= target), default=math.inf) for target in targets},
         "best": max((value for _, value in curve if not math.isnan(value)), default=math.nan),
@@ -170,10 +170,10 @@ def main() -> None:
     parser.add_argument("--targets", type=float, nargs="+", default=[0.975, 0.98])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", choices=CONTESTANTS, nargs="+", default=list(CONTESTANTS))
-    parser.add_argument("--until-targets", action="store_true", help="End a run that has reached them.")
-    parser.add_argument("--results", type=Path, help="Keeps the runs.")
+    parser.add_argument("--until-targets", action="store_true", help="End a run that has reached every target.")
+    parser.add_argument("--results", type=Path, help="A file that keeps the runs.")
     parser.add_argument("--manual-dir", type=Path, help="MNIST's original files.")
-    parser.add_argument("--study-options", nargs=argparse.REMAINDER, default=[], help="Others than the defaults.")
+    parser.add_argument("--study-options", nargs=argparse.REMAINDER, default=[], help="The rest of the line.")
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
@@ -181,10 +181,9 @@ def main() -> None:
     if options.contestant:
         peer(options.contestant, options.space, options.data, options.seed)
         return
-    from study import datasets
-    from study.config import StudyConfig
+    from study.data import datasets  # the peers do without
 
-    data = datasets.load(StudyConfig(dataset="mnist", manual_dir=str(options.manual_dir.absolute())))
+    data = datasets.load("mnist", split_seed=0, manual_dir=str(options.manual_dir.absolute()))
     settings = {name: getattr(options, name) for name in ("space", "seconds", "targets", "study_options")}
     kept = options.results.read_text().splitlines() if options.results and options.results.exists() else []
     known = [each for each in map(json.loads, kept) if settings.items() <= each.items()]

@@ -3,10 +3,10 @@
     python tests/benchmarks/report.py                    # 1,000 and 10,000 trials of 20 epochs
     python tests/benchmarks/report.py --trials 10000
 
-Makes studies of so many trials in SQLite, as a search stores them (ten hyperparameters, one of them conditional, a
+Makes studies with so many trials in SQLite, as a search stores them (ten hyperparameters, one of them conditional, a
 history of four logs, a third of the trials pruned), and their finals with predictions on 10,000 images. Prints the
-seconds from the end of the imports to the written page, the page's size, and, where Chromium is installed, the seconds
-from opening it to the first figure and to the last; then a JSON line.
+seconds from the end of the imports to the written page, the size of the page, and, where Chromium is installed, the
+seconds from opening it to the first and to the last figure; then a JSON line.
 """
 
 import argparse
@@ -24,9 +24,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState, create_trial
 
 from reports import page
-from study import storage as storage_room
-from study.config import StudyConfig
-from study.records import CLASSES, RECORD, FinalRecord, TrialRecord
+from study.config import FINALS, Definition, Resources
+from study.records import CLASSES, ENVIRONMENT, FINGERPRINT, RECORD, FinalRecord, TrialRecord
+from study.storage.address import Address
+from study.storage.store import Store
 
 EPOCHS, IMAGES, SEEDS = 20, 10_000, 7
 DISTRIBUTIONS: dict[str, BaseDistribution] = {
@@ -44,24 +45,25 @@ DISTRIBUTIONS: dict[str, BaseDistribution] = {
 BEGIN = datetime(2026, 1, 1)
 
 
-def made(folder: Path, trials: int) -> tuple[Any, StudyConfig]:
-    """A stored study of one space."""
-    config = StudyConfig(name="large", spaces=("dense",), trials=trials, epochs=EPOCHS, seeds=SEEDS)
-    storage = storage_room.open_storage(f"sqlite:///{folder}/study.db", create=True)
-    assert storage is not None
+def make(address: Address, trials: int) -> str:
+    """Store a study of one space, and return its name."""
+    definition = Definition(name="large", spaces=("dense",), trials=trials, epochs=EPOCHS, seeds=SEEDS)
+    store = Store.open(address, create=True)
+    assert store is not None
     fingerprint = {"data": "none", "details": {"spaces": {"dense": {}}}}
-    storage_room.create_study(storage, config, {"fingerprint": fingerprint, "environment": {}, CLASSES: []})
-    search = storage_room.load(storage, config.study_name("dense"))
+    attributes = {FINGERPRINT: fingerprint, ENVIRONMENT: {}, CLASSES: []}
+    study = store.create_study(definition, Resources(), attributes)
+    search = study.part("dense")
     rng = np.random.default_rng(0)
     search.add_trials([_trial(rng, number) for number in range(trials)])
     values = [trial.value if trial.state == TrialState.COMPLETE else 0.0 for trial in search.get_trials(deepcopy=False)]
     winner = int(np.argmax(np.asarray(values, dtype=float)))
-    finals = storage_room.load(storage, config.finals_name)
     for role, number, errors in (("tuned", winner, 150), ("baseline", 0, 250)):
         for seed in range(SEEDS):
-            record = _final(rng, folder / config.name, role, number, seed, errors + int(rng.integers(20)))
-            finals.add_trial(create_trial(value=record.accuracy, user_attrs={RECORD: record.to_json()}))
-    return storage, config
+            record = _final(rng, study.folder, role, number, seed, errors + int(rng.integers(20)))
+            trial = create_trial(value=record.accuracy, user_attrs={RECORD: record.to_json()})
+            study.part(FINALS).add_trial(trial)
+    return definition.name
 
 
 def _trial(rng: np.random.Generator, number: int) -> optuna.trial.FrozenTrial:
@@ -115,7 +117,7 @@ def _final(rng: np.random.Generator, folder: Path, role: str, number: int, seed:
 
 
 def opened(file: Path) -> dict[str, float]:
-    """Seconds from opening a page in Chromium to its first figure, and to the last that is scrolled to."""
+    """Seconds from opening a page in Chromium to its first figure, and to its last one, after scrolling to each."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -146,10 +148,12 @@ def main() -> None:
     for trials in parser.parse_args().trials:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            _, config = made(folder, trials)
-            storage, _ = storage_room.open_study(f"sqlite:///{folder}/study.db", config.name)
+            address = Address.of(folder)
+            name = make(address, trials)
+            store = Store.open(address)
+            assert store is not None
             began = time.perf_counter()
-            page.write(storage, [config], folder, folder / "report.html")
+            page.write([store.study(name)], folder / "report.html")
             result: dict[str, Any] = {"trials": trials, "seconds": time.perf_counter() - began}
             result["megabytes"] = (folder / "report.html").stat().st_size / 1e6
             result["json_megabytes"] = (folder / "report.json").stat().st_size / 1e6

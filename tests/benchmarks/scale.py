@@ -1,13 +1,14 @@
-"""How many workers one PostgreSQL server holds: simulated ones, whose every question to it is real.
+"""How many workers one PostgreSQL server holds. The workers are simulated; what they ask the server is real.
 
     python tests/benchmarks/scale.py
     python tests/benchmarks/scale.py --workers 100 --stored 1000 10000 --seconds 60
 
-Each worker is a thread with a connection of its own that claims, asks, reports, renews its lease and tells as a worker
-process does (the same code); in the place of training it waits, and its curve is made up. Ten threads share a process.
-A trial takes 20 s and has 10 epochs; `--speed 0.1` makes that 200 s. The server is this machine's own, with its
-defaults but for the number of connections; workers and server share the cores, so what is measured is the least that a
-server of its own would hold. What sampling itself takes belongs to the workers: it is measured apart, by one of them.
+Each worker is a thread with its own connection, which runs the code of a worker process: it claims, samples, reports,
+renews its lease and tells. Only the training is replaced: the worker waits, and its learning curve is made up. Ten
+threads share a process. A trial takes 20 s and has 10 epochs; with `--speed 0.1` it takes 200 s. The server runs on
+this machine with its default settings, apart from the number of connections. It shares the cores with the workers, so
+the result is a lower bound for a server on a machine of its own. Workers draw at random here: the time that sampling
+takes is the workers' own, and is measured separately (`--sampler-times`).
 """
 
 import argparse
@@ -30,7 +31,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "support"))
 
-from study import environment
+from study.system import environment
 
 environment.import_tensorflow()
 
@@ -41,21 +42,32 @@ import psutil
 import servers
 from sqlalchemy import create_engine, text
 
-from study import claims, driver, postgresql, training
-from study import storage as storage_room
-from study.claims import Process
-from study.config import StudyConfig
-from study.epochs import EpochLog
-from study.progress import Display
+from study.config import Definition, Resources
+from study.execution import trials
+from study.execution.growth import Growth
+from study.execution.search import SpaceSearch
+from study.execution.session import Session
+from study.execution.task import Role, Task
 from study.records import RECORD, TrialRecord
-from study.session import Growth, Session, Task
-from study.signals import Interruption
+from study.search.hyperparameters import TrialHyperParameters
+from study.search.samplers import SAMPLERS, KeyedSampler
+from study.storage import claims, postgresql
+from study.storage.address import Address
+from study.storage.store import Store, StoredStudy
+from study.system.processes import Process
+from study.system.progress import Display, Event
+from study.system.signals import Interruption
+from study.training.checkpoints import CheckpointFile
+from study.training.epochs import EpochLog
+from study.training.examples import Examples
+from study.training.fit import Hooks, Training
 
 SPACE = "dense"
+RESOURCES = Resources(join=10**6)  # so that no trial has to wait for an earlier one
 EPOCHS = 10
 EPOCH_SECONDS = 2.0
 THREADS = 10
-"""Workers a process: more would wait for the interpreter instead of for the server."""
+"""Workers per process: more would wait for the interpreter instead of for the server."""
 HEAD = (
     "stored  workers  trials/s (wanted)  claim median  p95  end p95  lease p95  report p95  lock held  share of time  "
     "connections  cores: workers  server"
@@ -65,21 +77,14 @@ HEAD = (
 class Silent(Display):
     """Shows nothing."""
 
-    def __init__(self) -> None:
-        """Nothing to show it on."""
-
-    def phase(self, *_: Any, **__: Any) -> None: ...
-    def item(self, *_: Any, **__: Any) -> None: ...
-    def epoch(self, *_: Any, **__: Any) -> None: ...
-    def finished(self, *_: Any, **__: Any) -> None: ...
-    def warn(self, line: str) -> None: ...
+    def show(self, event: Event) -> None: ...
 
 
-class Space(keras_tuner.HyperModel):
-    """Six hyperparameters."""
+class Space(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTuner is Any to the checker
+    """A space of six hyperparameters, without a model."""
 
     def build(self, hp: Any) -> Any:
-        """Ask for them; nothing is built."""
+        """Declare the hyperparameters."""
         hp.Int("units", 16, 512, step=16)
         hp.Int("layers", 1, 4)
         hp.Float("rate", 1e-4, 1e-1, sampling="log")
@@ -89,8 +94,8 @@ class Space(keras_tuner.HyperModel):
 
 
 class Stopwatch:
-    """How long each kind of question took, seconds; of all threads. `claim` and `end` wait for the study's lock and use
-    it, `held` is from its grant until it is given back."""
+    """Seconds that each kind of request took, in all threads. `claim` and `end` include the wait for the study's lock;
+    `held` is the time from when the lock is granted until it is released."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {name: [] for name in ("claim", "end", "held", "lease", "report")}
@@ -98,7 +103,7 @@ class Stopwatch:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """One question."""
+        """Time one request."""
         key, began = object(), time.perf_counter()
         self.open[key] = name, began
         try:
@@ -108,7 +113,7 @@ class Stopwatch:
             self.seconds[name].append(time.perf_counter() - began)
 
     def timing(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, timed."""
+        """The function, timed at each call."""
 
         def measured(*args: Any, **kwargs: Any) -> Any:
             with self.timed(name):
@@ -117,7 +122,7 @@ class Stopwatch:
         return measured
 
     def since(self, first: dict[str, int]) -> dict[str, list[float]]:
-        """What came after so many; what is not answered yet counts as having taken until now."""
+        """The requests that followed so many of each kind; one that is not answered yet counts with its time so far."""
         now, seconds = time.perf_counter(), {name: times[first[name] :] for name, times in self.seconds.items()}
         for name, began in list(self.open.values()):
             seconds[name].append(now - began)
@@ -132,63 +137,73 @@ def curve(seed: int) -> list[float]:
 
 
 def replay(pause: float) -> Callable[..., None]:
-    """In the place of `training.fit`."""
+    """A function in the place of `training.fit`: it waits `pause` seconds per epoch and logs a made-up curve."""
 
-    def fit(hypermodel: Any, hp: Any, examples: Any, *, seed: int, log: EpochLog, on_epoch: Any, on_built: Any,
-            **_: Any) -> None:  # fmt: skip
-        hypermodel.build(hp)
-        on_built(10_000)
+    def fit(training: Training, log: EpochLog, hooks: Hooks, checkpoint: CheckpointFile) -> None:
+        training.hypermodel.build(training.hp)
+        hooks.on_built(10_000)
         began = time.monotonic()
-        for epoch, value in enumerate(curve(seed), 1):
+        for epoch, value in enumerate(curve(training.seed), 1):
             time.sleep(max(0.0, began + epoch * pause - time.monotonic()))
             logs = {"loss": 1 - value, "accuracy": value, "val_loss": 1 - value, "val_accuracy": value}
             log.add(logs)
-            on_epoch(epoch, logs)
+            hooks.on_epoch(epoch, logs)
 
     return fit
 
 
-def fill(url: str, config: StudyConfig, stored: int) -> None:
-    """Finished trials as a study of ours leaves them, by SQL: as many as wanted in seconds."""
-    storage = storage_room.open_storage(url, create=True)
-    assert storage is not None
-    storage_room.create_study(storage, config, {"fingerprint": {}, "environment": {}})
-    study = storage_room.load(storage, config.study_name(SPACE))
+def opened(url: str, definition: Definition) -> StoredStudy:
+    """The study, through a connection of its own."""
+    store = Store.open(_address(url))
+    assert store is not None
+    return store.study(definition.name)
+
+
+def _address(url: str) -> Address:
+    return Address.of(Path(tempfile.gettempdir()), url)
+
+
+def fill(url: str, definition: Definition, stored: int) -> None:
+    """Create the study with so many finished trials: one as a search stores it, and copies of it, which SQL makes in
+    seconds."""
+    store = Store.open(_address(url), create=True)
+    assert store is not None
+    study = store.create_study(definition, RESOURCES, {"fingerprint": {}, "environment": {}}).part(SPACE)
     record = TrialRecord(
         values={"units": 64, "layers": 2, "rate": 1e-3, "dropout": 0.1, "activation": "relu", "batch_size": 32},
         epochs=EPOCHS, best_epoch=EPOCHS, parameters=10_000, seconds=20.0,
-        history={name: curve(0) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}, seed=1, worker="a:1",
+        history={name: [*curve(0)] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}, seed=1, worker="a:1",
     )  # fmt: skip
-    hp = keras_tuner.HyperParameters()
-    Space().build(hp)
     trial = study.ask()
-    from study.hyperparameters import TrialHyperParameters
-
     Space().build(TrialHyperParameters(trial))
     for epoch, value in enumerate(curve(0), 1):
         trial.report(value, epoch)
     trial.set_user_attr(RECORD, record.to_json())
     study.tell(trial, curve(0)[-1])
+    _copy_last_trial(url, stored - 1)
+
+
+def _copy_last_trial(url: str, copies: int) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         first = connection.execute(text("SELECT max(trial_id) FROM trials")).scalar_one()
-        copies = f"generate_series(1, {stored - 1}) AS n"
+        series = f"generate_series(1, {copies}) AS n"
         for sql in (
             "INSERT INTO trials (trial_id, number, study_id, state, datetime_start, datetime_complete) "
-            f"SELECT {first} + n, n, study_id, state, datetime_start, datetime_complete FROM trials, {copies} "
+            f"SELECT {first} + n, n, study_id, state, datetime_start, datetime_complete FROM trials, {series} "
             f"WHERE trial_id = {first}",
             "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) "
             f"SELECT {first} + n, param_name, param_value + CASE WHEN param_name LIKE '%rate%' THEN random() / 100 "
-            f"ELSE 0 END, distribution_json FROM trial_params, {copies} WHERE trial_id = {first}",
+            f"ELSE 0 END, distribution_json FROM trial_params, {series} WHERE trial_id = {first}",
             "INSERT INTO trial_values (trial_id, objective, value, value_type) "
-            f"SELECT {first} + n, objective, value - random() / 10, value_type FROM trial_values, {copies} "
+            f"SELECT {first} + n, objective, value - random() / 10, value_type FROM trial_values, {series} "
             f"WHERE trial_id = {first}",
             "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
             f"SELECT {first} + n, step, intermediate_value, intermediate_value_type "
-            f"FROM trial_intermediate_values, {copies} WHERE trial_id = {first}",
+            f"FROM trial_intermediate_values, {series} WHERE trial_id = {first}",
             "INSERT INTO trial_user_attributes (trial_id, key, value_json) "
-            f"SELECT {first} + n, key, value_json FROM trial_user_attributes, {copies} WHERE trial_id = {first}",
-            f"SELECT setval('trials_trial_id_seq', {first + stored})",
+            f"SELECT {first} + n, key, value_json FROM trial_user_attributes, {series} WHERE trial_id = {first}",
+            f"SELECT setval('trials_trial_id_seq', {first + copies + 1})",
         ):
             connection.execute(text(sql))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -197,37 +212,37 @@ def fill(url: str, config: StudyConfig, stored: int) -> None:
 
 
 class _Worker(threading.local):
+    """The simulated worker of a thread."""
+
     host = "here"
     since: float | None = None
-    """When it was granted the lock."""
+    """When the lock was granted to it; None without the lock."""
 
 
 WORKER = _Worker()
 
 
-def prepared(url: str, config: StudyConfig, number: int) -> driver._Search:
+def prepared(url: str, definition: Definition, number: int) -> SpaceSearch:
     """A simulated worker before its first trial, connected."""
-    storage = storage_room.open_storage(url, known=True)
-    assert storage is not None
-    silent = Silent()
+    study, display = opened(url, definition), Silent()
     session = Session(
-        task=Task(config, Path(tempfile.gettempdir()), url), storage=storage, dataset=None,
-        examples=training.Examples(None, None), hypermodels={SPACE: Space()}, declared={SPACE: None},
-        display=silent, interruption=Interruption(silent.warn, None), began=time.time(), growth=Growth(),
+        task=Task(study.store.address, definition, study.resources), role=Role(), study=study, dataset=None,
+        examples=Examples(None, None), hypermodels={SPACE: Space()}, declared={SPACE: None}, display=display,
+        interruption=Interruption(display.warn, None), began=time.time(), growth=Growth(None),
     )  # fmt: skip
-    search = driver._Search(session, SPACE)
+    search = SpaceSearch(session, SPACE)
     search.claims._me = Process(number, 0.0)
     return search
 
 
 def watched(watch: Stopwatch) -> None:
-    """Time what all workers of this process ask."""
+    """Time the requests of all workers of this process."""
     claims.Claims.renew = watch.timing("lease", claims.Claims.renew)  # type: ignore[method-assign]
     optuna.Trial.report = watch.timing("report", optuna.Trial.report)  # type: ignore[method-assign]
     exclusively, take, give = Session.exclusively, postgresql._take_lock, postgresql._give_lock
 
     def either(session: Session, action: Any, *rest: Any) -> Any:
-        with watch.timed("claim" if action.__name__ == "_claim" else "end"):
+        with watch.timed("claim" if action.__name__ == "claim" else "end"):
             return exclusively(session, action, *rest)
 
     def taken(*arguments: Any) -> None:
@@ -241,24 +256,25 @@ def watched(watch: Stopwatch) -> None:
             WORKER.since = None
 
     Session.exclusively = either  # type: ignore[assignment,method-assign]
-    postgresql._take_lock, postgresql._give_lock = taken, given
+    postgresql._take_lock, postgresql._give_lock = taken, given  # type: ignore[assignment]
 
 
-def work(search: driver._Search, number: int, pause: float) -> None:
+def work(search: SpaceSearch, number: int, pause: float) -> None:
     """The life of a simulated worker."""
     WORKER.host = f"host{number}"
     time.sleep(np.random.default_rng(number).uniform(0, pause * EPOCHS))  # not all at the same moment
     search.run()
 
 
-def simulate(pipe: Connection, url: str, config: StudyConfig, numbers: range, pause: float) -> None:
-    """A process of simulated workers: says when it is connected, then what it has measured between two words."""
+def simulate(pipe: Connection, url: str, definition: Definition, numbers: range, pause: float) -> None:
+    """The life of a process of simulated workers: it says when they are connected, lets them begin at the first
+    message, and answers the third with what was measured since the second."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     watch = Stopwatch()
     watched(watch)
-    claims.host = lambda: WORKER.host  # type: ignore[assignment]
-    driver.training.fit = replay(pause)  # type: ignore[assignment]
-    searches = [prepared(url, config, number) for number in numbers]
+    claims.host = lambda: WORKER.host  # type: ignore[assignment,attr-defined]
+    trials.fit = replay(pause)  # type: ignore[attr-defined]
+    searches = [prepared(url, definition, number) for number in numbers]
     pipe.send("connected")
     pipe.recv()
     threads = [
@@ -276,23 +292,23 @@ def simulate(pipe: Connection, url: str, config: StudyConfig, numbers: range, pa
     os._exit(0)
 
 
-def load(server: servers.Server, config: StudyConfig, workers: int, speed: float, seconds: float) -> dict[str, Any]:
-    """The figures of so many workers for so long."""
+def load(server: servers.Server, definition: Definition, workers: int, speed: float, seconds: float) -> dict[str, Any]:
+    """What so many workers come to, measured for so many seconds."""
     pause = EPOCH_SECONDS / speed
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["study.driver", "study.api"])  # TensorFlow is imported once
+    context.set_forkserver_preload(["study.execution.search", "study.api"])  # TensorFlow is imported once
     count = math.ceil(workers / THREADS)
     pipes = []
     for index in range(count):
         ours, theirs = context.Pipe()
         numbers = range(index, workers, count)
-        context.Process(target=simulate, args=(theirs, server.url, config, numbers, pause), daemon=True).start()
+        context.Process(target=simulate, args=(theirs, server.url, definition, numbers, pause), daemon=True).start()
         pipes.append(ours)
     for pipe in pipes:
         pipe.recv()
     for pipe in pipes:
         pipe.send("begin")
-    time.sleep(2 * EPOCHS * pause + 1)  # until each has ended its first trial, after which it reads what is stored
+    time.sleep(2 * EPOCHS * pause + 1)  # each ends its first trial; then it reads what is stored
     backends = psutil.Process(server.pid)
     for pipe in pipes:
         pipe.send("measure")
@@ -306,7 +322,7 @@ def load(server: servers.Server, config: StudyConfig, workers: int, speed: float
     assert sum(each[3] for each in answers) == workers, "a worker has failed"
     measured = {name: sorted(chain(*(each[0][name] for each in answers))) for name in answers[0][0]}
     figures = {
-        "trials_a_second": sum(each[1] for each in answers) / wall,
+        "trials_per_second": sum(each[1] for each in answers) / wall,
         "wanted": workers * speed / (EPOCHS * EPOCH_SECONDS),
         "connections": connections,
         "workers_cores": sum(each[2] for each in answers) / wall,
@@ -321,7 +337,7 @@ def load(server: servers.Server, config: StudyConfig, workers: int, speed: float
 
 
 def _cpu(postmaster: psutil.Process) -> float:
-    """Seconds of the server's processes so far."""
+    """Processor seconds of the server's processes so far."""
     total = 0.0
     for process in [postmaster, *postmaster.children()]:
         try:
@@ -331,15 +347,10 @@ def _cpu(postmaster: psutil.Process) -> float:
     return total
 
 
-def sampling(url: str, config: StudyConfig, sampler: str) -> tuple[float, float]:
-    """Seconds until a fresh worker has drawn its first trial, and its second: the first reads every trial."""
-    storage = storage_room.open_storage(url)
-    assert storage is not None
-    from study.hyperparameters import TrialHyperParameters
-    from study.samplers import SAMPLERS, KeyedSampler
-
-    drawn = KeyedSampler(SAMPLERS[sampler], lambda *key: config.seed_for(SPACE, "sampler", *key), {}, 4)
-    study = storage_room.load(storage, config.study_name(SPACE), sampler=drawn)
+def sampling(url: str, definition: Definition, sampler: str) -> tuple[float, float]:
+    """Seconds in which a fresh worker draws its first trial, for which it reads every trial, and its second one."""
+    drawn = KeyedSampler(SAMPLERS[sampler], lambda *key: definition.seed_for(SPACE, "sampler", *key), {}, 4)
+    study = opened(url, definition).load(SPACE, sampler=drawn)
     times = []
     for _ in range(2):
         began = time.perf_counter()
@@ -356,8 +367,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--stored", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--seconds", type=float, default=40)
-    parser.add_argument("--speed", type=float, default=1.0, help="How much faster than in life a trial is.")
-    parser.add_argument("--sampler-times", action="store_true", help="What tpe takes to draw, too.")
+    parser.add_argument("--speed", type=float, default=1.0, help="A trial takes 20 s divided by this.")
+    parser.add_argument("--sampler-times", action="store_true", help="Also measure how long tpe takes to draw.")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     rows = []
@@ -367,23 +378,23 @@ def main() -> None:
         server.start(max_connections=max(options.workers) + 20)
         try:
             for stored in options.stored:
-                config = StudyConfig(
+                definition = Definition(
                     name=f"stored{stored}", spaces=(SPACE,), trials=10**9, epochs=EPOCHS, sampler="random",
-                    pruner="none", join=10**6,
+                    pruner="none",
                 )  # fmt: skip
-                fill(server.url, config, stored)
+                fill(server.url, definition, stored)
                 if options.sampler_times:
-                    first, second = sampling(server.url, config, "tpe")
+                    first, second = sampling(server.url, definition, "tpe")
                     print(f"{stored} stored: tpe draws a first trial in {first:.2f} s, a second in {second:.2f} s",
                           flush=True)  # fmt: skip
                 for workers in options.workers:
                     row = {"stored": stored, "workers": workers, "speed": options.speed,
-                           **load(server, config, workers, options.speed, options.seconds)}  # fmt: skip
+                           **load(server, definition, workers, options.speed, options.seconds)}  # fmt: skip
                     rows.append(row)
                     if len(rows) == 1:
                         print(HEAD)
                     print(
-                        f"{stored:6}  {workers:7}  {row['trials_a_second']:8.2f} ({row['wanted']:.1f})  "
+                        f"{stored:6}  {workers:7}  {row['trials_per_second']:8.2f} ({row['wanted']:.1f})  "
                         f"{row['claim_median']:11.3f}  {row['claim_p95']:.3f}  {row['end_p95']:7.3f}  "
                         f"{row['lease_p95']:9.3f}  {row['report_p95']:10.3f}  {row['held_median']:9.3f}  "
                         f"{row['lock_share']:13.2f}  {row['connections']:11}  {row['workers_cores']:14.2f}  "

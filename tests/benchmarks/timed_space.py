@@ -1,4 +1,4 @@
-"""Search spaces that write down each epoch: when it began and ended, and what it came to."""
+"""Search spaces that record each epoch: when it began and ended, and its validation accuracy."""
 
 import math
 import os
@@ -12,9 +12,9 @@ from search_spaces.cnn import CNNHyperModel
 from search_spaces.dense import DenseHyperModel
 
 
-class WriteDown(keras.callbacks.Callback):
-    """Appends a line an epoch: begin and end in seconds since 1970, validation accuracy; nan for one that was ended
-    before its end."""
+class Recorder(keras.callbacks.Callback):
+    """Appends a line per epoch: begin and end in seconds since 1970, and the validation accuracy, which is nan for an
+    epoch that was not finished."""
 
     _began: float | None = None
 
@@ -25,7 +25,7 @@ class WriteDown(keras.callbacks.Callback):
         self.write((logs or {}).get("val_accuracy", math.nan))
 
     def write(self, value: float = math.nan) -> None:
-        """Write down the epoch that has begun, if any."""
+        """Record the epoch that has begun, if any."""
         if self._began is not None:
             with open(os.environ[EPOCHS_FILE], "a") as file:
                 file.write(f"{self._began} {time.time()} {value}\n")
@@ -33,14 +33,14 @@ class WriteDown(keras.callbacks.Callback):
 
 
 class Timed:
-    """A space that does so."""
+    """A space that records its epochs."""
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
-        written = WriteDown()
+        recorder = Recorder()
         try:
-            return super().fit(hp, model, *args, callbacks=[written, *callbacks], **kwargs)
+            return super().fit(hp, model, *args, callbacks=[recorder, *callbacks], **kwargs)
         finally:
-            written.write()
+            recorder.write()
 
 
 class Dense(Timed, DenseHyperModel):

@@ -26,7 +26,7 @@ import numpy as np
 from helpers import opened, placed, studies, study_table
 from launcher import EPOCHS_FILE, MOMENT, MOMENTS
 
-from study import results
+from study.storage import results
 
 NAME = "killed"
 VARIANTS = (("sha", "1"), ("median", "2"), ("median", "1"), ("sha", "2"))
@@ -155,14 +155,12 @@ def _nothing_lost(home: Path, before: dict[str, list[Any]]) -> dict[str, list[An
     if words_to_go_on(home)[0] == "run":
         assert not before
         return before
-    storage, config = opened(home, NAME)
+    study = opened(home, NAME)
     now = {
         space: [
-            (each.number, each.datetime_complete)
-            for each in results.trials(storage, config, space)
-            if each.state.is_finished()
+            (each.number, each.datetime_complete) for each in results.trials(study, space) if each.state.is_finished()
         ]
-        for space in config.spaces
+        for space in study.definition.spaces
     }
     for space, rows in before.items():
         assert all(row in now[space] for row in rows), (space, rows, now[space])
@@ -170,9 +168,9 @@ def _nothing_lost(home: Path, before: dict[str, list[Any]]) -> dict[str, list[An
 
 
 def _finals(home: Path) -> dict[Any, Any]:
-    storage, config = opened(home, NAME)
+    study = opened(home, NAME)
     found = {}
-    for record in results.finals(storage, config):
+    for record in results.finals(study):
         with np.load(home / NAME / record.predictions) as archive:
             predictions = {name: archive[name] for name in archive.files}
         numbers = (record.errors, record.loss, record.confusion, record.history, record.values, record.seed)

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from sqlalchemy import Table, event
 
-from study import files
+from study.system import files
 
 MOMENT = "FAULTS_MOMENT"
 """The environment variable `what:count`: die when it happens for the count-th time in a process."""

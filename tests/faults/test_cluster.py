@@ -11,10 +11,8 @@ from typing import Any
 import psutil
 import pytest
 import servers
-from helpers import start, wait_for_line
+from helpers import owner_of, start, wait_for_line
 from test_postgresql import PACED, SPACE, exact, running
-
-from study import claims
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -63,7 +61,7 @@ def test_a_node_that_is_lost_costs_no_trial(home: Path, url: str, cluster: Any) 
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 0, output
     exact(url, 12)
-    assert "nodes left; Ray places lost workers anew" in output
+    assert "nodes left; Ray places the lost workers on others" in output
     assert servers.PASSWORD not in output
     logs = [file for file in Path(cluster.head_node.get_session_dir_path()).rglob("*") if file.is_file()]
     assert len(logs) > 5
@@ -82,7 +80,7 @@ def test_ctrl_c_frees_the_cluster_and_the_study_goes_on(home: Path, url: str, cl
     assert "study resume a --storage" in output
     assert f"--cluster {address}" in output
     assert "Traceback" not in output
-    assert all(claims.owner_of(trial) is None for trial in running(url))  # handed back
+    assert all(owner_of(trial) is None for trial in running(url))  # handed back
     process = start(home, "resume", "a", "--cluster", address, "--workers", "2", "--storage", url)
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 0, output
@@ -91,7 +89,7 @@ def test_ctrl_c_frees_the_cluster_and_the_study_goes_on(home: Path, url: str, cl
 
 def test_a_client_whose_server_dies_at_its_start_is_given_another(cluster: Any) -> None:
     """As happens in Ray by itself."""
-    from study import cluster as cluster_room
+    from study.execution import cluster as cluster_room
 
     dead = []
 
@@ -115,7 +113,7 @@ def test_without_a_cluster_there_is_a_line(home: Path, url: str) -> None:
     for words, said in (
         (("--cluster", "auto", "--storage", url), "there is no Ray cluster at auto"),
         (("--cluster", "nowhere", "--storage", url), "--cluster is auto or ray://HOST:10001"),
-        (("--cluster", "auto", "--storage", f"sqlite:///{home.parent}/a.db"), "an SQLite database has one host"),
+        (("--cluster", "auto", "--storage", f"sqlite:///{home.parent}/a.db"), "an SQLite database serves one host"),
     ):
         process = start(home, "run", "a", *words)
         output, _ = process.communicate()

@@ -13,10 +13,11 @@ from typing import Any
 
 import optuna
 import pytest
-from helpers import Command, start, study_table
+from helpers import Command, opened, opened_at, start, study_table
 
-from study import results, sqlite
-from study import storage as storage_room
+from study.storage import results, sqlite
+from study.storage.address import Address
+from study.storage.store import Store
 
 pytestmark = pytest.mark.skipif("config.getoption('--postgresql')", reason="of SQLite's file")
 
@@ -49,7 +50,7 @@ def test_a_disk_that_fills_up_under_the_database(
     output, _ = process.communicate()
     assert (process.returncode, output) == (1, error)
     assert "database or disk is full" in error
-    assert "what is finished is kept: make room on its disk, then 'study resume' goes on" in error
+    assert "what is finished is kept: make room on its disk, then 'study resume' continues" in error
     assert study_table(full_disk, "a")["tiny:Tiny"][:1] == finished
     filling.unlink()
     assert command("resume", "a", "--trials", "3", "--home", str(full_disk), "--quiet")[0] == 0
@@ -69,13 +70,13 @@ def test_a_disk_that_is_full_for_checkpoints_and_results(
     assert "cannot be written (No space left on device); the training goes on" in output
     assert error.count("\n") == 1
     assert "No space left on device" in error
-    assert "what is finished is kept: make room on its disk, then 'study resume a' goes on" in error
+    assert "what is finished is kept: make room on its disk, then 'study resume a' continues" in error
     filling.unlink()
     assert command("resume", "a", *places)[0] == 0
-    storage, config = storage_room.open_study(url, "a")
-    rows = [(trial.number, trial.value) for trial in results.trials(storage, config, "tiny:Tiny")]
+    study = opened_at(Address.of(Path(), url), "a")
+    rows = [(trial.number, trial.value) for trial in results.trials(study, "tiny:Tiny")]
     assert rows == [(row[0], row[2]) for row in wanted["tiny:Tiny"]]
-    assert len(results.finals(storage, config)) == 2
+    assert len(results.finals(study)) == 2
     assert (full_disk / "a" / "models" / "tiny-Tiny.keras").is_file()
 
 
@@ -88,7 +89,7 @@ def test_a_worker_that_finds_the_disk_full_stops_the_study(
     process = start(home, "run", "a", "--dataset", f"npz:{archive}", *RUN, *places, "--workers", "2")
     output, _ = process.communicate()
     assert process.returncode == 1, output
-    assert "then 'study resume a' goes on" in output.splitlines()[-1]
+    assert "then 'study resume a' continues" in output.splitlines()[-1]
     assert "Traceback" not in output
     filling.unlink()
     process = start(home, "resume", "a", *places)
@@ -179,8 +180,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("made")
     complete = (optuna.trial.TrialState.COMPLETE, 0.9, trial_record())
-    storage, _ = studies.study(folder, {"tiny:Tiny": [complete] * 20}, name="a")
-    storage.remove_session()
+    study = studies.study(folder, {"tiny:Tiny": [complete] * 20}, name="a")
+    study.store.storage.remove_session()
     with closing(sqlite3.connect(folder / "made.db")) as connection:
         connection.execute("VACUUM INTO ?", [str(folder / "whole.db")])
     with closing(sqlite3.connect(folder / "whole.db")) as connection:
@@ -237,19 +238,19 @@ def test_a_reader_does_not_cost_a_running_study_its_commits(command: Command, ho
     """A process that reads again and again, as a dashboard or a notebook does, while others write and are killed."""
     words = ("--space", "tiny:Tiny", "--trials", "200", "--epochs", "1", "--seeds", "1", "--workers", "0")
     process = start(home, "run", "a", "--dataset", f"npz:{archive}", *words)
-    url, seen = storage_room.storage_url(home, None), 0
+    seen = 0
     kept = []
     for _ in range(3):
-        while seen == 0 or results.finished(*storage_room.open_study(url, "a"), "tiny:Tiny") < seen + 3:
-            storage = storage_room.open_storage(url)
-            kept.append(storage)
-            if "a" in storage_room.read_configs(storage):
+        while seen == 0 or results.finished(opened(home, "a"), "tiny:Tiny") < seen + 3:
+            store = Store.open(Address.of(home))
+            kept.append(store)
+            if store is not None and "a" in store.studies():
                 seen = max(seen, 1)
             time.sleep(0.05)
-        seen = results.finished(*storage_room.open_study(url, "a"), "tiny:Tiny")
+        seen = results.finished(opened(home, "a"), "tiny:Tiny")
         os.killpg(process.pid, 9)
         process.communicate()
-        assert results.finished(*storage_room.open_study(url, "a"), "tiny:Tiny") >= seen
+        assert results.finished(opened(home, "a"), "tiny:Tiny") >= seen
         process = start(home, "resume", "a")
     os.killpg(process.pid, 9)
     process.communicate()

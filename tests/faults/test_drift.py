@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import tiny
-from helpers import Command, opened, placed, start, storage_url, study_table
+from helpers import Command, address_of, opened, placed, start, study_table
 from optuna.storages._rdb.models import BaseModel as RDBModel
 
-from study import results
-from study import storage as storage_room
+from study.config import FINALS
+from study.storage import results
+from study.storage.store import Store
 
 RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "2", "--seeds", "1")
 
@@ -26,10 +27,10 @@ def ran(command: Command, home: Path, archive: Path) -> Path:
 
 def stored(home: Path) -> list[Any]:
     """Everything in the database."""
-    engine = storage_room.open_database(storage_url(home))
-    assert engine is not None
-    with engine.connect() as connection:
-        return [sorted(map(str, connection.execute(table.select()).all())) for table in RDBModel.metadata.sorted_tables]
+    store = Store.open_for_reading(address_of(home))
+    assert store is not None
+    tables = RDBModel.metadata.sorted_tables
+    return store.ask(lambda connection: [sorted(map(str, connection.execute(each.select()).all())) for each in tables])
 
 
 def refused(command: Command, home: Path, *words: str) -> str:
@@ -71,9 +72,9 @@ def test_a_changed_space(command: Command, ran: Path, monkeypatch: pytest.Monkey
 
 def other_versions(home: Path, **changes: str) -> None:
     """Let the study have been started under other versions or hardware."""
-    storage, config = opened(home, "a")
-    study = storage_room.load(storage, config.finals_name)
-    study.set_user_attr("environment", {**study.user_attrs["environment"], **changes})
+    study = opened(home, "a")
+    finals = study.part(FINALS)
+    finals.set_user_attr("environment", {**finals.user_attrs["environment"], **changes})
 
 
 def test_another_version_of_keras(command: Command, ran: Path) -> None:
@@ -82,11 +83,11 @@ def test_another_version_of_keras(command: Command, ran: Path) -> None:
     other_versions(ran, keras="3.0.0")
     error = refused(command, ran)
     assert f"was started under other versions (keras 3.0.0 then, {keras.__version__} now)" in error
-    assert "go on under these with --allow-drift" in error
+    assert "continue under these with --allow-drift" in error
     before = study_table(ran, "a")["tiny:Tiny"]
     code, output, error = command("resume", "a", "--trials", "3", "--allow-drift")
     assert (code, error) == (0, "")
-    assert f"going on under other versions: keras 3.0.0 then, {keras.__version__} now" in output
+    assert f"continuing under other versions: keras 3.0.0 then, {keras.__version__} now" in output
     assert study_table(ran, "a")["tiny:Tiny"][:2] == before
     assert "--allow-drift" in command("resume", "a")[2]
     assert "--allow-drift" in command("evaluate", "a")[2]
@@ -96,7 +97,7 @@ def test_other_hardware_is_a_word_and_no_refusal(command: Command, ran: Path) ->
     other_versions(ran, processor="Z80")
     code, output, _ = command("resume", "a", "--trials", "3")
     assert code == 0
-    assert "going on on other hardware, which may change the last bits of a result: processor Z80 then" in output
+    assert "continuing on other hardware, which may change the last bits of a result: processor Z80 then" in output
 
 
 def test_a_terminal_that_is_closed_ends_the_epoch_and_loses_nothing(home: Path, archive: Path) -> None:
@@ -116,8 +117,8 @@ def test_a_terminal_that_is_closed_ends_the_epoch_and_loses_nothing(home: Path, 
     os.close(terminal)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 130
-    storage, config = opened(home, "a")
-    trials = results.trials(storage, config, "tiny:Tiny")
+    study = opened(home, "a")
+    trials = results.trials(study, "tiny:Tiny")
     assert 2 <= len(trials) < 50
     running = [trial for trial in trials if not trial.state.is_finished()]
     assert len(list((home / "a" / "checkpoints").iterdir())) == len(running) <= 1
@@ -149,7 +150,7 @@ def test_a_pipe_that_nobody_reads_any_more_does_not_stop_the_study(home: Path, a
     process.stdout.readline()
     process.stdout.close()
     process.wait()
-    storage, config = opened(home, "a")
-    assert results.finished(storage, config, "tiny:Tiny") == 2
-    assert len(results.finals(storage, config)) == 2
+    study = opened(home, "a")
+    assert results.finished(study, "tiny:Tiny") == 2
+    assert len(results.finals(study)) == 2
     assert (home / "a" / "report.html").is_file()

@@ -11,12 +11,12 @@ import hosts
 import psutil
 import pytest
 import servers
-from helpers import start, table_at, wait, wait_for_line
+from helpers import opened_at, owner_of, start, table_of, wait, wait_for_line
 from launcher import EPOCHS_FILE
-from optuna.storages import BaseStorage
 
-from study import claims, results
-from study import storage as storage_room
+from study.storage import claims, results
+from study.storage.address import Address
+from study.storage.store import Store
 
 pytestmark = pytest.mark.skipif(
     "not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"
@@ -43,11 +43,11 @@ def url(server: servers.Server, home: Path) -> str:
 
 def exact(url: str, trials: int, space: str = SPACE) -> list[Any]:
     """The trials of study `a`, after a look that there are as many as there should be, each once and finished."""
-    storage, config = storage_room.open_study(url, "a")
-    found = results.trials(storage, config, space)
+    study = opened_at(Address.of(Path(), url), "a")
+    found = results.trials(study, space)
     assert [trial.number for trial in found] == list(range(trials))
     assert {trial.state.name for trial in found} <= {"COMPLETE", "PRUNED"}
-    assert len(results.finals(storage, config)) == 2
+    assert len(results.finals(study)) == 2
     for trial in found:  # each epoch's report is there, none twice
         kept = results.record(trial)
         assert kept is not None
@@ -57,21 +57,19 @@ def exact(url: str, trials: int, space: str = SPACE) -> list[Any]:
 
 def running(url: str, space: str = SPACE) -> list[Any]:
     """The trials of study `a` that are under way; none where there is no study yet."""
-    storage = looked_at(url)
-    config = storage_room.read_configs(storage).get("a")
-    if storage is None or config is None:
-        return []
-    return [trial for trial in results.trials(storage, config, space) if not trial.state.is_finished()]
+    store = looked_at(url)
+    study = None if store is None else store.studies().get("a")
+    return [] if study is None else [each for each in results.trials(study, space) if not each.state.is_finished()]
 
 
-STORAGES: dict[str, BaseStorage] = {}
+STORES: dict[str, Store] = {}
 
 
-def looked_at(url: str) -> BaseStorage | None:
-    """The storage behind a URL, by one connection however often one looks; None where there is none yet."""
-    if url not in STORAGES and (opened := storage_room.open_storage(url)) is not None:
-        STORAGES[url] = opened
-    return STORAGES.get(url)
+def looked_at(url: str) -> Store | None:
+    """The store behind a URL, by one connection however often one looks; None where there is none yet."""
+    if url not in STORES and (opened := Store.open(Address.of(Path(), url))) is not None:
+        STORES[url] = opened
+    return STORES.get(url)
 
 
 def test_one_worker_has_the_same_trial_table_as_on_sqlite(home: Path, url: str, archive: Path) -> None:
@@ -81,7 +79,8 @@ def test_one_worker_has_the_same_trial_table_as_on_sqlite(home: Path, url: str, 
         process = start(home, *words, *more)
         output, _ = process.communicate()
         assert process.returncode == 0, output
-    assert table_at(url, "a") == table_at(f"sqlite:///{home.parent}/there.db", "a")
+    tables = [table_of(opened_at(Address.of(home, each), "a")) for each in (url, f"sqlite:///{home.parent}/there.db")]
+    assert tables[0] == tables[1]
 
 
 def test_a_server_that_is_killed_in_the_middle_costs_waiting_and_no_trials(
@@ -96,7 +95,7 @@ def test_a_server_that_is_killed_in_the_middle_costs_waiting_and_no_trials(
         own_server.start(fsync="off")
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    assert "does not answer since" in output
+    assert "has not answered for" in output
     assert servers.PASSWORD not in output
     exact(own_server.url, 16)
     assert "a worker was" not in output
@@ -131,7 +130,7 @@ def test_a_worker_that_was_stopped_past_its_lease_leaves_its_trial_alone(home: P
     for process in stopped:
         process.suspend()
     other = hosts.start(home, "worker", "a", "--storage", url, "--home", f"{home}-elsewhere")
-    owners = wait(lambda: [owner for trial in running(url) if (owner := claims.owner_of(trial)) and
+    owners = wait(lambda: [owner for trial in running(url) if (owner := owner_of(trial)) and
                            owner.host != claims.host() and len(trial.intermediate_values) > 3])  # fmt: skip
     for process in stopped:
         process.resume()
@@ -165,7 +164,7 @@ def test_a_host_that_is_cut_off_comes_back(home: Path, own_server: servers.Serve
     assert [first.returncode, second.returncode] == [0, 0], outputs
     exact(own_server.url, 10)
     assert all(f"{SPACE}  trial" in output for output in outputs)
-    assert "does not answer since" in outputs[1]
+    assert "has not answered for" in outputs[1]
     assert "was taken up by another worker" in outputs[1]
     assert "was taken up by another worker" not in outputs[0]
 
@@ -179,7 +178,7 @@ def test_sigterm_hands_the_trial_back(home: Path, url: str) -> None:
     output, _ = first.communicate()
     assert first.returncode in (130, 143), output
     [left] = running(url)
-    assert claims.owner_of(left) is None
+    assert owner_of(left) is None
     second = hosts.start(home, "worker", "a", "--storage", url)
     output, _ = second.communicate()
     assert second.returncode == 0, output

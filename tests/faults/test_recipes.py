@@ -12,10 +12,11 @@ import pytest
 import servers
 import typer
 import yaml
-from helpers import start, wait
+from helpers import owner_of, start, wait
 from test_postgresql import PACED, exact, running
 
-from study import claims, cli
+from study import cli
+from study.storage.database import Clock
 
 pytestmark = pytest.mark.skipif(
     "not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"
@@ -57,7 +58,8 @@ def sbatch(home: Path, url: str) -> subprocess.Popen[str]:
         tool.chmod(0o755)
     tests = Path(__file__).parents[1]
     environment = {
-        **os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "STUDY": "a", "STORAGE": url, "STUDY_HOME": str(home),
+        **os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "STUDY": "a",
+        "STORAGE": servers.without_password(url), "PGPASSWORD": servers.PASSWORD, "STUDY_HOME": str(home),
         "SLURM_JOB_ID": "8", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3",
         "PYTHONPATH": os.pathsep.join([str(tests / "support"), str(tests / "faults")]),
     }  # fmt: skip
@@ -76,13 +78,13 @@ def test_the_slurm_array_works_hands_back_and_is_queued_again(home: Path, url: s
     os.killpg(first.pid, signal.SIGKILL)  # the study is there; the array does the rest
     first.communicate()
     task = sbatch(home, url)
-    mine = wait(lambda: [owner for trial in running(url) if (owner := claims.owner_of(trial)) and not owner.is_dead(0)])
+    mine = wait(lambda: [owner for trial in running(url) if (owner := owner_of(trial)) and not owner.is_dead(Clock())])
     task.send_signal(signal.SIGTERM)  # to the script alone, as `--signal=B:` says
     output, _ = task.communicate()
     assert task.returncode == 0, output
     assert (home.parent / "scontrol").read_text() == "requeue 7_3\n"
     assert mine
-    assert all(claims.owner_of(trial) is None for trial in running(url))
+    assert all(owner_of(trial) is None for trial in running(url))
     task = sbatch(home, url)
     output, _ = task.communicate()
     assert task.returncode == 0, output

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers import opened, start, studies, study_table, wait_for_line
+from helpers import opened, owner_of, start, studies, study_table, wait_for_line
 
-from study import claims, results
-from study import storage as storage_room
-from study.records import LOOK
+from study.records import EARLY_CHECK, OWNER
+from study.storage import claims, results
 
 TRIVIAL = ("--space", "fault_space:Trivial", "--epochs", "1", "--seeds", "1", "--sampler", "random")
 
@@ -22,8 +21,8 @@ def exact(home: Path, name: str, space: str, trials: int) -> list[str]:
     rows = study_table(home, name)[space]
     assert [row[0] for row in rows] == list(range(trials))
     assert not {row[1] for row in rows} & {"RUNNING", "WAITING"}
-    storage, config = opened(home, name)
-    defaults = [trial for trial in results.trials(storage, config, space) if trial.params.get("rate") == 1e-2]
+    study = opened(home, name)
+    defaults = [trial for trial in results.trials(study, space) if trial.params.get("rate") == 1e-2]
     assert [trial.number for trial in defaults] in ([0], [])
     return [row[1] for row in rows]
 
@@ -41,10 +40,10 @@ def test_four_workers_and_many_trivial_trials(home: Path) -> None:
     output, _ = process.communicate()
     assert process.returncode == 0, output
     assert set(exact(home, "a", "fault_space:Trivial", trials)) <= {"COMPLETE", "PRUNED"}
-    storage, config = opened(home, "a")
-    records = [results.record(trial) for trial in results.trials(storage, config, "fault_space:Trivial")]
+    study = opened(home, "a")
+    records = [results.record(trial) for trial in results.trials(study, "fault_space:Trivial")]
     assert len({kept.worker for kept in records if kept}) == 4
-    assert len(results.finals(storage, config)) == 2
+    assert len(results.finals(study)) == 2
     assert not list((home / "a" / "checkpoints").glob("*"))
 
 
@@ -76,8 +75,8 @@ def test_a_trial_in_which_three_workers_died_is_given_up(home: Path) -> None:
     number = states.index("FAIL")
     reason = "3 workers died in it: killed by SIGABRT, killed by SIGABRT, killed by SIGABRT"
     assert f"fault_space:Deadly trial {number} is given up: {reason}" in output
-    storage, config = opened(home, "a")
-    kept = results.record(results.trials(storage, config, "fault_space:Deadly")[number])
+    study = opened(home, "a")
+    kept = results.record(results.trials(study, "fault_space:Deadly")[number])
     assert kept is not None
     assert kept.error == reason
     assert "Traceback" not in output
@@ -89,12 +88,12 @@ def test_a_trial_waits_for_one_whose_worker_dies(home: Path) -> None:
     process = start(home, "run", "a", *words)
     while "a" not in studies(home):
         time.sleep(0.2)
-    storage, config = opened(home, "a")
-    while len(trials := results.trials(storage, config, "fault_space:LongWay")) < 2 or LOOK not in trials[1].user_attrs:
+    study = opened(home, "a")
+    while len(trials := results.trials(study, "fault_space:LongWay")) < 2 or EARLY_CHECK not in trials[1].user_attrs:
         assert process.poll() is None
         time.sleep(0.1)
     assert [trial.state.name for trial in trials] == ["RUNNING", "RUNNING"]
-    owner = claims.owner_of(trials[0])
+    owner = owner_of(trials[0])
     assert owner is not None
     psutil.Process(owner.process.pid).kill()
     output, _ = process.communicate()
@@ -112,8 +111,8 @@ def test_a_model_that_needs_more_memory_than_allowed_fails_by_itself(home: Path)
     states = exact(home, "a", "fault_space:Huge", 2)
     assert states[0] == "COMPLETE"
     assert "FAIL" in states
-    storage, config = opened(home, "a")
-    kept = results.record(results.trials(storage, config, "fault_space:Huge")[states.index("FAIL")])
+    study = opened(home, "a")
+    kept = results.record(results.trials(study, "fault_space:Huge")[states.index("FAIL")])
     assert kept is not None
     assert "OOM when allocating tensor" in (kept.error or "")
     assert "fault_space.py" in (kept.traceback or "")
@@ -134,9 +133,10 @@ def test_many_commands_at_once_make_one_study(home: Path) -> None:
     for code, output in zip(codes, outputs, strict=True):
         assert code == 0 or "the study 'x' exists" in output or "has no study named 'x'" in output, output
     exact(home, "x", "fault_space:Trivial", 24)
-    storage, config = opened(home, "x")
-    assert sorted(study.study_name for study in storage.get_all_studies()) == ["x/fault_space:Trivial", "x/finals"]
-    assert len(results.finals(storage, config)) == 2
+    study = opened(home, "x")
+    names = [each.study_name for each in study.store.storage.get_all_studies()]
+    assert sorted(names) == ["x/fault_space:Trivial", "x/finals"]
+    assert len(results.finals(study)) == 2
 
 
 def test_workers_end_with_their_supervisor(home: Path) -> None:
@@ -150,14 +150,14 @@ def test_workers_end_with_their_supervisor(home: Path) -> None:
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
-    storage, config = opened(home, "a")
-    state = results.progress(storage, config)["spaces"][0]
+    study = opened(home, "a")
+    state = results.progress(study)["spaces"][0]
     assert (state["running"], state["interrupted"]) == (
         0,
         len(study_table(home, "a")[state["name"]]) - state["finished"],
     )
-    owners = [claims.owner_of(trial) for trial in results.trials(storage, config, "fault_space:Trivial")[-2:]]
-    assert all(owner is None or owner.is_dead(storage_room.clock(storage)) for owner in owners)
+    owners = [owner_of(trial) for trial in results.trials(study, "fault_space:Trivial")[-2:]]
+    assert all(owner is None or owner.is_dead(study.store.clock()) for owner in owners)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -168,13 +168,13 @@ def test_a_signal_to_the_whole_group_ends_the_epoch_of_every_worker(number: int,
     os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert "go on with: study resume a" in output
+    assert "continue with: study resume a" in output
     assert "Traceback" not in output
-    storage, config = opened(home, "a")
-    running = [trial for trial in results.trials(storage, config, "fault_space:Dense") if not trial.state.is_finished()]
+    study = opened(home, "a")
+    running = [trial for trial in results.trials(study, "fault_space:Dense") if not trial.state.is_finished()]
     saved = {file.name for file in (home / "a" / "checkpoints").iterdir()}
     assert saved == {f"fault_space-Dense-{trial.number}.npz" for trial in running if trial.intermediate_values}
-    assert all(claims.owner_of(trial) is None for trial in running)
+    assert all(owner_of(trial) is None for trial in running)
 
 
 def test_a_second_signal_ends_at_once_and_the_study_goes_on(home: Path) -> None:
@@ -190,7 +190,8 @@ def test_a_second_signal_ends_at_once_and_the_study_goes_on(home: Path) -> None:
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
     assert "Traceback" not in output
-    assert "go on with: study resume a" in output
-    running = results.trials(*opened(home, "a"), "fault_space:Trivial")
+    assert "continue with: study resume a" in output
+    running = results.trials(opened(home, "a"), "fault_space:Trivial")
     assert {state.name for state in {trial.state for trial in running}} <= {"RUNNING"}
-    assert [claims.deaths(trial) for trial in running] == [[] for _ in running]  # they did not die of it
+    deaths = [claims.deaths_in(trial.user_attrs.get(OWNER, {})) for trial in running]
+    assert not any(deaths)  # they did not die of it

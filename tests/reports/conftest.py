@@ -7,8 +7,10 @@ from pathlib import Path
 import made
 import pytest
 
+from study.storage.store import StoredStudy
+
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., made.Made]:
-    """Makes a stored study, see `made.study`."""
+def make(tmp_path: Path) -> Callable[..., StoredStudy]:
+    """Makes a stored study (see `made.study`)."""
     return functools.partial(made.study, tmp_path)

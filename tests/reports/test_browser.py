@@ -1,4 +1,4 @@
-"""The page in a real headless Chromium that reaches no network."""
+"""The page in a real headless Chromium without network access."""
 
 import base64
 import csv
@@ -20,8 +20,7 @@ from reports import collect, page
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with something in every panel."""
     folder = tmp_path_factory.mktemp("report")
-    storage, config = made.full_storage(folder)
-    page.write(storage, [config], folder, folder / "report.html")
+    page.write([made.full_study(folder)], folder / "report.html")
     return folder / "report.html"
 
 
@@ -30,14 +29,14 @@ def find(browser: Any, selector: str) -> list[Any]:
 
 
 def scroll(browser: Any) -> None:
-    """Past every figure, so that each is drawn."""
+    """Scroll to every figure, so that each is drawn."""
     for figure in find(browser, ".figure"):
         browser.execute_script("arguments[0].scrollIntoView()", figure)
         wait(lambda figure=figure: figure.find_elements("css selector", ".main-svg"))
 
 
 def complaints(browser: Any) -> list[str]:
-    """What the console says that is serious; parallel coordinates are drawn by WebGL, in software here."""
+    """The serious messages of the console; parallel coordinates are drawn by WebGL, here in software."""
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
@@ -57,8 +56,8 @@ def test_every_figure_is_drawn_without_a_complaint_or_a_request(browser: Any, re
     assert [name for name in requests if not name.startswith(("data:", "blob:"))] == []
     sections = [heading.text for heading in find(browser, "section > h2")]
     assert sections == [
-        "Verdict", "Health checks", "Space dense", "Cost", "Classes", "Misread images", "Best configuration", "Trials",
-        "Provenance",
+        "Verdict", "Health checks", "Space dense", "Cost", "Classes", "Misclassified images", "Best configuration",
+        "Trials", "Provenance",
     ]  # fmt: skip
     headers = [cell.text for cell in find(browser, "section:first-of-type article:first-of-type thead th")]
     assert headers[:4] == ["Finalist", "Test accuracy", "95 % interval", "Seeds"]
@@ -117,7 +116,7 @@ def test_the_trials_are_sorted_and_filtered(browser: Any, report: Path) -> None:
         assert head.get_attribute("aria-sort") == direction
         values = [float(text) for text in cells(browser, 3) if text]
         assert values == sorted(values, reverse=direction == "descending")
-        assert cells(browser, 3)[-1] == ""  # a failed trial has none
+        assert cells(browser, 3)[-1] == ""  # a failed trial has no value
     field = find(browser, ".browsed input")[0]
     field.send_keys("pruned")
     assert cells(browser, 1) == ["22"]
@@ -129,8 +128,7 @@ def test_the_trials_are_sorted_and_filtered(browser: Any, report: Path) -> None:
 
 def test_long_tables_are_paged(browser: Any, tmp_path: Path) -> None:
     rows = [(TrialState.COMPLETE, 0.5, trial_record())] * 250
-    storage, config = made.study(tmp_path, {"dense": rows})
-    page.write(storage, [config], tmp_path, tmp_path / "report.html")
+    page.write([made.study(tmp_path, {"dense": rows})], tmp_path / "report.html")
     browser.get((tmp_path / "report.html").as_uri())
     forward, back = find(browser, ".after")[0], find(browser, ".before")[0]
     seen = []
@@ -150,7 +148,7 @@ def test_it_fits_a_phone(browser: Any, report: Path) -> None:
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 375
         widths = [figure.size["width"] for figure in find(browser, ".figures:not(.wide) .main-svg")]
         assert max(widths) <= 375
-        for region in find(browser, ".figures.wide"):  # scrolled by itself, also by keyboard
+        for region in find(browser, ".figures.wide"):  # scrolled separately, also by keyboard
             assert region.size["width"] <= 375
             assert region.get_attribute("tabindex") == "0"
             assert region.find_element("css selector", ".main-svg").size["width"] > 600
@@ -185,8 +183,7 @@ def test_on_paper_everything_is_drawn_and_unfolded_and_then_as_it_was(browser: A
 def test_the_trials_are_saved_in_full_and_hold_no_formula(browser: Any, tmp_path: Path) -> None:
     rows = [(TrialState.COMPLETE, 0.123456789, trial_record(values={"rate": 1 / 3, "kind": kind}))
             for kind in ("=1+1", "@x", "-1", 'a "b"')]  # fmt: skip
-    storage, config = made.study(tmp_path, {"dense": rows})
-    page.write(storage, [config], tmp_path, tmp_path / "report.html")
+    page.write([made.study(tmp_path, {"dense": rows})], tmp_path / "report.html")
     browser.get((tmp_path / "report.html").as_uri())
     assert cells(browser, 3) == ["0.1235"] * 4
     browser.execute_script(
@@ -225,8 +222,7 @@ def test_it_is_used_by_keyboard(browser: Any, report: Path) -> None:
 
 
 def test_plotly_js_beside_the_page_is_found(browser: Any, tmp_path: Path) -> None:
-    storage, config = made.full_storage(tmp_path)
-    page.write(storage, [config], tmp_path, tmp_path / "report.html", assets=True)
+    page.write([made.full_study(tmp_path)], tmp_path / "report.html", assets=True)
     browser.get_log("browser")
     browser.get((tmp_path / "report.html").as_uri())
     scroll(browser)
@@ -234,7 +230,7 @@ def test_plotly_js_beside_the_page_is_found(browser: Any, tmp_path: Path) -> Non
 
 
 def test_hostile_names_are_shown_as_text_and_run_nothing(browser: Any, tmp_path: Path) -> None:
-    """As spaces, parameters, their values, classes, error texts and workers at once."""
+    """As spaces, parameters, their values, classes, error texts and workers at the same time."""
     values = {name: index / 100 for index, name in enumerate(HOSTILE)}
     rows: list[Any] = [
         (TrialState.COMPLETE, 0.5 + index / 100,
@@ -248,8 +244,7 @@ def test_hostile_names_are_shown_as_text_and_run_nothing(browser: Any, tmp_path:
     counts = [[int(true == predicted) for predicted in range(len(HOSTILE))] for true in range(len(HOSTILE))]
     finals = [final_record(space=space, trial=0, confusion=counts) for space in spaces[:6]]
     trials = {"dense": rows} | {space: [(TrialState.COMPLETE, 0.5, trial_record())] for space in spaces}
-    storage, config = made.study(tmp_path, trials, finals, classes=tuple(HOSTILE))
-    results = collect.read(storage, config)
+    results = collect.read(made.study(tmp_path, trials, finals, classes=tuple(HOSTILE)))
     (tmp_path / "report.html").write_text(page.html(results), encoding="utf-8")
     browser.get_log("browser")
     browser.get((tmp_path / "report.html").as_uri())

@@ -1,4 +1,4 @@
-"""The health checks on studies made by hand: of one that has the trouble, and of one that has not."""
+"""The health checks on studies made by hand: some that have the problem, and some that do not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,28 +49,28 @@ def asked(code: str, results: Any) -> checks.Outcome:
         ("S6", [(COMPLETE, 0.9, trial_record(epochs=8, best_epoch=7))], PASS, "best epoch 7 of 8"),
         ("S7", complete(10), PASS, "rank correlation 1.00"),
         ("S7", complete(9), WAITS, "9 trials"),
-        ("S8", [(COMPLETE, 0.9, trial_record())] * 4, WARN, "3 of 4 again"),
-        ("S8", complete(10), PASS, "0 of 10 again"),
+        ("S8", [(COMPLETE, 0.9, trial_record())] * 4, WARN, "3 of 4 repeated"),
+        ("S8", complete(10), PASS, "0 of 10 repeated"),
     ],
 )
 def test_of_a_search(make: Make, code: str, rows: list[Any], level: str, words: str) -> None:
-    outcome = asked(code, collect.read(*make({"dense": rows})))
+    outcome = asked(code, collect.read(make({"dense": rows})))
     assert outcome.level == level
     assert words in outcome.text
 
 
-def test_early_epochs_that_tell_nothing(make: Make) -> None:
+def test_early_epochs_that_predict_nothing(make: Make) -> None:
     rows = [
         (COMPLETE, 0.5, trial_record(history={"val_accuracy": [index / 100, 0.9 - index / 100]})) for index in range(12)
     ]
-    assert asked("S7", collect.read(*make({"dense": rows}))).level == WARN
+    assert asked("S7", collect.read(make({"dense": rows}))).level == WARN
 
 
 def test_the_scale_of_a_bound_is_the_search_s(make: Make) -> None:
-    """0.02 is within a twentieth of the range 1e-4 to 1 on a linear scale, and far from both on the one searched."""
+    """0.02 is close to a bound of 1e-4 to 1 on a linear scale, but far from both on the logarithmic one searched."""
     declared = {"rate": {"kind": "Float", "min_value": 1e-4, "max_value": 1.0, "sampling": "log"}}
     rows = [(COMPLETE, 0.9, trial_record(values={"rate": 0.02}))]
-    assert asked("S5", collect.read(*make({"dense": rows}, declared=declared))).level == PASS
+    assert asked("S5", collect.read(make({"dense": rows}, declared=declared))).level == PASS
 
 
 def finals(tuned: int, baseline: int, **changes: Any) -> list[Any]:
@@ -87,8 +87,8 @@ def finals(tuned: int, baseline: int, **changes: Any) -> list[Any]:
         ("F1", finals(7, 5), WARN, "dense baseline 5 of 7"),
         ("F1", finals(7, 7), PASS, "7 seeds"),
         ("F1", finals(0, 7), WARN, "dense tuned 0 of 7"),
-        ("F2", [], PASS, "p can be 0.016 at the least"),
-        ("F3", [], WAITS, "not read"),
+        ("F2", [], PASS, "p is at least 0.016"),
+        ("F3", [], WAITS, "not been read"),
         ("F3", [*finals(7, 7), final_record(trial=3)], WARN, "15 times, 1 of them"),
         ("F3", finals(7, 7), PASS, "14 times"),
         ("F4", [], WAITS, "not tested"),
@@ -97,39 +97,41 @@ def finals(tuned: int, baseline: int, **changes: Any) -> list[Any]:
     ],
 )
 def test_of_the_finals(make: Make, code: str, tested: list[Any], level: str, words: str) -> None:
-    outcome = asked(code, collect.read(*make({"dense": complete(3)}, tested)))
+    outcome = asked(code, collect.read(make({"dense": complete(3)}, tested)))
     assert outcome.level == level
     assert words in outcome.text
 
 
-def test_five_seeds_cannot_tell(make: Make) -> None:
-    assert asked("F2", collect.read(*make({"dense": []}, seeds=5))).level == WARN
+def test_five_seeds_are_too_few(make: Make) -> None:
+    assert asked("F2", collect.read(make({"dense": []}, seeds=5))).level == WARN
 
 
 def test_two_spaces_make_three_comparisons_and_take_seven_seeds(make: Make) -> None:
-    outcome = asked("F2", collect.read(*make({"dense": [], "cnn": []}, seeds=6)))
+    outcome = asked("F2", collect.read(make({"dense": [], "cnn": []}, seeds=6)))
     assert outcome.level == WARN
-    assert "it takes 7 seeds" in outcome.text
+    assert "takes 7 seeds" in outcome.text
 
 
-def test_a_baseline_that_failed_owes_no_finals(make: Make) -> None:
+def test_a_baseline_that_failed_needs_no_finals(make: Make) -> None:
     rows = [(FAILED, None, trial_record(error="no")), *complete(3)]
     tested = [final_record(trial=1, seed_index=seed) for seed in range(7)]
-    assert asked("F1", collect.read(*make({"dense": rows}, tested))).level == PASS
+    assert asked("F1", collect.read(make({"dense": rows}, tested))).level == PASS
 
 
 def test_the_head_counts_what_passed_and_what_waits(make: Make) -> None:
-    results = collect.read(*make({"dense": complete(9)}))
+    results = collect.read(make({"dense": complete(9)}))
     levels = [outcome.level for _, outcome in checks.ask_all(results)]
     looks, passes, waits = (levels.count(level) for level in (WARN, PASS, WAITS))
     assert min(looks, passes, waits) > 0
     loud, _ = panel.cards(results)
-    assert loud.caption == f"{looks} of {len(levels)} checks ask for a look, {passes} passed, {waits} wait for more."
+    assert loud.caption == (
+        f"{looks} of {len(levels)} checks need a look, {passes} passed, {waits} cannot be answered yet."
+    )
 
 
-def test_the_worst_space_speaks_and_what_fails_comes_first(make: Make) -> None:
+def test_the_worst_space_is_named_and_failed_checks_come_first(make: Make) -> None:
     rows = {"dense": complete(10), "cnn": [(FAILED, None, trial_record(error="no"))]}
-    found = checks.ask_all(collect.read(*make(rows)))
+    found = checks.ask_all(collect.read(make(rows)))
     assert found[0][0].code == "S1"
     assert found[0][1].text == "cnn: 1 of 1 failed"
     levels = [checks.ORDER.index(outcome.level) for _, outcome in found]
@@ -141,7 +143,7 @@ def test_a_check_that_breaks_fails_alone(make: Make, monkeypatch: pytest.MonkeyP
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr(checks, "CHECKS", [checks.Check("X1", "?", broken), *checks.CHECKS])
-    found = checks.ask_all(collect.read(*make({"dense": complete(3)})))
+    found = checks.ask_all(collect.read(make({"dense": complete(3)})))
     assert found[0][1] == checks.Outcome(FAIL, "the check itself failed: ZeroDivisionError: oh")
     assert len(found) == len(checks.CHECKS)
 

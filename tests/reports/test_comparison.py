@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from reports import collect, page
 from reports.collect import StudyResults
 from reports.panels import comparison
+from study.objective import Objective
 
 COMPLETE = TrialState.COMPLETE
 
@@ -23,9 +24,7 @@ def study(
     rows += [(TrialState.PRUNED, 0.1, trial_record(seconds=10))] * pruned
     best = max(range(len(values)), key=values.__getitem__) if values else 0
     finals = [] if errors is None else [final_record(trial=best, errors=errors)]
-    place = folder / name
-    place.mkdir()
-    return collect.read(*made.study(place, {"dense": rows}, finals, name=name, **options))
+    return collect.read(made.study(folder, {"dense": rows}, finals, name=name, **options))
 
 
 def test_studies_that_differ_by_their_seed_are_one_group(tmp_path: Path) -> None:
@@ -76,9 +75,10 @@ def test_untested_studies_are_compared_by_their_objective(tmp_path: Path) -> Non
     assert (contest.what, contest.seeds, contest.word) == ("val_accuracy", 8, "better")
 
 
-def test_of_a_loss_less_is_better(tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", [Objective.of("val_loss"), Objective("own", "minimize")])
+def test_a_smaller_loss_is_better(tmp_path: Path, objective: Objective) -> None:
     studies = [
-        study(tmp_path, f"{sampler}{seed}", [loss + seed / 1000], sampler=sampler, seed=seed, objective="val_loss")
+        study(tmp_path, f"{sampler}{seed}", [loss + seed / 1000], sampler=sampler, seed=seed, objective=objective)
         for sampler, loss in (("tpe", 0.1), ("random", 0.7))
         for seed in range(8)
     ]
@@ -91,9 +91,9 @@ def test_budgets_that_differ_are_named(tmp_path: Path) -> None:
     found = comparison.info(studies)
     assert [group.name for group in found.groups] == ["epochs 8", "epochs 3"]
     assert found.unequal == [
-        "epochs a trial (3, 8)",
+        "epochs per trial (3, 8)",
         "trials that ended (1 to 3, medians)",
-        "seconds of training spent (10 to 30, medians)",
+        "seconds of training (10 to 30, medians)",
     ]
     assert "compare at equal budgets" in comparison.overview(studies)[0].caption
 

@@ -1,7 +1,9 @@
-"""The page: whole, escaped, offline, the same bytes; its numbers are what their schema says."""
+"""The page is complete, escaped, offline and deterministic, and its numbers follow their schema."""
 
+import gc
 import json
 import re
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from made import HOSTILE, final_record, trial_record
 from optuna.trial import TrialState
 
 from reports import collect, numbers, page
-from reports.panels import Card
+from reports.panels import Card, verdict
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 Make = Callable[..., Any]
@@ -27,14 +29,14 @@ def without_data(html: str) -> str:
 
 
 def data_of(html: str) -> list[Any]:
-    """The figures' and tables' data."""
+    """The data of the figures and tables."""
     return [
         json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
     ]
 
 
 def strings(value: Any) -> set[str]:
-    """Every string in a figure's JSON that plotly takes for markup; ticks of parallel coordinates are plain text
+    """Every string in a figure's JSON that plotly interprets as markup; ticks of parallel coordinates are plain text
     (`test_browser.test_hostile_names_are_shown_as_text_and_run_nothing`)."""
     if isinstance(value, str):
         return {value}
@@ -53,18 +55,17 @@ def test_whatever_a_user_can_name_is_text(tmp_path: Path, hostile: str) -> None:
         assert re.match(r"<(\w|-)+[ >]", tag), tag
         assert not re.search(r"\son\w+\s*=", re.sub(r'"[^"]*"', '""', tag)), tag
     assert set(re.findall(r"<(script|img|iframe|svg|b|a)\b", bare)) <= {"script", "img", "a"}
-    assert bare.count("<script") == 2  # the library's, taken out, and the page's own
+    assert bare.count("<script") == 2  # the library, which was removed, and the page's own
     plotted = {text for figure in data_of(html) if "data" in figure for text in strings(figure)}
     assert not any(re.search(r"<(script|img|svg|iframe|a)\b", text) for text in plotted)
     assert not any(hostile in text for text in plotted if "%{" in hostile)
     json.loads(numbers.of_study(results))
 
 
-def test_text_that_is_no_unicode_is_written_as_what_it_is(make: Make, tmp_path: Path) -> None:
-    """A file's name that is no UTF-8 comes as a lone surrogate."""
+def test_text_that_is_not_unicode_is_escaped(make: Make, tmp_path: Path) -> None:
+    """A file name that is not UTF-8 contains a lone surrogate."""
     rows = [(COMPLETE, 0.3 + index / 100, trial_record(values={"file": f"{index}\udcff"})) for index in range(2)]
-    storage, config = make({"dense": rows})
-    page.write(storage, [config], tmp_path, tmp_path / "report.html")
+    page.write([make({"dense": rows})], tmp_path / "report.html")
     assert "1\\udcff" in (tmp_path / "report.html").read_text()
 
 
@@ -76,19 +77,18 @@ def test_the_page_loads_nothing_from_the_network(tmp_path: Path) -> None:
     assert "@import" not in without_data(html)
 
 
-def test_the_same_storage_gives_the_same_bytes(make: Make, tmp_path: Path) -> None:
-    storage, config = made.full_storage(tmp_path)
+def test_the_same_study_gives_the_same_bytes(tmp_path: Path) -> None:
+    study = made.full_study(tmp_path)
     texts = []
     for name in ("one", "two"):
-        page.write(storage, [config], tmp_path, tmp_path / name / "report.html")
+        page.write([study], tmp_path / name / "report.html")
         texts.append([(tmp_path / name / f"report.{kind}").read_bytes() for kind in ("html", "json")])
     assert texts[0] == texts[1]
     assert sorted(file.name for file in (tmp_path / "one").iterdir()) == ["report.html", "report.json"]
 
 
 def test_plotly_js_may_lie_beside_the_page(tmp_path: Path) -> None:
-    storage, config = made.full_storage(tmp_path)
-    page.write(storage, [config], tmp_path, tmp_path / "out" / "report.html", assets=True)
+    page.write([made.full_study(tmp_path)], tmp_path / "out" / "report.html", assets=True)
     html = (tmp_path / "out" / "report.html").read_text()
     assert len(html) < 1_000_000
     (source,) = re.findall(r'<script src="([^"]*)"', html)
@@ -132,7 +132,8 @@ def test_the_json_has_the_numbers(tmp_path: Path) -> None:
     assert found["verdict"]["test_evaluations"] == len(found["finals"]) == 6
     (space,) = found["spaces"].values()
     assert len(space["trials"]) == 24
-    assert found["provenance"]["config trials"] == 10
+    assert found["provenance"]["definition"]["trials"] == 10
+    assert found["provenance"]["resources"]["workers"] == 1
     assert found["misread"]["dense"]
     assert space["best"]["history"]["val_accuracy"] == [0.5, 0.9]
     assert found["published"] == []
@@ -146,7 +147,7 @@ ROWS: dict[str, list[Any]] = {
     "pruned within their first epoch": [(PRUNED, None, trial_record(epochs=0, best_epoch=None, history={}))] * 3,
     "one trial": [(COMPLETE, 0.3, trial_record())],
     "running": [(COMPLETE, 0.3, trial_record()), (TrialState.RUNNING, None, None)],
-    "a value that is no number": [(COMPLETE, 0.3, trial_record(values={"rate": float("inf"), "kind": "a"}))] * 2,
+    "a value that is not finite": [(COMPLETE, 0.3, trial_record(values={"rate": float("inf"), "kind": "a"}))] * 2,
     "conditional": [
         (
             COMPLETE,
@@ -160,7 +161,7 @@ ROWS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("case", ROWS)
 def test_a_study_in_any_state_gives_a_whole_page(make: Make, case: str) -> None:
-    results = collect.read(*make({"dense": ROWS[case], "cnn": []}))
+    results = collect.read(make({"dense": ROWS[case], "cnn": []}))
     html = page.html(results)
     assert FAILED not in html
     assert "No finalist has been tested yet" in html
@@ -171,11 +172,11 @@ def test_a_study_in_any_state_gives_a_whole_page(make: Make, case: str) -> None:
 def test_a_study_killed_in_its_finals_gives_a_whole_page(make: Make, seeds: tuple[int, int]) -> None:
     finals = [final_record(trial=0, seed_index=seed) for seed in range(seeds[0])]
     finals += [final_record(role="baseline", trial=0, seed_index=seed) for seed in range(seeds[1])]
-    results = collect.read(*make({"dense": [(COMPLETE, 0.3, trial_record())]}, finals))
+    results = collect.read(make({"dense": [(COMPLETE, 0.3, trial_record())]}, finals))
     html = page.html(results)
     assert FAILED not in html
     told = json.loads(numbers.of_study(results))["verdict"]
-    assert told["comparisons"] == []  # one pair makes no interval
+    assert told["comparisons"] == []  # one pair has no interval
     jsonschema.validate(json.loads(numbers.of_study(results)), schema())
 
 
@@ -190,3 +191,23 @@ def test_a_panel_that_fails_leaves_the_page_whole(
     html = page.html(made.full(tmp_path))
     assert html.count("This panel could not be made: ZeroDivisionError: in a &lt;b&gt;panel&lt;/b&gt;") == 1
     assert "Where do the numbers come from?" in html
+
+
+def test_results_are_freed_after_their_page(tmp_path: Path) -> None:
+    results = made.full(tmp_path)
+    kept = [weakref.ref(results), *map(weakref.ref, results.spaces)]
+    page.html(results)
+    numbers.of_study(results)
+    page.html_of_several([results])
+    del results
+    gc.collect()
+    assert [each() for each in kept] == [None, None]
+
+
+def test_a_verdict_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page, its JSON and what else asks for it share one."""
+    calls = []
+    monkeypatch.setattr(verdict, "_comparisons", lambda *arguments: calls.append(arguments) or [])
+    (results,) = page.write([made.full_study(tmp_path)], tmp_path / "report.html")
+    assert verdict.info(results) is verdict.info(results)
+    assert len(calls) == 1

@@ -1,5 +1,6 @@
-"""The numbers of the panels, on studies made by hand."""
+"""The numbers of the panels, for studies made by hand."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from reports.panels import (
     trial_table,
     verdict,
 )
+from study.objective import Objective
 
 COMPLETE, PRUNED, FAIL, RUNNING = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
 Make = Callable[..., Any]
@@ -37,7 +39,7 @@ TRIALS = [(COMPLETE, 0.8, trial_record()), (COMPLETE, 0.9, trial_record()), (PRU
 
 
 def read(make: Make, *arguments: Any, **options: Any) -> StudyResults:
-    return collect.read(*make(*arguments, **options))
+    return collect.read(make(*arguments, **options))
 
 
 def space_of(make: Make, rows: list[Any], **options: Any) -> SpaceResults:
@@ -89,10 +91,10 @@ def test_the_verdict_by_hand(make: Make) -> None:
     assert found.test_evaluations == 16
 
 
-def test_three_seeds_cannot_tell_and_it_says_how_many_would(make: Make) -> None:
+def test_three_seeds_are_too_few_and_it_says_how_many_would_do(make: Make) -> None:
     found = verdict.info(read(make, {"dense": TRIALS}, tuned_and_baseline([4, 9, 8], [10, 11, 9])))
     assert found.comparisons[0].difference.p >= 2 / 8
-    assert "not distinguishable from dense baseline with so many seeds" in found.sentence
+    assert "not distinguishable from dense baseline with so few seeds" in found.sentence
     needed = found.comparisons[0].seeds_needed
     assert needed is not None
     assert needed >= 6
@@ -126,8 +128,8 @@ def test_winners_of_spaces_are_compared_with_each_other(make: Make) -> None:
     assert all(each.adjusted_p >= each.difference.p for each in found.comparisons)
 
 
-def test_the_sentence_says_every_difference_that_is_told(make: Make) -> None:
-    """The best finalist is a baseline; that tuning helped another space is said too."""
+def test_the_sentence_names_every_difference(make: Make) -> None:
+    """The best finalist is a baseline; the sentence also says that tuning helped another space."""
     finals = tuned_and_baseline([4, 5, 6, 4, 5, 6, 5, 5], [10, 11, 12, 9, 10, 13, 11, 12])
     finals += [final_record(space="cnn", role=role, trial=trial, errors=2 + seed % 3, seed_index=seed)
                for role, trial in (("tuned", 1), ("baseline", 0)) for seed in range(8)]  # fmt: skip
@@ -142,24 +144,22 @@ def test_no_p_is_printed_as_nothing(p: float, text: str) -> None:
 
 
 def predicted(labels: Any, wrong: list[int], sure: float = 0.9) -> Any:
-    """Probabilities of two classes (n, 2) that misread the images `wrong`."""
+    """Probabilities of two classes (n, 2) that misclassify the images `wrong`."""
     right = np.eye(2)[labels] * (2 * sure - 1) + (1 - sure)
     right[wrong] = right[wrong][:, ::-1]
     return right
 
 
-def test_the_ensemble_averages_probabilities_and_the_medians_are_compared_on_the_same_images(
-    make: Make, tmp_path: Path
-) -> None:
-    """Three models that misread different images: together they misread none. One that errs surely wins the vote."""
+def test_the_ensemble_averages_probabilities_and_the_medians_are_compared_on_the_same_images(make: Make) -> None:
+    """Three models that misclassify different images: their ensemble misclassifies none."""
     labels = np.arange(100) % 2
     finals = tuned_and_baseline([1, 2, 3], [5, 6, 7])
     misread = {"tuned0": [0], "tuned1": [1, 2], "tuned2": [3, 4, 5]}
     misread |= {f"baseline{seed}": list(range(10, 15 + seed)) for seed in range(3)}
-    storage, config = make({"dense": TRIALS}, finals)
+    stored = make({"dense": TRIALS}, finals)
     for final in finals:
-        keep_predictions(tmp_path, final, predicted(labels, misread[Path(final.predictions).stem]), labels)
-    found = verdict.info(collect.read(storage, config, tmp_path))
+        keep_predictions(stored.folder, final, predicted(labels, misread[Path(final.predictions).stem]), labels)
+    found = verdict.info(collect.read(stored))
     ensembles = {row.finalist: row for row in found.rows if row.models}
     assert [row.models for row in found.rows] == [0, 0, 3, 3]
     assert ensembles["dense tuned, ensemble"].accuracy == 1.0
@@ -173,34 +173,34 @@ def test_the_ensemble_averages_probabilities_and_the_medians_are_compared_on_the
     assert comparison.medians.p == pytest.approx(2 * (1 + 8 + 28) / 2**8)
 
 
-def test_without_predictions_there_is_no_ensemble(make: Make, tmp_path: Path) -> None:
+def test_without_predictions_there_is_no_ensemble(make: Make) -> None:
     finals = tuned_and_baseline([1, 2], [5, 6])
-    storage, config = make({"dense": TRIALS}, finals)
+    stored = make({"dense": TRIALS}, finals)
     labels = np.arange(100) % 2
-    keep_predictions(tmp_path, finals[0], predicted(labels, [0]), labels)
-    whole = (tmp_path / finals[0].predictions).read_bytes()
+    keep_predictions(stored.folder, finals[0], predicted(labels, [0]), labels)
+    whole = (stored.folder / finals[0].predictions).read_bytes()
     broken = whole[:200] + bytes(len(whole) - 200)
     for damage in (b"no archive", b"", whole[:100], whole[:-30], broken):
-        (tmp_path / finals[1].predictions).write_bytes(damage)
-        assert len(verdict.info(collect.read(storage, config, tmp_path)).rows) == 2
-    results = collect.read(storage, config, tmp_path)
+        (stored.folder / finals[1].predictions).write_bytes(damage)
+        assert len(verdict.info(collect.read(stored)).rows) == 2
+    results = collect.read(stored)
     assert all(row.models == 0 for row in verdict.info(results).rows)
-    assert "not beside the database" in gallery.cards(results)[0].caption
+    assert "missing from the study's folder" in gallery.cards(results)[0].caption
 
 
-def test_the_gallery_shows_what_most_seeds_misread_first(make: Make, tmp_path: Path) -> None:
+def test_the_gallery_begins_with_what_most_seeds_misclassified(make: Make) -> None:
     finals = tuned_and_baseline([1, 2], [])
     labels = np.arange(100) % 2
-    storage, config = make({"dense": TRIALS}, finals, classes=("cat", "dog"))
-    keep_predictions(tmp_path, finals[0], predicted(labels, [7], sure=0.6), labels)
-    keep_predictions(tmp_path, finals[1], predicted(labels, [3, 7], sure=0.8), labels)
-    results = collect.read(storage, config, tmp_path)
+    stored = make({"dense": TRIALS}, finals, classes=("cat", "dog"))
+    keep_predictions(stored.folder, finals[0], predicted(labels, [7], sure=0.6), labels)
+    keep_predictions(stored.folder, finals[1], predicted(labels, [3, 7], sure=0.8), labels)
+    results = collect.read(stored)
     found, images = gallery.info(results, "dense")
     assert [(each.number, each.true, each.predicted, each.seeds) for each in found] == [(7, 1, 0, 2), (3, 1, 0, 1)]
     assert found[0].confidence == pytest.approx((0.6 + 0.8) / 2)
     assert set(images) == {3, 7}
     (card,) = gallery.cards(results)
-    assert card.images[0].caption == "dog read as cat, 70 % sure, 2 of 2 seeds (no. 7)"
+    assert card.images[0].caption == "dog mistaken for cat by 2 of 2 seeds, 70 % sure (no. 7)"
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -212,7 +212,7 @@ def test_any_image_becomes_a_small_png(channels: int) -> None:
 
 def test_learning_curves_draw_the_best_last(make: Make) -> None:
     space = space_of(make, [*TRIALS, (FAIL, None, trial_record(error="no"))])
-    curves = learning_curves.info(space, "val_accuracy")
+    curves = learning_curves.info(space, Objective())
     assert [(curve.trial, curve.kind) for curve in curves] == [(0, "complete"), (2, "pruned"), (1, "best")]
     assert curves[-1].values == [0.5, 0.9]
 
@@ -234,9 +234,9 @@ def test_the_history_counts_every_trial_that_ended_and_all_training(make: Make) 
     rows = [(COMPLETE, 0.8, trial_record(seconds=2)), (FAIL, None, trial_record(seconds=1, error="no")),
             (COMPLETE, 0.7, trial_record(seconds=3)), (RUNNING, None, None)]  # fmt: skip
     space = space_of(make, rows)
-    points = [(point.trial, point.ended, point.seconds, point.best) for point in history.info(space, maximize=True)]
+    points = [(point.trial, point.ended, point.seconds, point.best) for point in history.info(space, Objective())]
     assert points == [(0, 1, 2, 0.8), (2, 3, 6, 0.8)]
-    assert history.info(space, maximize=False)[-1].best == 0.7
+    assert history.info(space, Objective.of("val_loss"))[-1].best == 0.7
 
 
 def test_the_confusion_is_summed_over_seeds(make: Make) -> None:
@@ -260,7 +260,7 @@ def test_importances_are_hidden_below_twenty_complete_trials(make: Make) -> None
 
 
 def test_importances_are_those_of_the_real_names(make: Make) -> None:
-    """`rate` is asked once for each condition and on another scale; its shares are added."""
+    """Optuna was asked for `rate` once for each condition and on another scale; its shares are added."""
     rows = [(COMPLETE, 0.5 + (index % 7) / 10, trial_record()) for index in range(30)]
     space = space_of(make, rows, asked={"rate": "rate[kind=plain|deep]~reflected"})
     shares = importances.info(space).shares
@@ -270,7 +270,7 @@ def test_importances_are_those_of_the_real_names(make: Make) -> None:
 
 
 def test_a_condition_that_one_trial_meets_leaves_the_importances(make: Make) -> None:
-    """Optuna warns of it."""
+    """Optuna warns about it."""
     rows = [
         (COMPLETE, 0.5 + (index % 7) / 10, trial_record(values={"rate": 0.1, "kind": "plain"})) for index in range(40)
     ]
@@ -347,7 +347,7 @@ def test_the_timeline_has_a_bar_for_each_trial_that_ended(make: Make) -> None:
     space = space_of(make, [*TRIALS, (RUNNING, None, None)])
     moment = datetime(2026, 1, 1)
     trials = [_ended(trial, moment, 10 * index) for index, trial in enumerate(space.trials[:3])]
-    bars = timeline.info(SpaceResults("dense", space.study, [*trials, space.trials[3]], space.best))
+    bars = timeline.info(dataclasses.replace(space, trials=[*trials, space.trials[3]]))
     assert [(bar.trial, bar.state, bar.began, bar.seconds) for bar in bars] == [
         (0, "complete", 0, 4), (1, "complete", 10, 4), (2, "pruned", 20, 4),
     ]  # fmt: skip
@@ -399,14 +399,23 @@ def test_the_trial_table_has_every_trial(make: Make) -> None:
 def test_provenance(make: Make) -> None:
     results = read(make, {"dense": TRIALS}, tuned_and_baseline([1], [2]), seed=7, timeout=90.0, manual_dir="/x")
     found = provenance.info(results)
-    assert found["config seed"] == 7
-    assert found["keras"] == "3"
-    assert found["data fingerprint (SHA-256)"] == "abc"
-    assert found["tests of a model on the test set"] == 2
-    assert found["command that runs it"] == "study run made --space dense --timeout 90 --seed 7"
+    assert found["definition"]["seed"] == 7
+    assert "manual_dir" not in found["definition"]
+    assert found["resources"]["manual_dir"] == "/x"
+    assert found["environment"] == {"keras": "3"}
+    assert found["fingerprints"]["data"] == "abc"
+    assert found["test_evaluations"] == 2
+    assert found["commands"] == {
+        "start": "study run made --space dense --seed 7 --workers 1 --timeout 90",
+        "resume": "study resume made",
+        "report": "study report made",
+    }
+    study, machine = (dict(card.rows) for card in provenance.cards(results))
+    assert (study["seed"], study["fingerprint (SHA-256): data"]) == ("7", "abc")
+    assert (machine["manual_dir"], machine["memory_limit"], machine["keras"]) == ("/x", "–", "3")
 
 
-def test_every_panel_has_words_for_a_study_that_has_hardly_begun(make: Make) -> None:
+def test_every_panel_says_something_about_a_study_that_has_hardly_begun(make: Make) -> None:
     results = read(make, {"dense": []})
     for panel in (history, importances, slices, parallel, pair, learning_curves, timeline):
         for card in panel.cards(results, results.spaces[0]):

@@ -1,4 +1,4 @@
-"""Intervals and tests against hand computation, published numbers and their laws."""
+"""Intervals and tests, compared with computation by hand, with published numbers and with their mathematical laws."""
 
 import math
 
@@ -32,11 +32,11 @@ def test_wilson_as_in_newcombe_1998_table_i(successes: int, n: int, low: float, 
 
 
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-"""Heights of crossed less self-fertilised maize, eighths of an inch, 15 pairs."""
+"""Heights of crossed minus self-fertilised maize, in eighths of an inch, 15 pairs."""
 
 
 def test_the_sign_flip_test_as_in_fisher_1935_section_21() -> None:
-    """Of the 2^15 sums of Darwin's differences 1,726 are as large in size: p = 0.0527."""
+    """Of the 2^15 sums of Darwin's differences 1,726 are as large in absolute value: p = 0.0527."""
     difference = statistics.paired_difference(DARWIN, [0.0] * 15)
     assert difference is not None
     assert difference.p == pytest.approx(1726 / 2**15)
@@ -44,7 +44,7 @@ def test_the_sign_flip_test_as_in_fisher_1935_section_21() -> None:
 
 
 def test_bca_by_its_formulas() -> None:
-    """Efron 1987, equations 4.1 and 6.6, for the mean of Darwin's differences, with resamples of our own."""
+    """Efron 1987, equations 4.1 and 6.6, for the mean of Darwin's differences, with our own resamples."""
     sample = np.asarray(DARWIN, dtype=float)
     means = np.random.default_rng(5).choice(sample, (200_000, 15)).mean(axis=1)
     bias = stats.norm.ppf((means < sample.mean()).mean())
@@ -57,7 +57,7 @@ def test_bca_by_its_formulas() -> None:
     ]
     interval = statistics.mean_interval(DARWIN)
     assert interval is not None
-    assert (interval.low, interval.high) == pytest.approx(bounds, abs=1)  # both drawn; the width is 38
+    assert (interval.low, interval.high) == pytest.approx(bounds, abs=1)  # both are random; the width is 38
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_spearman_by_a_textbook_example() -> None:
 
 
 def test_seeds_needed_as_in_cohen() -> None:
-    """Half a standard deviation asks for (1.96 + 0.84)^2 / 0.5^2 = 31.4 pairs."""
+    """Half a standard deviation needs (1.96 + 0.84)^2 / 0.5^2 = 31.4 pairs."""
     spread = np.asarray([-1.0, 1.0] * 5)
     spread /= spread.std(ddof=1)
     assert statistics.seeds_needed((0.5 + spread).tolist()) == 32
@@ -100,7 +100,7 @@ def test_seeds_needed_as_in_cohen() -> None:
 
 
 def test_fewest_pairs_by_hand() -> None:
-    """2 / 2^6 is 0.031; of three comparisons the smallest p counts thrice: 3 x 2 / 2^7 is 0.047."""
+    """2 / 2^6 is 0.031; with three comparisons the smallest p is multiplied by 3: 3 x 2 / 2^7 is 0.047."""
     assert [statistics.fewest_pairs(comparisons) for comparisons in (1, 2, 3, 4)] == [6, 7, 7, 8]
     assert statistics.least_p(6) == 2 / 64
     assert statistics.least_p(30) == 2 / (2**16 + 1)
@@ -114,8 +114,8 @@ def test_no_p_is_smaller_than_the_least(pairs: int) -> None:
 
 
 def said(difference: float, seeds: int, studies: int) -> float:
-    """The share of simulated studies in which `better` is said of two finalists that differ by so much, with the
-    spread between seeds of a small network on MNIST."""
+    """The share of simulated studies that call a finalist better than another by so much, with the spread between seeds
+    of a small network on MNIST."""
     rng, better = np.random.default_rng(seeds), 0
     for _ in range(studies):
         first, second = rng.normal(0.98, 0.0015, (2, seeds))
@@ -126,11 +126,11 @@ def said(difference: float, seeds: int, studies: int) -> float:
 
 
 @pytest.mark.parametrize("seeds", [7, 10])
-def test_of_ties_better_is_said_in_at_most_a_twentieth(seeds: int) -> None:
+def test_better_is_said_of_at_most_one_tie_in_twenty(seeds: int) -> None:
     assert said(0.0, seeds, 300) <= 0.05
 
 
-def test_of_a_difference_of_half_a_point_better_is_said_with_ten_seeds() -> None:
+def test_ten_seeds_detect_a_difference_of_half_a_point() -> None:
     assert said(0.005, 10, 40) == 1.0
 
 
@@ -141,7 +141,7 @@ def test_p_is_uniform_under_the_null() -> None:
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
-def test_no_interval_of_one_and_none_without_spread() -> None:
+def test_one_value_has_no_interval_and_equal_values_one_without_width() -> None:
     assert statistics.mean_interval([0.5]) is None
     assert statistics.mean_interval([0.5, 0.5, 0.5]) == Interval(0.5, 0.5, 0.5)
     assert statistics.paired_difference([0.5], [0.4]) is None
@@ -149,7 +149,7 @@ def test_no_interval_of_one_and_none_without_spread() -> None:
 
 @given(accuracies)
 @settings(max_examples=30, deadline=None)
-def test_an_interval_holds_its_mean_and_stays_within_the_values(values: list[float]) -> None:
+def test_an_interval_contains_its_mean_and_stays_within_the_values(values: list[float]) -> None:
     interval = statistics.mean_interval(values)
     assert interval is not None
     assert interval.estimate == pytest.approx(np.mean(values))
@@ -157,7 +157,7 @@ def test_an_interval_holds_its_mean_and_stays_within_the_values(values: list[flo
 
 
 def test_the_interval_covers_the_mean_about_as_often_as_it_says() -> None:
-    """With 20 values the bootstrap covers nearly its 95 %."""
+    """With 20 values the bootstrap covers almost the 95 % it claims."""
     rng = np.random.default_rng(0)
     hits = 0
     for _ in range(200):
@@ -168,7 +168,7 @@ def test_the_interval_covers_the_mean_about_as_often_as_it_says() -> None:
 
 
 def test_the_sign_flip_test_by_hand() -> None:
-    """Of the 2^5 signs only all plus and all minus are as extreme: p = 2/32."""
+    """Of the 2^5 combinations of signs only all plus and all minus are as extreme: p = 2/32."""
     difference = statistics.paired_difference([0.91, 0.92, 0.93, 0.94, 0.95], [0.90] * 5)
     assert difference is not None
     assert difference.p == pytest.approx(2 / 32)

@@ -11,7 +11,7 @@ import pytest
 
 from search_spaces import SPACES, SpaceError, load
 from search_spaces.cnn import SmoothedCrossentropy
-from study.hyperparameters import TrialHyperParameters
+from study.search.hyperparameters import TrialHyperParameters
 
 SHAPES = [((8, 8, 1), 10), ((28, 28, 1), 10), ((32, 32, 3), 7)]
 
@@ -136,7 +136,7 @@ def test_classes_instances_and_functions_are_spaces() -> None:
     assert wrapped.build(keras_tuner.HyperParameters()).output_shape == (None, 3)
 
 
-def test_a_class_is_given_what_it_takes() -> None:
+def test_a_class_gets_the_arguments_it_accepts() -> None:
     hypermodel = load("keras_tuner.applications:HyperResNet").hypermodel((32, 32, 3), 7)
     assert (hypermodel.input_shape, hypermodel.classes) == ((32, 32, 3), 7)
 
@@ -151,7 +151,7 @@ def test_a_class_is_given_what_it_takes() -> None:
         ("keras_tuner:HyperParameters", "it must be a keras_tuner.HyperModel"),
     ],
 )
-def test_what_is_no_space(name: str, said: str) -> None:
+def test_what_is_not_a_space_is_refused(name: str, said: str) -> None:
     with pytest.raises(SpaceError, match=said):
         load(name)
 

@@ -11,11 +11,11 @@ import numpy as np
 import pandas
 import pytest
 import tiny
-from helpers import Command, start
+from helpers import Command, start, study_table
 
 import study
-from study.config import StudyConfig
 from study.errors import StudyError
+from study.objective import Objective
 
 SMALL = {"trials": 3, "epochs": 2, "seeds": 2, "quiet": True}
 
@@ -54,7 +54,7 @@ def test_spaces_are_given_as_objects(home: Path, archive: Path) -> None:
     with pytest.raises(StudyError, match=r"no search space 'ours'.*given to study.resume again"):
         study.resume("a", trials=5, quiet=True)
     named = study.run("b", spaces=[tiny.Tiny], dataset=f"npz:{archive}", **SMALL)
-    assert named.config.spaces == ("tiny:Tiny",)
+    assert named.definition.spaces == ("tiny:Tiny",)
 
 
 def test_callbacks_train_in_copies_and_a_resume_must_bring_them(command: Command, home: Path, archive: Path) -> None:
@@ -101,12 +101,14 @@ def mistakes(y_true: Any, y_pred: Any) -> Any:
         ({"spaces": {"a": lambda hp: None}, "workers": 1}, "must be picklable for worker processes"),
         ({"spaces": ["dens"]}, "no search space 'dens'"),
         ({"spaces": [42]}, "it must be a keras_tuner.HyperModel"),
-        ({"spaces": {"finals": tiny.Tiny()}}, "finals is no search space's name"),
-        ({"spaces": {"a b": tiny.Tiny()}}, "a search space's name is letters"),
+        ({"spaces": {"finals": tiny.Tiny()}}, "finals cannot be a search space's name"),
+        ({"spaces": {"a b": tiny.Tiny()}}, "a search space's name consists of letters"),
         ({"spaces": {"a:b": tiny.Tiny(), "a-b": tiny.Tiny()}}, "must have different names"),
         ({"trials": None}, "--trials is a whole number; it was given None"),
         ({"timeout": "soon"}, "--timeout is a duration"),
-        ({"sampler": "cmaes"}, "keeps its state in the storage as a pickle"),
+        ({"lease": "soon"}, "--lease is a duration"),
+        ({"join": -1}, "--join must be at least 0"),
+        ({"sampler": "cmaes"}, "stores its state as a pickle"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_a_line(home: Path, options: dict[str, Any], said: str) -> None:
@@ -116,23 +118,55 @@ def test_what_cannot_be_used_is_said_in_a_line(home: Path, options: dict[str, An
     assert not home.exists() or not (home / "study.db").exists()
 
 
-def test_the_name_of_a_folder_of_the_home_is_no_study() -> None:
+def test_the_name_of_a_folder_of_the_home_is_no_study(home: Path) -> None:
     with pytest.raises(StudyError, match="artifacts is a folder of every home"):
-        StudyConfig(name="artifacts")
+        study.run("artifacts")
+    assert not home.exists()
 
 
 def test_an_instance_is_not_what_its_class_alone_would_be(home: Path, archive: Path) -> None:
     found = study.run("a", spaces=tiny.Tiny(), dataset=f"npz:{archive}", **SMALL)
-    assert found.config.spaces == ("Tiny",)
+    assert found.definition.spaces == ("Tiny",)
     with pytest.raises(StudyError, match="space must be one of Tiny; it was given 'tiny:Tiny'"):
         found.best("tiny:Tiny")
 
 
-def test_a_resume_takes_what_may_change_only(home: Path) -> None:
-    with pytest.raises(StudyError, match="epochs is fixed when a study starts; a resume takes trials, timeout"):
-        StudyConfig().changed(epochs=3)
+def test_a_resume_takes_only_what_may_change(home: Path, archive: Path) -> None:
+    study.run("a", spaces=["tiny:Tiny"], dataset=f"npz:{archive}", **SMALL)
+    with pytest.raises(StudyError, match="epochs is fixed when a study starts; a resume takes trials, seeds, workers"):
+        study.resume("a", epochs=3)
     with pytest.raises(StudyError, match="--trials counts from the start"):
-        StudyConfig().changed(trials=1)
+        study.resume("a", trials=1)
+    assert len(study.load("a").trials) == 3
+
+
+def test_workers_that_join_and_their_lease_are_options_as_on_the_command_line(
+    command: Command, home: Path, archive: Path
+) -> None:
+    options = {**SMALL, "epochs": 1, "seeds": 1}
+    found = study.run("a", spaces=["tiny:Tiny"], dataset=f"npz:{archive}", join=2, lease="90s", **options)
+    assert (found.resources.workers, found.resources.join, found.resources.lease) == (0, 2, 90.0)
+    assert command("run", "b", "--space", "tiny:Tiny", "--dataset", f"npz:{archive}", "--trials", "3", "--epochs", "1",
+                   "--seeds", "1", "--quiet", "--join", "2", "--lease", "90s")[0] == 0  # fmt: skip
+    assert study_table(home, "a") == study_table(home, "b")
+    assert study.load("b").resources == found.resources
+    grown = study.resume("a", trials=4, join=1, lease="2m", quiet=True)
+    assert (grown.resources.join, grown.resources.lease) == (1, 120.0)
+    assert study.load("a").resources == grown.resources
+    for option, value, said in (("lease", "soon", "--lease is a duration"), ("join", -1, "--join must be at least 0"),
+                                ("lease", 0.1, "--lease must be at least 1 second")):  # fmt: skip
+        with pytest.raises(StudyError, match=said):
+            study.resume("a", quiet=True, **{option: value})
+        with pytest.raises(StudyError, match=said):
+            study.run("c", **{option: value})
+
+
+def test_an_objective_is_given_by_name_or_as_one(home: Path, archive: Path) -> None:
+    options = {**SMALL, "spaces": ["tiny:Tiny"], "dataset": f"npz:{archive}", "trials": 1, "seeds": 1}
+    named = study.run("a", objective="val_loss", **options)
+    given = study.run("b", objective=Objective("val_loss", "minimize"), **options)
+    assert named.definition.objective == given.definition.objective
+    assert study_table(home, "a") == study_table(home, "b")
 
 
 def test_workers_take_spaces_and_callbacks_as_objects(home: Path, archive: Path) -> None:

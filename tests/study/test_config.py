@@ -1,4 +1,4 @@
-"""A study's definition."""
+"""What a study is, and what it runs on."""
 
 import dataclasses
 import json
@@ -8,18 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.config import StudyConfig, check_name, parse_duration, parse_size
+from study.config import Definition, Resources, changed, check_name, parse_duration, parse_size
 from study.errors import StudyError
+from study.objective import Objective
 
 
 def test_json_both_ways() -> None:
-    config = StudyConfig(name="a", spaces=("dense",), timeout=90.0, manual_dir="/data")
-    assert StudyConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    definition = Definition(
+        name="a", spaces=("dense",), objective=Objective("val_loss", "minimize"), callbacks=("EarlyStopping",)
+    )
+    assert Definition.from_json(json.loads(json.dumps(definition.to_json()))) == definition
+    resources = Resources(timeout=90.0, manual_dir="/data", workers=3, memory_limit=2 * 10**9)
+    assert Resources.from_json(json.loads(json.dumps(resources.to_json()))) == resources
 
 
-def test_a_definition_does_not_change() -> None:
+@pytest.mark.parametrize(("config", "field"), [(Definition(), "trials"), (Resources(), "workers")])
+def test_neither_changes(config: Any, field: str) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        StudyConfig().trials = 3
+        setattr(config, field, 3)
 
 
 @pytest.mark.parametrize(
@@ -28,27 +34,71 @@ def test_a_definition_does_not_change() -> None:
         ({"trials": 0}, "--trials must be at least 1; it was given 0"),
         ({"epochs": -1}, "--epochs must be at least 1; it was given -1"),
         ({"seeds": 0}, "--seeds must be at least 1"),
-        ({"workers": -1}, "--workers must be at least 0"),
-        ({"memory_limit": 10**6}, "--memory-limit must be at least 1GB"),
+        ({"trials": None}, "--trials is a whole number; it was given None"),
+        ({"epochs": 2.5}, "--epochs is a whole number; it was given 2.5"),
         ({"seed": -1}, "--seed must lie in 0 to"),
         ({"split_seed": 2**32}, "--split-seed must lie in 0 to"),
-        ({"timeout": -1.0}, "--timeout must be more than 0"),
         ({"sampler": "best"}, "--sampler must be one of tpe, random, qmc"),
-        ({"pruner": "hyper"}, "--pruner must be one of median, sha, none; it was given 'hyper'"),
-        ({"objective": "accuracy"}, "--objective is val_accuracy or val_loss, or a metric"),
+        ({"sampler": "cmaes"}, "--sampler cmaes is not available: Optuna's CMA-ES stores its state as a pickle"),
+        ({"pruner": "hyper"}, "--pruner must be one of sha, median, none; it was given 'hyper'"),
+        ({"precision": "float64"}, "--precision must be one of float32, mixed_float16, mixed_bfloat16"),
         ({"spaces": ()}, "at least one search space"),
         ({"spaces": ("dense", "dense")}, "each search space is tuned once"),
+        ({"spaces": ("finals",)}, "finals cannot be a search space's name"),
+        ({"name": "artifacts"}, "artifacts is a folder of every home"),
     ],
 )
 def test_a_value_that_no_study_can_have_is_named(given_values: dict[str, Any], said: str) -> None:
     with pytest.raises(StudyError, match=said):
-        StudyConfig(**given_values)
+        Definition(**given_values)
+
+
+@pytest.mark.parametrize(
+    "given_values, said",
+    [
+        ({"workers": -1}, "--workers must be at least 0"),
+        ({"workers": 257}, "--workers must be at most 256; it was given 257"),
+        ({"join": -1}, "--join must be at least 0"),
+        ({"memory_limit": 10**6}, "--memory-limit must be at least 1GB"),
+        ({"memory_limit": 10**10, "workers": 0}, "--memory-limit applies to worker processes"),
+        ({"timeout": -1.0}, "--timeout must be more than 0"),
+        ({"lease": 0.5}, "--lease must be at least 1 second; it was given 0.5"),
+    ],
+)
+def test_a_value_that_no_study_can_run_on_is_named(given_values: dict[str, Any], said: str) -> None:
+    with pytest.raises(StudyError, match=said):
+        Resources(**given_values)
+
+
+def test_a_resume_takes_only_what_may_change() -> None:
+    definition, resources = changed(Definition(), Resources(), {"trials": 30, "workers": 2, "lease": 60.0, "join": 1})
+    assert definition == Definition(trials=30)
+    assert resources == Resources(workers=2, lease=60.0, join=1)
+    assert changed(Definition(), Resources(), {}) == (Definition(), Resources())
+    with pytest.raises(StudyError, match="epochs is fixed when a study starts; a resume takes trials, seeds, workers"):
+        changed(Definition(), Resources(), {"epochs": 3})
+    for fixed in ("name", "objective", "sampler", "pruner", "seed", "dataset"):
+        with pytest.raises(StudyError, match=f"{fixed} is fixed when a study starts"):
+            changed(Definition(), Resources(), {fixed: getattr(Definition(), fixed)})
+    for budget in ("trials", "seeds"):
+        with pytest.raises(StudyError, match=f"--{budget} counts from the start and may only grow"):
+            changed(Definition(), Resources(), {budget: 1})
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a..b", "-a", ".a", "a b", "a\n", "é", "x" * 101, "study.db"])
 def test_a_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
-    with pytest.raises(StudyError, match="a study's name is"):
+    with pytest.raises(StudyError, match="a study's name consists of"):
         check_name(name)
+
+
+def test_what_a_study_has_an_optuna_study_for() -> None:
+    definition = Definition(name="a", spaces=("dense", "cnn"))
+    assert definition.parts == ("dense", "cnn", "finals")
+    assert list(map(definition.study_name, definition.parts)) == ["a/dense", "a/cnn", "a/finals"]
+
+
+def test_how_many_processes_train() -> None:
+    assert Resources(workers=2, join=3).trainers == 5
 
 
 @pytest.mark.parametrize(
@@ -69,21 +119,16 @@ keys = st.lists(st.text(max_size=5) | st.integers(0, 1000), max_size=3)
 
 @given(keys, keys)
 def test_seeds_are_keyed(first: list[Any], second: list[Any]) -> None:
-    config, other = StudyConfig(), StudyConfig(seed=1)
-    assert 0 <= config.seed_for(*first) < 2**32
-    assert config.seed_for(*first) == StudyConfig().seed_for(*first)
-    assert (config.seed_for(*first) == config.seed_for(*second)) == (first == second)
-    assert config.seed_for(*first) != other.seed_for(*first)
-
-
-def test_directions() -> None:
-    assert StudyConfig(objective="val_accuracy").direction == "maximize"
-    assert StudyConfig(objective="val_loss").direction == "minimize"
+    definition, other = Definition(), Definition(seed=1)
+    assert 0 <= definition.seed_for(*first) < 2**32
+    assert definition.seed_for(*first) == Definition().seed_for(*first)
+    assert (definition.seed_for(*first) == definition.seed_for(*second)) == (first == second)
+    assert definition.seed_for(*first) != other.seed_for(*first)
 
 
 def test_an_archive_is_called_by_its_file() -> None:
-    assert StudyConfig(dataset="npz:/some/where/digits.npz").dataset_name == "digits.npz"
-    assert StudyConfig(dataset="mnist").dataset_name == "mnist"
+    assert Definition(dataset="npz:/some/where/digits.npz").dataset_name == "digits.npz"
+    assert Definition(dataset="mnist").dataset_name == "mnist"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from keras_tuner.engine import hyperparameters as kinds
 
 import study
-from study import results
 from study.records import DECLARED, RECORD, TrialRecord
+from study.storage import results
 
 SPACES = {name: (build, "val_accuracy") for name, build in guides.functions.items()} | guides.hypermodels
 
@@ -28,8 +28,8 @@ def check(tuner: Any) -> None:
     """Both trials are complete, and each value is one that KerasTuner's RandomSearch can draw."""
     table = tuner.study.trials
     assert list(table.state) == ["complete", "complete"], list(table.error)
-    (space,) = tuner.study.config.spaces
-    for trial in results.trials(tuner.study.storage, tuner.study.config, space):
+    (space,) = tuner.study.definition.spaces
+    for trial in results.trials(tuner.study.stored, space):
         values = TrialRecord.from_json(trial.user_attrs[RECORD]).values
         declared = copy.deepcopy(trial.user_attrs[DECLARED])
         hp = keras_tuner.HyperParameters.from_config({"space": declared, "values": values})
@@ -66,14 +66,14 @@ def test_several_outputs(tmp_path: Path) -> None:
 def test_what_a_space_returns_is_scored_as_kerastuner_scores_it(tmp_path: Path) -> None:
     x, y = guides.examples()
     tuner = searched(tmp_path, guides.ReturnsMetrics(), keras_tuner.Objective("score", "min"), x, y)
-    space = tuner.study.config.spaces[0]
-    for trial in results.trials(tuner.study.storage, tuner.study.config, space):
+    space = tuner.study.definition.spaces[0]
+    for trial in results.trials(tuner.study.stored, space):
         record = results.record(trial)
         assert record is not None
         assert trial.value == pytest.approx(record.history["val_loss"][-1] + record.values["penalty"])
     tuner = searched(tmp_path / "loop", guides.OwnLoop(), None, x, y)
-    space = tuner.study.config.spaces[0]
-    for trial in results.trials(tuner.study.storage, tuner.study.config, space):
+    space = tuner.study.definition.spaces[0]
+    for trial in results.trials(tuner.study.stored, space):
         record = results.record(trial)
         assert record is not None
         assert (trial.value, record.epochs) == (min(record.history["my_loss"]), 2)

@@ -76,7 +76,7 @@ def test_the_best_model_is_the_best_trial_after_its_best_epoch(tmp_path: Path, a
         assert accuracy == pytest.approx(value)
 
 
-def test_a_second_search_goes_on_and_another_process_reads_it(tmp_path: Path, arrays: Arrays, capsys: Any) -> None:
+def test_a_second_search_continues_and_another_process_reads_it(tmp_path: Path, arrays: Arrays, capsys: Any) -> None:
     first = searched(tmp_path, arrays, max_trials=2).study.trials
     tuner = searched(tmp_path, arrays, max_trials=4)
     assert "Reloading the study guide" in capsys.readouterr().out
@@ -211,7 +211,7 @@ def test_the_dtype_policy_is_the_users(tmp_path: Path, arrays: Arrays) -> None:
     try:
         searched(tmp_path, arrays, max_trials=1)
         tuner = searched(tmp_path, arrays, max_trials=2)
-        assert keras.config.dtype_policy().name == tuner.study.config.precision == "mixed_bfloat16"
+        assert keras.config.dtype_policy().name == tuner.study.definition.precision == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy(before)
     assert tuner.get_best_models()[0].layers[1].compute_dtype == "bfloat16"
@@ -220,7 +220,7 @@ def test_the_dtype_policy_is_the_users(tmp_path: Path, arrays: Arrays) -> None:
 
 def test_overwriting_ends_what_was_interrupted(tmp_path: Path, arrays: Arrays) -> None:
     searched(tmp_path, arrays, max_trials=1)
-    storage = study.load("guide", home=tmp_path).storage
+    storage = study.load("guide", home=tmp_path).stored.store.storage
     optuna.delete_study(study_name="guide/finals", storage=storage)  # as far as a killed one may have come
     assert len(searched(tmp_path, arrays, max_trials=2, overwrite=True).study.trials) == 2
 
@@ -253,7 +253,7 @@ def test_what_is_given_by_position(tmp_path: Path, arrays: Arrays) -> None:
         ({"objective": ["val_loss", "val_accuracy"]}, "a study has one objective"),
         ({"executions_per_trial": 3}, "takes no executions_per_trial=3"),
         ({"sampler": "annealing"}, "--sampler must be one of tpe"),
-        ({"project_name": "a/b"}, "a study's name is letters"),
+        ({"project_name": "a/b"}, "a study's name consists of letters"),
         ({"tune_new_entries": False}, "give them"),
         ({"max_trials": 0}, "--trials must be at least 1"),
     ],
@@ -264,9 +264,9 @@ def test_what_cannot_be_used_is_said_in_a_line(tmp_path: Path, options: dict[str
     assert "\n" not in str(caught.value)
 
 
-def test_a_project_that_was_begun_otherwise(tmp_path: Path, arrays: Arrays) -> None:
+def test_a_project_that_was_started_otherwise(tmp_path: Path, arrays: Arrays) -> None:
     searched(tmp_path, arrays, max_trials=1)
-    with pytest.raises(StudyError, match=r"begun otherwise \(sampler='tpe' then, 'random' now\)"):
+    with pytest.raises(StudyError, match=r"started otherwise \(sampler='tpe' then, 'random' now\)"):
         searched(tmp_path, arrays, max_trials=1, sampler="random")
     x, y, x_val, y_val = arrays
     with pytest.raises(StudyError, match="the data are not those"):

@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-from study import storage as storage_room
-from study.config import StudyConfig
+from study.config import Definition, Resources
+from study.storage.address import Address
+from study.storage.store import Store, creation_lock
 
-CONFIG = StudyConfig(name="a", spaces=("dense",))
+DEFINITION = Definition(name="a", spaces=("dense",))
 
 
 def create(home: str) -> str:
-    """What `study run` does with the storage, in a process of its own."""
-    url = storage_room.storage_url(Path(home), None)
-    with storage_room.creation_lock(Path(home), url):
-        storage = storage_room.open_storage(url, create=True)
-        assert storage is not None
-        if "a" in storage_room.read_configs(storage):
+    """Create the study, in a process of its own."""
+    address = Address.of(Path(home))
+    with creation_lock(address):
+        store = Store.open(address, create=True)
+        assert store is not None
+        if "a" in store.studies():
             return "exists"
-        storage_room.create_study(storage, CONFIG, {"fingerprint": {}})
+        store.create_study(DEFINITION, Resources(), {"fingerprint": {}})
         return "created"

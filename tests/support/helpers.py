@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import servers
+from optuna.trial import FrozenTrial
 
-from study import results
-from study import storage as storage_room
-from study.config import StudyConfig
-from study.records import LOOK
+from study.config import Definition
+from study.records import EARLY_CHECK, OWNER
+from study.storage import claims, results
+from study.storage.address import Address
+from study.storage.store import Store, StoredStudy
 
 SERVER = "FAULTS_SERVER"
 """The environment variable with the URL of a PostgreSQL server, where studies are kept on one instead of in a file."""
@@ -25,20 +27,33 @@ Command = Callable[..., tuple[int, str, str]]
 """Runs a command: exit code, standard output, standard error."""
 
 
-def storage_url(home: Path) -> str:
+def address_of(home: Path) -> Address:
     """Where the studies of a home are kept: its SQLite file, or a database of its own on the server."""
     server = os.environ.get(SERVER)
-    return servers.database(server, home) if server else storage_room.storage_url(home, None)
+    return Address.of(home, servers.database(server, home) if server else None)
 
 
-def opened(home: Path, name: str) -> tuple[storage_room.BaseStorage, StudyConfig]:
+def storage_url(home: Path) -> str:
+    """The database of a home as `--storage` takes it: the password of a server is in PGPASSWORD."""
+    return servers.without_password(address_of(home).url.render_as_string(hide_password=False))
+
+
+def opened(home: Path, name: str) -> StoredStudy:
     """A study of a home."""
-    return storage_room.open_study(storage_url(home), name)
+    return opened_at(address_of(home), name)
+
+
+def opened_at(address: Address, name: str) -> StoredStudy:
+    """A study at an address."""
+    store = Store.open(address)
+    assert store is not None
+    return store.study(name)
 
 
 def studies(home: Path) -> list[str]:
     """The studies of a home."""
-    return list(storage_room.read_configs(storage_room.open_storage(storage_url(home))))
+    store = Store.open(address_of(home))
+    return [] if store is None else list(store.studies())
 
 
 def placed(home: Path, words: Iterable[str]) -> tuple[str, ...]:
@@ -49,14 +64,13 @@ def placed(home: Path, words: Iterable[str]) -> tuple[str, ...]:
 
 
 def study_table(home: Path, name: str) -> dict[str, list[Any]]:
-    """What must be the same for the same study: numbers, parameters, states, values, intermediate values, real
-    values and looks of every trial of each space."""
-    return table_at(storage_url(home), name)
+    """What must be the same for the same study: numbers, parameters, states, values, intermediate values,
+    hyperparameters and early checks of every trial of each space."""
+    return table_of(opened(home, name))
 
 
-def table_at(url: str, name: str) -> dict[str, list[Any]]:
-    """The same of a study in the storage of that URL."""
-    storage, config = storage_room.open_study(url, name)
+def table_of(study: StoredStudy) -> dict[str, list[Any]]:
+    """The same of an opened study."""
     return {
         space: [
             (
@@ -66,17 +80,22 @@ def table_at(url: str, name: str) -> dict[str, list[Any]]:
                 trial.params,
                 trial.intermediate_values,
                 kept.values if (kept := results.record(trial)) else None,
-                trial.user_attrs.get(LOOK),
+                trial.user_attrs.get(EARLY_CHECK),
             )
-            for trial in results.trials(storage, config, space)
+            for trial in results.trials(study, space)
         ]
-        for space in config.spaces
+        for space in study.definition.spaces
     }
 
 
-def stored_config(home: Path, name: str) -> StudyConfig:
+def owner_of(trial: FrozenTrial) -> claims.Owner | None:
+    """Who trains a trial."""
+    return claims.owner_in(trial.user_attrs.get(OWNER, {}))
+
+
+def stored_definition(home: Path, name: str) -> Definition:
     """The definition of a study as it is stored."""
-    return opened(home, name)[1]
+    return opened(home, name).definition
 
 
 def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
@@ -89,8 +108,9 @@ def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
     tests = Path(__file__).parents[1]
     paths = [str(tests / "support"), str(tests / "faults"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **variables}
+    words, password = servers.hidden(placed(home, words))
     return subprocess.Popen(
-        [sys.executable, "-m", "study", *placed(home, words)], cwd=home.parent, env=environment, text=True,
+        [sys.executable, "-m", "study", *words], cwd=home.parent, env=environment | password, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import servers
 
 ANOTHER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 """What begins a command on a host of its own."""
@@ -25,10 +26,11 @@ def start(home: Path, *words: str, network: str = "", **variables: str) -> subpr
     tests = Path(__file__).parents[1]
     paths = [str(tests / "support"), str(tests / "faults"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **variables}
+    taken, password = servers.hidden(words)
     inside = ("ip", "netns", "exec", network) if network else ()
     return subprocess.Popen(
-        [*inside, *ANOTHER, sys.executable, "-m", "study", *words], cwd=home.parent, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        [*inside, *ANOTHER, sys.executable, "-m", "study", *taken], cwd=home.parent, env=environment | password,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
 
 

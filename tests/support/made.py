@@ -1,24 +1,25 @@
-"""Studies made by hand, in a real SQLite file, without training."""
+"""Stored studies made by hand, in a real SQLite file, without training."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from reports import collect
 from reports.collect import StudyResults
-from study import storage as storage_room
-from study.config import StudyConfig
-from study.records import CLASSES, FinalRecord, TrialRecord
+from study.config import FINALS, Definition, Resources
+from study.records import CLASSES, ENVIRONMENT, FINGERPRINT, RECORD, FinalRecord, TrialRecord
+from study.storage.address import Address
+from study.storage.store import Store, StoredStudy
 
 RATE_AND_KIND = {
     "rate": {"kind": "Float", "min_value": 0.0, "max_value": 1.0, "sampling": "linear"},
     "kind": {"kind": "Choice", "values": ["plain", "<b>deep</b>"]},
 }
-Made = tuple[optuna.storages.BaseStorage, StudyConfig]
+DISTRIBUTIONS = {"rate": FloatDistribution(0.0, 1.0), "kind": CategoricalDistribution(["plain", "<b>deep</b>"])}
 
 
 def trial_record(**changes: Any) -> TrialRecord:
@@ -62,51 +63,66 @@ def final_record(**changes: Any) -> FinalRecord:
 
 
 def study(
-    folder: Path,
-    trials: dict[str, list[Any]],
+    home: Path,
+    rows: dict[str, list[Any]],
     finals: list[FinalRecord] | None = None,
     declared: dict[str, Any] | None = None,
     classes: tuple[str, ...] = (),
     asked: dict[str, str] | None = None,
     data: str = "abc",
-    **config_options: Any,
-) -> Made:
-    """A stored study: trials as (state, value, record) by space, finals as records; what each space declares, and
-    the names by which Optuna was asked for `rate` and `kind`."""
-    rate, kind = ({"rate": "rate", "kind": "kind"} | (asked or {})).values()
-    config = StudyConfig(**{"name": "made", "spaces": tuple(trials), **config_options})
-    storage = storage_room.open_storage(f"sqlite:///{folder}/made.db", create=True)
-    assert storage is not None
-    fingerprint = {"data": data, "details": {"spaces": dict.fromkeys(trials, declared or RATE_AND_KIND)}}
-    storage_room.create_study(
-        storage, config, {"fingerprint": fingerprint, "environment": {"keras": "3"}, CLASSES: list(classes)}
+    **options: Any,
+) -> StoredStudy:
+    """A stored study.
+
+    Args:
+        home: A folder; the study's own is in it.
+        rows: The trials, as (state, value, record), by space.
+        finals: Those that are done.
+        declared: What each space declares.
+        classes: The names of the classes.
+        asked: The names by which Optuna was asked for `rate` and `kind`, where they are others.
+        data: The fingerprint of the data.
+        **options: Fields of the definition and the resources.
+    """
+    names = {field.name for field in fields(Resources)}
+    resources = Resources(**{name: value for name, value in options.items() if name in names})
+    defined = {name: value for name, value in options.items() if name not in names}
+    home.mkdir(parents=True, exist_ok=True)
+    store = Store.open(Address.of(home), create=True)
+    assert store is not None
+    fingerprint = {"data": data, "details": {"spaces": dict.fromkeys(rows, declared or RATE_AND_KIND)}}
+    stored = store.create_study(
+        Definition(**{"name": "made", "spaces": tuple(rows), **defined}),
+        resources,
+        {FINGERPRINT: fingerprint, ENVIRONMENT: {"keras": "3"}, CLASSES: list(classes)},
     )
-    for space, rows in trials.items():
-        search = storage_room.load(storage, config.study_name(space))
-        for state, value, record in rows:
-            search.add_trial(
-                create_trial(
-                    state=state,
-                    value=value,
-                    params={rate: 0.1 * (1 + len(search.trials) % 7), kind: "plain"},
-                    distributions={
-                        rate: FloatDistribution(0.0, 1.0),
-                        kind: CategoricalDistribution(["plain", "<b>deep</b>"]),
-                    },
-                    intermediate_values={1: 0.5},
-                    user_attrs={} if record is None else {"record": record.to_json()},
-                )
-            )
-    ended = storage_room.load(storage, config.finals_name)
-    for final in finals or []:
-        ended.add_trial(
-            create_trial(state=TrialState.COMPLETE, value=final.accuracy, user_attrs={"record": final.to_json()})
-        )
-    return storage, config
+    for space, found in rows.items():
+        stored.part(space).add_trials([_trial(index, *row, asked or {}) for index, row in enumerate(found)])
+    stored.part(FINALS).add_trials(
+        [
+            create_trial(state=TrialState.COMPLETE, value=final.accuracy, user_attrs={RECORD: final.to_json()})
+            for final in finals or []
+        ]
+    )
+    return stored
+
+
+def _trial(
+    index: int, state: TrialState, value: float | None, record: TrialRecord | None, asked: dict[str, str]
+) -> FrozenTrial:
+    drawn = {"rate": 0.1 * (1 + index % 7), "kind": "plain"}
+    return create_trial(
+        state=state,
+        value=value,
+        params={asked.get(name, name): each for name, each in drawn.items()},
+        distributions={asked.get(name, name): each for name, each in DISTRIBUTIONS.items()},
+        intermediate_values={1: 0.5},
+        user_attrs={} if record is None else {RECORD: record.to_json()},
+    )
 
 
 def keep_predictions(folder: Path, final: FinalRecord, probabilities: Any, labels: Any) -> None:
-    """What a final predicted, as the finals keep it: probabilities (n, classes), labels (n,)."""
+    """Store what a final predicted in the study's folder: probabilities (n, classes), labels (n,)."""
     misread = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     images = np.arange(len(misread) * 16, dtype=np.uint8).reshape(-1, 4, 4, 1)
     file = folder / final.predictions
@@ -146,10 +162,10 @@ HOSTILE = [
     "x\tand\nlines",
     "\U0001f600 \u202egnp.exe",
 ]
-"""Names that would do harm where they are not taken as text."""
+"""Names that would do harm if they were not taken as text."""
 
 
-def full_storage(folder: Path, named: str = "plain", **options: Any) -> Made:
+def full_study(home: Path, named: str = "plain") -> StoredStudy:
     """A study with something in every panel; `named` is a space, a parameter, its value, classes, and an error text."""
     space = "dense" if named == "plain" else f"m:{named}"
     rng = np.random.default_rng(0)
@@ -172,20 +188,18 @@ def full_storage(folder: Path, named: str = "plain", **options: Any) -> Made:
             )  # fmt: skip
             probabilities = np.eye(2)[labels] * 0.8 + 0.1
             probabilities[: final.errors] = probabilities[: final.errors, ::-1]
-            keep_predictions(folder / "made", final, probabilities, labels)
+            keep_predictions(home / "made", final, probabilities, labels)
             finals.append(final)
     return study(
-        folder,
+        home,
         {space: rows},
         finals,
         classes=(named, "other"),
         asked={"kind": "units"},
         dataset=f"npz:/data/{named}.npz",
-        **options,
     )
 
 
-def full(folder: Path, named: str = "plain") -> StudyResults:
+def full(home: Path, named: str = "plain") -> StudyResults:
     """That study, read."""
-    storage, config = full_storage(folder, named)
-    return collect.read(storage, config, folder / config.name)
+    return collect.read(full_study(home, named))

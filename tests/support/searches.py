@@ -5,32 +5,32 @@ from typing import Any
 import optuna
 import pytest
 
-from study import extras
-from study.config import StudyConfig
-from study.samplers import ORACLES, SAMPLERS, KeyedSampler, Maker
+from study.config import Definition
+from study.search.samplers import ORACLES, SAMPLERS, KeyedSampler, Maker
+from study.system import extras
 
-config = StudyConfig()
+definition = Definition()
 INSTALLED = [
     pytest.param(
         name,
         marks=pytest.mark.skipif(
-            not extras.is_installed(f"--sampler {name}"), reason=f"what {name} needs is not installed"
+            not extras.is_installed(f"--sampler {name}"), reason=f"a package that {name} needs is not installed"
         ),
     )
     for name in SAMPLERS
     if name not in ORACLES
 ]
-"""The names of Optuna's samplers, for a test of each."""
+"""The names of Optuna's samplers, each as a parameter of a test."""
 
 
-def sampler(name: str, baseline: dict[str, Any] | None = None, back: int = 1) -> KeyedSampler:
+def sampler(name: str, baseline: dict[str, Any] | None = None, lag: int = 1) -> KeyedSampler:
     """A keyed sampler by name."""
-    return keyed(SAMPLERS[name], baseline, back)
+    return keyed(SAMPLERS[name], baseline, lag)
 
 
-def keyed(make: Maker, baseline: dict[str, Any] | None = None, back: int = 1) -> KeyedSampler:
-    """A keyed sampler of any kind."""
-    return KeyedSampler(make, lambda *key: config.seed_for("space", *key), baseline or {}, back)
+def keyed(make: Maker, baseline: dict[str, Any] | None = None, lag: int = 1) -> KeyedSampler:
+    """A keyed sampler with any maker."""
+    return KeyedSampler(make, lambda *key: definition.seed_for("space", *key), baseline or {}, lag)
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -45,5 +45,5 @@ def objective(trial: optuna.Trial) -> float:
 
 
 def table(study: optuna.Study) -> list[Any]:
-    """What must be the same."""
+    """What must be the same after a restart."""
     return [(trial.number, trial.state, trial.params, trial.value, trial.intermediate_values) for trial in study.trials]

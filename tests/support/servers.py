@@ -7,12 +7,12 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
@@ -147,6 +147,23 @@ def database(server: str, home: Path) -> str:
     with engine.connect() as connection, suppress(ProgrammingError):  # it is there
         connection.execute(text(f"CREATE DATABASE {name}"))
     return url.set(database=name).render_as_string(hide_password=False)
+
+
+def without_password(url: str) -> str:
+    """The same URL as `--storage` takes it: the password is in PGPASSWORD."""
+    full = make_url(url)
+    return URL.create(
+        full.drivername, full.username, host=full.host, port=full.port, database=full.database, query=full.query
+    ).render_as_string()
+
+
+def hidden(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """A command without the password of its `--storage`, and the environment variable that has it."""
+    taken = list(words)
+    password: dict[str, str] = {}
+    if "--storage" in taken and (url := make_url(taken[place := taken.index("--storage") + 1])).password:
+        taken[place], password = without_password(taken[place]), {"PGPASSWORD": str(url.password)}
+    return taken, password
 
 
 @contextmanager

@@ -8,8 +8,11 @@ import keras
 import keras_tuner
 import numpy as np
 
-from study import datasets, training
-from study.config import StudyConfig
+from study.data import datasets
+from study.training.checkpoints import CheckpointFile
+from study.training.epochs import EpochLog
+from study.training.examples import Examples
+from study.training.fit import Hooks, Training, fit
 
 SIDE, CLASSES = 6, 3
 
@@ -17,7 +20,7 @@ SIDE, CLASSES = 6, 3
 def write_archive(
     file: Path, *, images: int = 90, channels: int = 1, side: int = SIDE, seed: int = 0, **arrays: Any
 ) -> Path:
-    """An npz of bright squares, one place a class, in noise; `arrays` replace its own."""
+    """An npz of bright squares in noise, at a place that depends on the class; `arrays` replace its own."""
     rng = np.random.default_rng(seed)
     parts: dict[str, Any] = {}
     for part, n in (("train", images), ("test", images // 2)):
@@ -33,12 +36,27 @@ def write_archive(
 def small_images(folder: Path, images: int) -> datasets.Dataset:
     """Such an archive as a data set."""
     file = write_archive(folder / "tiny.npz", images=images)
-    return datasets.load(StudyConfig(dataset=f"npz:{file}", data_dir=str(folder)))
+    return datasets.load(f"npz:{file}", split_seed=0, data_dir=str(folder))
 
 
-def examples(data: datasets.Dataset) -> training.Examples:
+def examples(data: datasets.Dataset) -> Examples:
     """What a search trains and validates on."""
-    return training.Examples(data.train, data.validation)
+    return Examples(data.train, data.validation)
+
+
+def fitted(
+    data: datasets.Dataset,
+    hypermodel: Any,
+    epochs: int = 3,
+    seed: int = 1,
+    log: EpochLog | None = None,
+    checkpoint: CheckpointFile | None = None,
+    **hooks: Any,
+) -> tuple[keras.Model, EpochLog]:
+    """A HyperModel's defaults, trained; `hooks` are fields of `Hooks`."""
+    log = EpochLog() if log is None else log
+    training = Training(hypermodel, keras_tuner.HyperParameters(), examples(data), epochs, seed)
+    return fit(training, log, Hooks(**hooks), checkpoint), log
 
 
 def compiled(
@@ -48,7 +66,7 @@ def compiled(
     model = keras.Sequential(
         [keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), *layers, keras.layers.Dense(CLASSES, "softmax")]
     )
-    # Eagerly: such a model trains in less time than its graph is traced.
+    # Eagerly: tracing a graph takes longer than training such a model.
     model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9), loss, metrics=["accuracy"], run_eagerly=eagerly)
     return model
 
@@ -70,14 +88,28 @@ class Tiny(keras_tuner.HyperModel):
         return model.fit(*args, batch_size=hp.Choice("batch_size", [32, 64]), **kwargs)
 
 
-class Looked(Tiny):
-    """Trained in the graph, in epochs long enough to be looked into."""
+class EarlyChecked(Tiny):
+    """Trained as a graph, in epochs that are long enough to be checked early."""
 
     def build(self, hp: Any) -> keras.Model:
         return compiled(learning_rate=hp.Float("rate", 1e-5, 0.1, sampling="log", default=1e-3), eagerly=False)
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
         return model.fit(*args, batch_size=4, **kwargs)
+
+
+class Graph(Tiny):
+    """Trained as a graph, as users' models are, in batches of 16."""
+
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
+
+    def build(self, hp: Any) -> keras.Model:
+        return compiled(
+            keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dropout(0.2), eagerly=False
+        )
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=16, callbacks=[*callbacks, *self.callbacks], **kwargs)
 
 
 class TinyOther(Tiny):
@@ -98,7 +130,7 @@ class Slow(Tiny):
 
 
 class SlowInStages(Slow):
-    """Its epochs are not saved: what a HyperModel does between two fits cannot be skipped."""
+    """Trains in two stages, so that its epochs are not saved."""
 
     def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
         model.fit(x, y, **{**kwargs, "epochs": 1})
@@ -114,7 +146,7 @@ instance = Tiny()
 
 
 class Failing(Tiny):
-    """Fails whenever it is not the baseline's kind."""
+    """Fails unless it is of the baseline's kind."""
 
     def build(self, hp: Any) -> keras.Model:
         if hp.Choice("kind", ["good", "bad"]) == "bad":
@@ -123,14 +155,14 @@ class Failing(Tiny):
 
 
 class AlwaysFailing(Tiny):
-    """Builds its defaults and fails in every fit."""
+    """Can be built, and fails in every fit."""
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
         raise MemoryError("no memory left")
 
 
 class Diverging(Tiny):
-    """A rate at which the loss becomes infinite or NaN."""
+    """Its learning rate makes the loss infinite or NaN."""
 
     def build(self, hp: Any) -> keras.Model:
         model = linear()
@@ -140,7 +172,7 @@ class Diverging(Tiny):
 
 
 class FailingFinals(Tiny):
-    """Trains on the images of the search, not on those of the finals."""
+    """Fails on the images of the finals, which are more than those of the search."""
 
     def fit(self, hp: Any, model: keras.Model, x: Any, *args: Any, **kwargs: Any) -> Any:
         if len(x) > 80:
@@ -166,7 +198,7 @@ class NoMetric(Tiny):
 
 
 def linear() -> keras.Model:
-    """Logits of the tiny images, not compiled."""
+    """A model that returns logits, not compiled."""
     return keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)])
 
 

@@ -1,0 +1,90 @@
+"""The commands that a page prints, and the words for a study that no command can start: it was given Python objects.
+
+A command is a whole text, or the end of one after a colon.
+"""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from study.config import Definition, Resources, flag
+from study.objective import KNOWN, Objective
+from study.records import Value
+
+SPACES = ("dense", "paper", "cnn")
+"""The names of `search_spaces.SPACES`."""
+IMPORTABLE = re.compile(r"(?!__main__:)(?:[^\W\d]\w*\.)*[^\W\d]\w*:[^\W\d]\w*")
+"""The other names that `--space` takes."""
+ARRAYS = "arrays"
+"""The name of a data set that was given as arrays."""
+NO_OPTIONS = ("name", "callbacks", "manual_dir", "data_dir")
+"""Fields that are no options of the command: an argument, Python objects, and folders of one machine."""
+
+
+def objects(definition: Definition) -> list[str]:
+    """What the study was given as Python objects, in words; commands can start and resume a study that has none."""
+    data = ["the data"] if definition.dataset == ARRAYS else []
+    spaces = [f"the space {space}" for space in definition.spaces if not _is_named(space)]
+    return [*data, *spaces, *(f"the callback {name}" for name in definition.callbacks)]
+
+
+def start(definition: Definition, resources: Resources) -> str:
+    """The command that starts such a study, or why none can.
+
+    It leaves out the defaults, but names the number of workers, whose default depends on the machine.
+    """
+    if given := objects(definition):
+        return f"Started from Python with objects that no command can give: {', '.join(given)}."
+    words = ["study", "run", definition.name]
+    for part in (definition, resources):
+        for field in fields(part):
+            value = getattr(part, field.name)
+            if field.name not in NO_OPTIONS and (value != field.default or field.name == "workers"):
+                words += _option(field.name, value)
+    return shlex.join(words)
+
+
+def resume(definition: Definition) -> str:
+    """What continues the study: a command, or a call in Python."""
+    if definition.dataset == ARRAYS:
+        return "search(...) of its study.OptunaTuner in Python"
+    if objects(definition):
+        return f"study.resume({definition.name!r}, ...) in Python, with the same objects"
+    return f"study resume {definition.name}"
+
+
+def report(definition: Definition) -> str:
+    """The command that writes the page."""
+    return f"study report {definition.name}"
+
+
+def train(definition: Definition, space: str, values: Mapping[str, Value], epochs: int, seed: int) -> str | None:
+    """The command that trains a configuration on training + validation images; None where only Python can."""
+    if definition.dataset == ARRAYS or not _is_named(space):
+        return None
+    words: dict[str, Any] = {
+        "--space": space, "--dataset": definition.dataset, "--values": json.dumps(values), "--epochs": epochs,
+        "--seed": seed,
+    }  # fmt: skip
+    for option in ("split_seed", "precision"):
+        if getattr(definition, option) != getattr(Definition, option):
+            words[flag(option)] = getattr(definition, option)
+    return shlex.join(["study", "train", *(str(word) for pair in words.items() for word in pair)])
+
+
+def _is_named(space: str) -> bool:
+    return space in SPACES or IMPORTABLE.fullmatch(space) is not None
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if isinstance(value, Objective):
+        direction = [] if value.name in KNOWN else ["--direction", value.direction]
+        return ["--objective", value.name, *direction]
+    if name == "spaces":
+        return [word for space in value for word in ("--space", space)]
+    # Durations are whole seconds on the command line.
+    return [flag(name), str(math.ceil(value) if isinstance(value, float) else value)]

@@ -1,0 +1,103 @@
+"""Options that several commands take, and how they are read."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from study.config import parse_duration
+from study.errors import StudyError
+
+HOME = Path("runs")
+
+
+class Direction(StrEnum):
+    """Which way an objective is better."""
+
+    maximize = "maximize"
+    minimize = "minimize"
+
+
+class Target(StrEnum):
+    """Where an export goes that is not a file."""
+
+    mlflow = "mlflow"
+
+
+class Assets(StrEnum):
+    """Where a report has plotly.js."""
+
+    embed = "embed"
+    directory = "directory"
+
+
+def _home(text: str) -> Path:
+    from study.system.files import folder
+
+    return folder(text)
+
+
+def _storage(url: str) -> str:
+    """A database's URL. Arguments can be read by everybody on the machine: a password is not taken."""
+    from study.storage.address import has_password
+
+    if has_password(url):
+        raise StudyError(
+            "--storage has a password, which everybody on this machine can read while the command runs; leave it out "
+            "of the URL and put it in the environment variable PGPASSWORD or in the file ~/.pgpass"
+        )
+    return url
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.")]
+Home = Annotated[
+    Path, typer.Option(metavar="DIR", parser=_home, help="Folder of the studies; an object store's URL with --storage.")
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(metavar="URL", parser=_storage, help="Database URL. [default: sqlite:///HOME/study.db]"),
+]
+Timeout = Annotated[
+    str | None, typer.Option(help="Search this long: 90s, 30m, 1h30m; a resume continues what is under way then.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
+ManualDir = Annotated[Path | None, typer.Option(help="Folder with the data set's original files.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where data sets are prepared. [default: ~/tensorflow_datasets]")]
+Workers = Annotated[
+    str | None,
+    typer.Option(metavar="W", help="Worker processes; auto is one per core; 0 trains in this process."),
+]
+Join = Annotated[int | None, typer.Option(metavar="W", help="Workers that 'study worker' adds. [default: 0]")]
+Lease = Annotated[
+    str | None,
+    typer.Option(help="How long a worker on another host may be silent before it loses its trial. [default: 10m]"),
+]
+ClusterAddress = Annotated[
+    str | None, typer.Option("--cluster", help="Place the workers on a Ray cluster: auto or ray://HOST:10001.")
+]
+Cpus = Annotated[float, typer.Option("--cpus-per-worker", help="On a cluster.")]
+Gpus = Annotated[float, typer.Option("--gpus-per-worker", help="On a cluster; 0.25 lets four workers share one.")]
+MemoryLimit = Annotated[str | None, typer.Option(help="Per worker, such as 4GB; a trial that needs more fails.")]
+AllowDrift = Annotated[
+    bool,
+    typer.Option("--allow-drift", help="Continue under other versions of Keras and the like."),
+]
+TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of each trial.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given; the others keep their defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def parsed(text: str | None, parse: Callable[[str], Any]) -> Any:
+    """The value of an option; None where it was not given."""
+    return None if text is None else parse(text)
+
+
+def lease_seconds(text: str | None) -> Any:
+    """Seconds of `--lease`."""
+    return parsed(text, lambda duration: parse_duration(duration, "--lease"))

@@ -1,0 +1,343 @@
+"""The commands that train: run, resume, evaluate, worker, train."""
+
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from study.cli import options as option
+from study.cli.app import app
+from study.cli.options import HOME, given, lease_seconds, parsed
+from study.config import Definition, Resources, changed, parse_duration, parse_size
+from study.errors import Interrupted, StudyError
+from study.objective import Objective
+from study.paths import absolute, absolute_dataset
+
+if TYPE_CHECKING:
+    from study.api import Conclusion
+    from study.execution.task import Cluster, Task
+    from study.storage.address import Address
+    from study.storage.store import StoredStudy
+    from study.system.progress import LineDisplay
+
+WAIT_SECONDS = 2.0
+"""Between two looks whether a study is there."""
+SPACE = "dense, paper, cnn or package.module:object"
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Names the study.")] = Definition.name,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Search space: {SPACE}; repeat for several. [default: {' and '.join(Definition.spaces)}]"),
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="digits, mnist, npz:FILE or a TensorFlow data set.")] = (
+        Definition.dataset
+    ),
+    manual_dir: option.ManualDir = None,
+    data_dir: option.DataDir = None,
+    trials: Annotated[int, typer.Option(help="Finished trials per space.")] = Definition.trials,
+    epochs: Annotated[int, typer.Option(help="The most a trial may train.")] = Definition.epochs,
+    timeout: option.Timeout = None,
+    seeds: Annotated[int, typer.Option(help="Finals per finalist.")] = Definition.seeds,
+    seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = Definition.seed,
+    split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = Definition.split_seed,
+    sampler: Annotated[
+        str, typer.Option(help="tpe, random, qmc, nsga2, gp; kt-random, kt-bayesian, kt-grid are KerasTuner's.")
+    ] = Definition.sampler,
+    pruner: Annotated[str, typer.Option(help="sha (successive halving), median or none.")] = Definition.pruner,
+    objective: Annotated[
+        str, typer.Option(help="val_accuracy, val_loss, or a metric of yours with --direction.")
+    ] = Objective.name,
+    direction: Annotated[option.Direction | None, typer.Option(help="Which way a metric of yours is better.")] = None,
+    workers: option.Workers = "auto",
+    join: option.Join = None,
+    lease: option.Lease = None,
+    cluster: option.ClusterAddress = None,
+    cpus_per_worker: option.Cpus = 1.0,
+    gpus_per_worker: option.Gpus = 0.0,
+    memory_limit: option.MemoryLimit = None,
+    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = Definition.precision,
+    tensorboard: option.TensorBoard = None,
+    home: option.Home = HOME,
+    storage: option.Storage = None,
+    quiet: option.Quiet = False,
+) -> None:
+    """Start a study: search, finals, report."""
+    from study import api
+    from study.execution.task import Options, Steps, Task
+    from study.storage.address import Address
+
+    address = Address.of(home, storage)
+    placed = _cluster(cluster, cpus_per_worker, gpus_per_worker, address)
+    definition = Definition(
+        name=name,
+        spaces=tuple(space) if space else Definition.spaces,
+        dataset=absolute_dataset(dataset),
+        objective=Objective.of(objective, direction.value if direction else None),
+        trials=trials,
+        epochs=epochs,
+        seeds=seeds,
+        sampler=sampler,
+        pruner=pruner,
+        seed=seed,
+        split_seed=split_seed,
+        precision=precision,
+    )
+    resources = Resources(
+        workers=_workers(workers, placed),
+        timeout=parsed(timeout, parse_duration),
+        memory_limit=parsed(memory_limit, parse_size),
+        manual_dir=absolute(manual_dir),
+        data_dir=absolute(data_dir),
+        **given(join=join, lease=lease_seconds(lease)),
+    )
+    api.refuse_existing(address, name)
+    options = Options(tensorboard=tensorboard, cluster=placed)
+    _carry_out(Task(address, definition, resources, Steps(create=True), options=options), quiet)
+
+
+@app.command()
+def resume(
+    name: option.Name,
+    trials: Annotated[int | None, typer.Option(help="A new budget: finished trials per space.")] = None,
+    timeout: option.Timeout = None,
+    seeds: Annotated[int | None, typer.Option(help="Finals per finalist.")] = None,
+    workers: option.Workers = None,
+    join: option.Join = None,
+    lease: option.Lease = None,
+    cluster: option.ClusterAddress = None,
+    cpus_per_worker: option.Cpus = 1.0,
+    gpus_per_worker: option.Gpus = 0.0,
+    memory_limit: option.MemoryLimit = None,
+    manual_dir: option.ManualDir = None,
+    data_dir: option.DataDir = None,
+    tensorboard: option.TensorBoard = None,
+    allow_drift: option.AllowDrift = False,
+    home: option.Home = HOME,
+    storage: option.Storage = None,
+    quiet: option.Quiet = False,
+) -> None:
+    """Continue a study where it stopped: search, then finals, then report."""
+    from study.execution.task import Options, Task
+
+    study = _stored(name, home, storage)
+    placed = _cluster(cluster, cpus_per_worker, gpus_per_worker, study.store.address)
+    changes = given(
+        trials=trials,
+        seeds=seeds,
+        timeout=parsed(timeout, parse_duration),
+        workers=None if workers is None else _workers(workers, placed),
+        join=join,
+        lease=lease_seconds(lease),
+        memory_limit=parsed(memory_limit, parse_size),
+        manual_dir=absolute(manual_dir),
+        data_dir=absolute(data_dir),
+    )
+    definition, resources = changed(study.definition, study.resources, changes)
+    options = Options(allow_drift=allow_drift, tensorboard=tensorboard, cluster=placed)
+    _carry_out(Task(study.store.address, definition, resources, options=options), quiet)
+
+
+@app.command()
+def evaluate(
+    name: option.Name,
+    manual_dir: option.ManualDir = None,
+    data_dir: option.DataDir = None,
+    allow_drift: option.AllowDrift = False,
+    home: option.Home = HOME,
+    storage: option.Storage = None,
+    quiet: option.Quiet = False,
+) -> None:
+    """Make the finals of a study as it stands (run and resume do this at their end)."""
+    from study.execution.task import Options, Steps, Task
+
+    study = _stored(name, home, storage)
+    resources = replace(study.resources, **_places(manual_dir, data_dir))
+    steps, options = Steps(search=False), Options(allow_drift=allow_drift)
+    _carry_out(Task(study.store.address, study.definition, resources, steps, options=options), quiet)
+
+
+@app.command()
+def worker(
+    name: option.Name,
+    workers: Annotated[str, typer.Option(metavar="W", help="Worker processes here; auto is one per core.")] = "1",
+    finals: Annotated[bool, typer.Option(help="Make finals too; their files are kept under this --home.")] = True,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the study where there is none yet.")] = False,
+    manual_dir: option.ManualDir = None,
+    data_dir: option.DataDir = None,
+    allow_drift: option.AllowDrift = False,
+    home: option.Home = HOME,
+    storage: option.Storage = None,
+    quiet: option.Quiet = False,
+) -> None:
+    """Join a study from this machine: train what is left, and leave when nothing is."""
+    from study.execution.run import run
+    from study.execution.task import Options, Steps, Task
+    from study.system.machine import parse_workers
+    from study.system.progress import display
+
+    processes = parse_workers(workers)
+    with display(quiet=quiet) as shown:
+        while wait and not _is_there(name, home, storage, shown):
+            time.sleep(WAIT_SECONDS)
+        study = _stored(name, home, storage)
+        resources = replace(study.resources, **_places(manual_dir, data_dir))
+        options = Options(allow_drift=allow_drift, joins=True, workers=processes)
+        task = Task(study.store.address, study.definition, resources, Steps(finals=finals), options=options)
+        try:
+            run(task, shown)
+        except Interrupted:
+            shown.warn("stopped; what was under way was handed back")
+            raise
+        shown.warn(f"nothing is left to train in {name}")
+
+
+@app.command()
+def train(
+    space: Annotated[str, typer.Option(help=f"Search space: {SPACE}.")],
+    values: Annotated[str, typer.Option(help="The hyperparameters, a JSON object; those left out are the defaults.")],
+    epochs: Annotated[int, typer.Option(help="How many to train.")],
+    dataset: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.dataset,
+    seed: Annotated[int, typer.Option(help="Weights, order of images, dropout and augmentation follow from it.")] = 0,
+    split_seed: Annotated[int, typer.Option(help="As for 'study run'.")] = Definition.split_seed,
+    precision: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.precision,
+    manual_dir: option.ManualDir = None,
+    data_dir: option.DataDir = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file.")] = Path("model.keras"),
+) -> None:
+    """Train one configuration on training + validation images and save the model; a report says the words."""
+    from search_spaces.loading import check_name
+    from study.execution import retraining
+
+    definition = Definition(
+        spaces=(space,),
+        dataset=absolute_dataset(dataset),
+        epochs=epochs,
+        seed=seed,
+        split_seed=split_seed,
+        precision=precision,
+    )
+    check_name(space)
+    resources = Resources(**_places(manual_dir, data_dir))
+    parameters = retraining.retrain(definition, resources, retraining.parse(values), output)
+    typer.echo(f"model: {output} ({parameters:,} parameters)")
+
+
+def _places(manual_dir: Path | None, data_dir: Path | None) -> dict[str, Any]:
+    """Where the data lie, as far as it was given."""
+    return given(manual_dir=absolute(manual_dir), data_dir=absolute(data_dir))
+
+
+def _stored(name: str, home: Path, storage: str | None) -> "StoredStudy":
+    """A study that is to be continued."""
+    from study import api
+    from study.storage.address import Address
+    from study.system.files import exists
+
+    address = Address.of(home, storage)
+    if exists(home):
+        address.check_writable(name)
+    return api.open_study(address, name, check_integrity=True)
+
+
+def _cluster(address: str | None, cpus: float, gpus: float, stored_at: "Address") -> "Cluster | None":
+    """Where workers are placed.
+
+    Raises:
+        StudyError: they cannot be placed there.
+    """
+    from study.execution.task import Cluster
+    from study.system import extras
+
+    if address is None:
+        return None
+    if address != "auto" and not address.startswith("ray://"):
+        raise StudyError(f"--cluster is auto or ray://HOST:10001; it was given {address!r}")
+    if cpus < 0 or gpus < 0:
+        raise StudyError("--cpus-per-worker and --gpus-per-worker must be at least 0")
+    extras.check("--cluster")
+    if not stored_at.serves_many_hosts:
+        raise StudyError(
+            "an SQLite database serves one host; with --cluster give --storage postgresql+psycopg://USER@HOST/DATABASE"
+        )
+    return Cluster(address, cpus, gpus)
+
+
+def _workers(text: str | None, placed: "Cluster | None") -> Any:
+    """A number of workers, or as many as suit this machine or the cluster."""
+    from study.system.machine import parse_workers
+
+    if placed is not None and text == "auto":
+        from study.execution import cluster
+
+        return cluster.fitting(placed)
+    if placed is not None and text == "0":
+        raise StudyError("--workers 0 trains in this process; with --cluster give at least 1, or auto")
+    return parsed(text, parse_workers)
+
+
+def _is_there(name: str, home: Path, storage: str | None, display: "LineDisplay") -> bool:
+    """Whether a study is stored; a server that does not answer is waited for."""
+    from study.storage.address import Address
+    from study.storage.store import Store
+
+    store = Store.open(Address.of(home, storage), wait_for_server=True, say=display.warn)
+    return store is not None and name in store.studies()
+
+
+def _carry_out(task: "Task", quiet: bool) -> None:
+    """Search, finals and report of a study."""
+    from study import api
+    from study.storage.store import Store
+    from study.system.progress import display
+
+    with display(quiet=quiet) as shown:
+        try:
+            api.carry_out(task, shown, lambda conclusion: _show(conclusion, shown))
+        except Interrupted:  # Typer turns it into exit code 130
+            store = Store.open(task.address, wait_for_server=True)
+            if store is not None and task.definition.name in store.studies():
+                shown.warn(f"stopped; continue with: {_resume_command(task)}")
+            else:
+                shown.warn("stopped before the study was created; start it again")
+            raise
+
+
+def _show(conclusion: "Conclusion", display: "LineDisplay") -> None:
+    from rich.table import Table
+
+    from reports.panels import verdict
+
+    table = Table()
+    shown = [verdict.COLUMNS.index(column) for column in verdict.SHORT_COLUMNS]
+    for index in shown:
+        table.add_column(verdict.COLUMNS[index], justify="right" if index else "left", no_wrap=True)
+    for row in conclusion.verdict.rows:
+        cells = verdict.cells(row)
+        table.add_row(*(cells[index] for index in shown))
+    display.stop()
+    display.table(table)
+    for line in (conclusion.verdict.sentence, f"report: {conclusion.report}"):
+        display.warn(line)
+
+
+def _resume_command(task: "Task") -> str:
+    address, options = task.address, task.options
+    words = ["study", "resume", task.definition.name]
+    if address.home != HOME:
+        words += ["--home", str(address.home)]
+    if not address.is_default:
+        words += ["--storage", address.shown]
+    if options.cluster is not None:
+        words += ["--cluster", options.cluster.address, "--cpus-per-worker", f"{options.cluster.cpus:g}"]
+        words += ["--gpus-per-worker", f"{options.cluster.gpus:g}"]
+    if options.tensorboard is not None:
+        words += ["--tensorboard", str(options.tensorboard)]
+    if options.allow_drift:
+        words.append("--allow-drift")
+    return shlex.join(words)

@@ -1,0 +1,164 @@
+"""The commands that read what is stored: report, status, best, export, spaces, datasets."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from study.cli.app import app
+from study.cli.options import HOME, AsJson, Assets, Home, Name, Storage, Target
+from study.config import check_choice
+from study.errors import StudyError
+
+
+@app.command()
+def report(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The study, or several to compare.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The HTML file; the JSON file is written beside it.")
+    ] = None,
+    assets: Annotated[
+        Assets, typer.Option(help="embed: one file; directory: plotly.js beside it, shared between reports.")
+    ] = Assets.embed,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Write the HTML report of a study, or one that compares several, from what is stored."""
+    from study import api
+    from study.storage.address import Address
+
+    if len(set(names)) < len(names):
+        raise StudyError(f"each study is compared once; it was given {', '.join(names)}")
+    first = api.open_study(Address.of(home, storage), names[0])
+    studies = [first, *map(first.store.study, names[1:])]
+    file = api.write_report(studies, output, assets is Assets.directory)
+    typer.echo(f"report: {file}")
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The study; all where none is given.")] = None,
+    as_json: AsJson = False,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Say what is done, running and left, and the best so far."""
+    from study.storage import results
+    from study.storage.address import Address
+    from study.storage.store import Store
+
+    store = Store.open_for_reading(Address.of(home, storage))
+    if store is None:
+        if name:
+            raise StudyError(f"the storage has no study named {name!r}: it has none; 'study run' starts one")
+        studies = []
+    else:
+        studies = [store.study(name)] if name else list(store.studies().values())
+    states = [results.progress(study) for study in studies]
+    if as_json:
+        typer.echo(json.dumps(states if name is None else states[0], indent=2))
+        return
+    if not states:
+        typer.echo("there is no study yet; 'study run' starts one")
+    for state in states:
+        _print_status(state)
+
+
+@app.command()
+def best(
+    name: Name,
+    space: Annotated[str | None, typer.Option(help="Of this space; of all where none is given.")] = None,
+    as_json: AsJson = False,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Print the winning configuration and where its model is."""
+    from study import api
+    from study.storage import results
+    from study.storage.address import Address
+
+    study = api.open_study(Address.of(home, storage), name)
+    if space is not None:
+        check_choice("--space", space, study.definition.spaces)
+    winner = results.best(study, space)
+    if as_json:
+        typer.echo(json.dumps(winner, indent=2))
+        return
+    for key, value in winner.items():
+        if key == "values":
+            for parameter, setting in value.items():
+                typer.echo(f"  {parameter}: {setting}")
+        else:
+            typer.echo(f"{key.replace('_', ' ')}: {'-' if value is None else value}")
+
+
+@app.command()
+def export(
+    name: Name,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="A .csv, .parquet or .json file; with --to mlflow its tracking URI."),
+    ] = None,
+    to: Annotated[Target | None, typer.Option(help="mlflow: one run per trial and final, beside those it has.")] = None,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Write the trials of a study as a table, or to MLflow."""
+    from study import api
+    from study.storage import results
+    from study.storage.address import Address
+    from study.system import extras
+
+    if to is not None:
+        extras.check(f"--to {to.value}")
+    elif output is None:
+        raise StudyError("-o is missing: a .csv, .parquet or .json file")
+    study = api.open_study(Address.of(home, storage), name)
+    if to is not None:
+        from study.integrations import mlflow_runs
+
+        written = mlflow_runs.export(study, output)
+        typer.echo(f"{written} new runs: {output or 'MLflow'}")
+        return
+    assert output is not None
+    rows = results.export(study, Path(output))
+    typer.echo(f"{rows} trials: {output}")
+
+
+@app.command()
+def spaces() -> None:
+    """List the search spaces."""
+    from search_spaces.loading import SPACES
+
+    _print_names(
+        {name: about for name, (_, about) in SPACES.items()}
+        | {"package.module:object": "your own: a KerasTuner HyperModel (class or instance) or a function build(hp)"}
+    )
+
+
+@app.command()
+def datasets() -> None:
+    """List the data sets."""
+    from study.data.datasets import NAMES
+
+    _print_names(NAMES)
+
+
+def _print_status(state: dict[str, Any]) -> None:
+    typer.echo(f"{state['name']}: {state['dataset']}, {state['objective']}")
+    for space in state["spaces"]:
+        best_value = "-" if space["best"] is None else f"{space['best']:.4f} (trial {space['best_trial']})"
+        counts = ", ".join(f"{space[state]} {state}" for state in ("complete", "pruned", "failed", "running"))
+        if space["interrupted"]:
+            counts += f", {space['interrupted']} interrupted"
+        typer.echo(f"  {space['name']}: {counts}, {space['left']} left; best {best_value}")
+        if space["last_error"]:
+            typer.echo(f"    last failure: {space['last_error']}")
+    typer.echo(f"  finals: {state['finals']} done")
+
+
+def _print_names(names: dict[str, str]) -> None:
+    width = max(map(len, names))
+    for name, about in names.items():
+        typer.echo(f"{name:{width}}  {about}")

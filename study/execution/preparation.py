@@ -1,0 +1,151 @@
+"""How a process comes to work on a study: data, spaces, and the stored study. All that is unusable is refused here."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.config import BUDGET, Definition
+from study.data import datasets
+from study.errors import StudyError
+from study.execution import fingerprints
+from study.execution.growth import Growth
+from study.execution.session import Session
+from study.execution.task import Objects, Role, Task
+from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file
+from study.records import CLASSES, ENVIRONMENT, FINGERPRINT
+from study.storage import queries, results
+from study.storage.store import Store, StoredStudy, creation_lock
+from study.system import environment
+from study.system.files import sweep_drafts
+from study.system.progress import Display
+from study.system.signals import Interruption
+from study.training.checkpoints import sweep
+
+if TYPE_CHECKING:
+    from study.data.datasets import Dataset
+    from study.training.examples import SearchData
+
+
+def prepare(
+    task: Task,
+    role: Role,
+    display: Display,
+    interruption: Interruption,
+    announce_claim: Callable[[], None] = lambda: None,
+) -> Session:
+    """Load the data and the spaces; create the study, or check that it is the stored one.
+
+    Raises:
+        StudyError: what cannot be used.
+    """
+    import keras
+
+    dataset, data = _data(task)
+    hypermodels, declared = _spaces(task.definition, task.objects, dataset)
+    fingerprint = fingerprints.of_study(task.definition, data.parts, declared)
+    interruption.check()
+    if task.steps.create:
+        classes = list(dataset.class_names) if dataset else []
+        study = _create(task, display, {FINGERPRINT: fingerprint, CLASSES: classes})
+    else:
+        study = _check(task, role, display, fingerprint)
+    keras.config.set_dtype_policy(task.definition.precision)
+    session = Session(
+        task=task,
+        role=role,
+        study=study,
+        dataset=dataset,
+        examples=data.examples,
+        hypermodels=hypermodels,
+        declared=declared,
+        display=display,
+        interruption=interruption,
+        began=role.began or time.time(),
+        growth=Growth(task.resources.memory_limit),
+        announce_claim=announce_claim,
+    )
+    if role.first and role.began is None:
+        _begin(session)
+    return session
+
+
+def _data(task: Task) -> "tuple[Dataset | None, SearchData]":
+    """The data set, where the study has one, and what the search trains on."""
+    from study.training.examples import Examples, SearchData
+
+    if task.objects.data is not None:
+        return None, task.objects.data
+    resources = task.resources
+    dataset = datasets.load(
+        task.definition.dataset, task.definition.split_seed, resources.manual_dir, resources.data_dir
+    )
+    return dataset, SearchData(dataset.parts, Examples(dataset.train, dataset.validation))
+
+
+def _spaces(
+    definition: Definition, objects: Objects, dataset: "Dataset | None"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The HyperModel of each space, and what its defaults declare."""
+    from search_spaces import SpaceError, given, load
+    from study.search.declarations import declared
+
+    shape = (dataset.input_shape, dataset.num_classes) if dataset is not None else ((0, 0, 0), 0)
+    try:
+        hypermodels = {
+            name: (given(name, objects.spaces[name]) if name in objects.spaces else load(name)).hypermodel(*shape)
+            for name in definition.spaces
+        }
+    except SpaceError as error:
+        raise StudyError(str(error)) from error
+    found = {name: declared(name, hypermodel) for name, hypermodel in hypermodels.items()}
+    if definition.sampler == "kt-grid":
+        from study.search.oracles import refuse_repeated
+
+        for hp in found.values():
+            refuse_repeated(hp)
+    return hypermodels, found
+
+
+def _create(task: Task, display: Display, attributes: Mapping[str, Any]) -> StoredStudy:
+    with creation_lock(task.address):
+        store = Store.open(task.address, create=True, say=display.warn)
+        assert store is not None
+        results.refuse_existing(store, task.definition.name)
+        described = {ENVIRONMENT: environment.describe(), **attributes}
+        return store.create_study(task.definition, task.resources, described)
+
+
+def _check(task: Task, role: Role, display: Display, fingerprint: Mapping[str, Any]) -> StoredStudy:
+    store = Store.open(task.address, check_integrity=True, wait_for_server=True, say=display.warn)
+    if store is None:
+        raise StudyError(f"the storage {task.address.shown} has no study named {task.definition.name!r}")
+    study = store.study(task.definition.name)
+    fingerprints.check(study.fingerprint, fingerprint)
+    if role.first:
+        environment.check(study.name, study.attributes[ENVIRONMENT], task.options.allow_drift, display.warn)
+    return study
+
+
+def _begin(session: Session) -> None:
+    """Store what a resume changed, and delete the checkpoints of trials that have ended."""
+    study, task = session.study, session.task
+
+    def begin() -> None:
+        if not task.options.joins:
+            stored = study.store.study(study.name).definition
+            # A budget may only grow; another command may have raised it meanwhile.
+            grown = {name: max(getattr(stored, name), getattr(task.definition, name)) for name in BUDGET}
+            study.definition, study.resources = replace(task.definition, **grown), task.resources
+            study.save()
+        running = {
+            Path(checkpoint_file(part, trial.number)).name
+            for part in study.definition.parts
+            for trial in queries.under_way(study.store, study.definition.study_name(part)).running
+        }
+        sweep(study.folder / CHECKPOINTS, running)
+
+    session.exclusively(begin)
+    for folder in (study.folder, study.folder / MODELS, study.folder / PREDICTIONS):
+        sweep_drafts(folder)

@@ -1,0 +1,142 @@
+"""The search: the trials of each space, within the budget."""
+
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from study.errors import StudyFailure
+from study.execution.loop import Job, Work
+from study.execution.pause import Pause
+from study.execution.session import Session
+from study.execution.trials import TrialAttempt
+from study.search.hyperparameters import TrialHyperParameters
+from study.search.pruners import PRUNERS
+from study.search.samplers import SAMPLERS, KeyedSampler
+from study.search.visibility import BASELINE_NUMBER, lag_for, visible_from
+from study.storage import queries
+
+FAILURES_IN_A_ROW = 10
+
+
+def search(session: Session) -> None:
+    """Tune each space until it has as many finished trials as the study asks for.
+
+    Returns when no other process trains one of them either: a trial whose owner dies is taken up.
+
+    Raises:
+        Interrupted: by a signal; the trial under way is left to be taken up by a resume.
+        Recycled: this worker has grown too large; another one continues.
+        StudyFailure: ten trials in a row failed.
+        StudyError: a space whose models do not report the objective.
+    """
+    searches = [SpaceSearch(session, space) for space in session.definition.spaces]
+    pause = Pause()
+    while True:
+        if sum(each.run() for each in searches):
+            pause = Pause()
+        for each in searches:
+            each.say_if_out_of_time()
+        if not any(each.is_under_way() for each in searches):
+            return
+        session.wait(pause)
+
+
+class SpaceSearch(Work[None]):
+    """The search of one space."""
+
+    def __init__(self, session: Session, space: str) -> None:
+        self.part = space
+        self.lag = lag_for(session.task.resources.trainers)
+        self.pruner = PRUNERS[session.definition.pruner](self.lag)
+        self._baseline: dict[str, Any] = {}
+        super().__init__(session, space, self._load(session))
+        self._said = False
+        self._best: float | None = None
+        self._best_below = self._ended_below = 0
+
+    def is_under_way(self) -> bool:
+        """Whether another process trains a trial of the space, or there is one to train and time for it."""
+        known = self.claims.under_way()
+        free = len(self.claims.free_of(known.running))
+        left = free > 0 or known.begun < self.session.definition.trials
+        return len(known.running) > free or (left and not self.session.out_of_time(self.part))
+
+    def say_if_out_of_time(self) -> None:
+        """Say once that the timeout has ended the search before the budget was spent."""
+        session = self.session
+        if self._said or not session.out_of_time(self.part):
+            return
+        finished, trials = self.claims.under_way().finished, session.definition.trials
+        if finished < trials:
+            self._said = True
+            if session.role.first:
+                session.display.say(f"{self.part}: the timeout is used up with {finished} of {trials} trials")
+
+    def claim(self) -> tuple[int, None] | None:
+        """The trial that a dead process left, an enqueued one, or a new one. None where there is none, or none before
+        others have ended."""
+        session, storage = self.session, self.session.study.store.storage
+        if session.out_of_time(self.part):
+            return None
+        # One look at the trials: one that ends between two looks would be counted by neither.
+        known = self.claims.under_way()
+        self._ended_below = known.ended_below
+        for left in self.claims.free_of(known.running):
+            # Its stored parameters are returned when it asks again.
+            self.claims.mark(left.trial_id, left.owner)
+            return left.trial_id, None
+        too_early = any(visible_from(each.number, self.lag) <= known.begun for each in known.running)
+        if known.begun >= session.definition.trials or too_early:
+            return None
+        # As `Study.ask` does, without sampling under the lock.
+        enqueued = (each for each in known.waiting if storage.set_trial_state_values(each, TrialState.RUNNING))
+        trial_id = next(enqueued, None)
+        if trial_id is None:
+            trial_id = storage.create_new_trial(storage.get_study_id_from_name(self.study.study_name))
+        self.claims.mark(trial_id)
+        return trial_id, None
+
+    def attempt(self, job: Job[None]) -> TrialAttempt:
+        self.study.get_trials(deepcopy=False)  # Optuna must have read the trial before it can be asked
+        trial = optuna.Trial(self.study, job.trial_id)
+        hp = TrialHyperParameters(trial, self._baseline if job.number == BASELINE_NUMBER else None)
+        return TrialAttempt(self, job, trial, hp)
+
+    def refuse_to_continue(self) -> None:
+        """Stop where nothing but failures has come out of this session's last trials.
+
+        Raises:
+            StudyFailure: so it is.
+        """
+        last = queries.last_ended(self.session.study.store, self.study.study_name, FAILURES_IN_A_ROW)
+        if len(last) == FAILURES_IN_A_ROW and all(
+            state == TrialState.FAIL.name and ended >= self.session.began for state, ended in last
+        ):
+            name = self.session.study.name
+            raise StudyFailure(
+                f"{FAILURES_IN_A_ROW} trials of {self.part} failed in a row; 'study status {name}' says why, "
+                f"'study resume {name}' continues once the cause is mended"
+            )
+
+    def forget_trials(self) -> None:
+        self.study = self._load(self.session)
+
+    def best_so_far(self) -> float | None:
+        """The best value of all workers. What had ended at the claim before the last one is not read again."""
+        objective, store = self.session.definition.objective, self.session.study.store
+        found = queries.best(store, self.study.study_name, objective.direction, self._best_below)
+        self._best_below = self._ended_below
+        self._best = objective.best(each for each in (self._best, found and found[1]) if each is not None)
+        return self._best
+
+    def _load(self, session: Session) -> optuna.Study:
+        definition = session.definition
+        sampler = KeyedSampler(
+            SAMPLERS[definition.sampler],
+            lambda *key: definition.seed_for(self.part, "sampler", *key),
+            self._baseline,
+            self.lag,
+            session.declared[self.part],
+        )
+        return session.study.load(self.part, sampler=sampler, pruner=self.pruner)

@@ -1,0 +1,174 @@
+"""A trial of a search: one configuration, trained and judged."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import keras_tuner
+import optuna
+from optuna.trial import TrialState
+
+from study.errors import StudyError, one_line, traceback_end
+from study.execution.judgement import Judgement
+from study.execution.loop import Attempt, Job, Outcome, TrialReleased
+from study.records import DECLARED, RECORD, TrialRecord, plain
+from study.search.hyperparameters import TrialHyperParameters
+from study.search.samplers import ORACLES
+from study.search.visibility import BASELINE_NUMBER
+from study.system import environment
+from study.system.progress import EpochEnded, TrialEnded, TrialStarted
+from study.training.checkpoints import CheckpointFile
+from study.training.epochs import EpochLog
+from study.training.fit import Hooks, Training, fit
+
+if TYPE_CHECKING:
+    from study.execution.search import SpaceSearch
+
+
+class TrialAttempt(Attempt):
+    """A claimed trial. Optuna's trial draws the hyperparameters when they are asked for."""
+
+    def __init__(self, search: "SpaceSearch", job: Job[None], trial: optuna.Trial, hp: TrialHyperParameters) -> None:
+        self._search = search
+        self._session = search.session
+        self._definition = search.session.definition
+        self._space = search.part
+        self._job = job
+        self._trial = trial
+        self._hp = hp
+        self._log = EpochLog()
+        self._began = time.monotonic()
+        self._judgement = Judgement(search, job, trial, self._log)
+        self.seed = self._definition.seed_for(self._space, "trial", job.number)
+
+    def run(self, checkpoint: CheckpointFile) -> Outcome:
+        session, definition = self._session, self._definition
+        session.display.show(TrialStarted(f"{self._space} trial {self._job.number}", definition.epochs))
+        training = Training(
+            session.hypermodels[self._space], self._hp, session.examples, definition.epochs, self.seed,
+            definition.objective,
+        )  # fmt: skip
+        hooks = Hooks(
+            on_built=self._store_built,
+            on_epoch=self._epoch_ended,
+            on_early_check=self._judgement.early_check if self._search.pruner.checks_early else None,
+            callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
+        )
+        try:
+            fit(training, self._log, hooks, checkpoint)
+        except optuna.TrialPruned:
+            return self._outcome(TrialState.PRUNED)
+        except TrialReleased:
+            if session.out_of_time(self._space):
+                session.display.say(
+                    f"{self._space}  trial {self._job.number} is left at epoch {self._log.saved} for a resume"
+                )
+            raise
+        return self._completed()
+
+    def failed(self, error: Exception) -> Outcome:
+        if isinstance(error, StudyError):
+            return self._outcome(TrialState.FAIL, error=str(error), fatal=self._if_baseline(error))
+        return self._outcome(TrialState.FAIL, error=one_line(error), traceback=traceback_end(error))
+
+    def show(self, outcome: Outcome) -> None:
+        search, definition = self._search, self._definition
+        best = search.best_so_far()
+        shown_best = f"best {best:.4f}" if best is not None else ""
+        self._session.display.show(
+            TrialEnded(
+                self._space,
+                f"{self._space}  trial {self._job.number}  {outcome.line}  {shown_best}".rstrip(),
+                done=search.claims.under_way().finished,
+                total=definition.trials,
+                best=shown_best,
+            )
+        )
+        if self._session.task.options.keep_weights and outcome.state != TrialState.COMPLETE:
+            for suffix in (".h5", ".json"):
+                file = self._session.weights(self._space, self._job.number).with_suffix(suffix)
+                file.unlink(missing_ok=True)
+
+    def _epoch_ended(self, epoch: int, logs: dict[str, float]) -> None:
+        """Renew the claim, report the epoch, and have the trial judged."""
+        self._search.claims.renew()
+        objective = self._definition.objective.name
+        if objective in logs:
+            self._session.display.show(EpochEnded(epoch, f"{objective} {logs[objective]:.4f}"))
+        elif _returns_scores(self._session.hypermodels[self._space]):
+            self._session.display.show(EpochEnded(epoch, ""))
+        else:
+            raise _missing(objective, logs)
+        self._judgement.epoch(epoch, logs.get(objective))
+
+    def _completed(self) -> Outcome:
+        """The outcome of a fit that ended by itself."""
+        objective = self._definition.objective
+        if self._log.best(objective) is not None:
+            return self._outcome(TrialState.COMPLETE)
+        if objective.name in self._log.history:
+            return self._outcome(TrialState.FAIL, error=f"{objective.name} is not a number in any epoch")
+        missing = _missing(objective.name, self._log.history)
+        return self._outcome(TrialState.FAIL, error=str(missing), fatal=self._if_baseline(missing))
+
+    def _outcome(
+        self,
+        state: TrialState,
+        *,
+        error: str | None = None,
+        traceback: str | None = None,
+        fatal: StudyError | None = None,
+    ) -> Outcome:
+        objective = self._definition.objective
+        best = self._log.best(objective)
+        record = self._record(error, traceback)
+        attributes: dict[str, Any] = {RECORD: record.to_json()}
+        if self._definition.sampler in ORACLES or self._session.task.options.keep_weights:
+            attributes[DECLARED] = self._hp.declared()
+        result = error or (f"{objective.name} {best[1]:.4f}" if best else "")
+        what = "failed" if state == TrialState.FAIL else state.name.lower()
+        epochs = f"epochs {record.epochs}/{self._definition.epochs}"
+        return Outcome(
+            state,
+            value=best[1] if best and state == TrialState.COMPLETE else None,
+            attributes=attributes,
+            line=f"{what:8}  {result}  {epochs}  {record.seconds:.1f} s",
+            fatal=fatal,
+        )
+
+    def _store_built(self, parameters: int) -> None:
+        """So that a trial whose worker dies has a record."""
+        self._log.parameters = parameters
+        self._trial.set_user_attr(RECORD, self._record().to_json())
+
+    def _record(self, error: str | None = None, traceback: str | None = None) -> TrialRecord:
+        best = self._log.best(self._definition.objective)
+        return TrialRecord(
+            values={name: plain(value) for name, value in self._hp.values.items()},
+            epochs=self._log.epochs,
+            best_epoch=best[0] if best else None,
+            parameters=self._log.parameters,
+            seconds=self._log.seconds + time.monotonic() - self._began,
+            history=self._log.history,
+            seed=self.seed,
+            worker=self._session.worker,
+            device=environment.device(),
+            error=error,
+            traceback=traceback,
+        )
+
+    def _if_baseline(self, error: StudyError) -> StudyError | None:
+        """In the baseline it is the fault of the space and ends the study, elsewhere that of the configuration."""
+        return error if self._job.number == BASELINE_NUMBER else None
+
+
+def _returns_scores(hypermodel: Any) -> bool:
+    """Whether `fit` of a HyperModel may return an objective that no epoch logs."""
+    return type(hypermodel).fit is not keras_tuner.HyperModel.fit
+
+
+def _missing(objective: str, reported: Iterable[str]) -> StudyError:
+    return StudyError(
+        f"the models report no {objective} (they report {', '.join(reported) or 'nothing'}); compile them with "
+        "metrics=['accuracy'], or give another --objective"
+    )

@@ -1,0 +1,136 @@
+"""A worker: it claims trials and trains them until nothing is left. In the command's own process, or in one of its
+own."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection
+
+from study.errors import Interrupted, StudyError, StudyFailure, one_line
+from study.execution.messages import Claimed, Farewell, Goodbye, Message, Ready, Refused, Shown
+from study.execution.session import Recycled, Session
+from study.execution.task import Role, Task
+from study.storage import results
+from study.storage.failures import FAILURES, failure
+from study.system import environment
+from study.system.progress import Display, PhaseStarted, RemoteDisplay
+from study.system.signals import STOPPING, Interruption, raise_interrupted
+
+POLL_SECONDS = 0.5
+
+
+def work_here(task: Task, role: Role, display: Display, on_ready: Callable[[float], None]) -> None:
+    """Work on a task in this process.
+
+    Raises:
+        Interrupted: by a signal; what was under way continues with a resume.
+        StudyError: what cannot be used; nothing was begun.
+        StudyFailure: the study stopped; what is finished is kept.
+    """
+    from study.execution.preparation import prepare
+
+    interruption = Interruption(display.warn, at_once=raise_interrupted)
+    with interruption.listening():
+        environment.import_tensorflow()
+        session = prepare(task, role, display, interruption)
+        on_ready(session.began)
+        work(session)
+
+
+def work(session: Session) -> None:
+    """Search, and make the finals."""
+    from study.execution import finals, search
+
+    steps = session.task.steps
+    for space in session.definition.spaces:
+        finished = results.finished(session.study, space)
+        session.display.show(PhaseStarted(space, finished, session.definition.trials))
+    if steps.search:
+        search.search(session)
+    if steps.finals:
+        finals.evaluate(session)
+
+
+def live(task: Task, role: Role, index: int, pipe: Connection) -> None:
+    """The life of the worker process of that number: prepare, wait for the word, work until nothing is left."""
+    for number in set(STOPPING) - {signal.SIGTERM}:  # a terminal sends them to every process; the supervisor decides
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_follow_supervisor, daemon=True).start()
+    interruption = Interruption(lambda line: None, at_once=None)
+    with interruption.listening((signal.SIGTERM,)):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        farewell = _farewell(task, role, index, pipe, interruption)
+    send(pipe, farewell)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # nothing is open that would need the interpreter's or TensorFlow's shutdown
+
+
+def send(pipe: Connection, message: Message) -> None:
+    """Send a message, if somebody is still there to hear it."""
+    with contextlib.suppress(OSError):
+        pipe.send(message)
+
+
+def _farewell(task: Task, role: Role, index: int, pipe: Connection, interruption: Interruption) -> Farewell:
+    """Work; the last message."""
+    try:
+        _work(task, role, index, pipe, interruption)
+    except Interrupted:
+        return Goodbye.STOPPED
+    except Recycled:
+        return Goodbye.RECYCLE
+    except StudyError as error:
+        return Refused(str(error), error.exit_code)
+    except FAILURES as error:
+        return Refused(str(failure(error)), StudyFailure.exit_code)
+    except Exception as error:
+        text = f"a worker failed: {one_line(error)}; what is finished is kept"
+        return Refused(text, StudyFailure.exit_code, traceback.format_exc())
+    return Goodbye.FINISHED
+
+
+def _work(task: Task, role: Role, index: int, pipe: Connection, interruption: Interruption) -> None:
+    _limit_memory(task.resources.memory_limit)
+    environment.import_tensorflow()
+    interruption.check()
+    if not role.first:  # the first one creates the study and caches the data
+        while not pipe.poll(POLL_SECONDS):
+            interruption.check()
+        task, role = joining(task, role, pipe.recv().began)
+    from study.execution.preparation import prepare
+
+    display = RemoteDisplay(lambda event: send(pipe, Shown(event)), index)
+    session = prepare(task, role, display, interruption, partial(send, pipe, Claimed()))
+    send(pipe, Ready(session.began))
+    work(session)
+
+
+def joining(task: Task, role: Role, began: float) -> tuple[Task, Role]:
+    """Task and role of a worker that comes after the study was created, in a session that began then."""
+    return replace(task, steps=replace(task.steps, create=False)), replace(role, began=began)
+
+
+def _limit_memory(limit: int | None) -> None:
+    """A trial that needs more raises, and so it is that trial that fails, and not this machine."""
+    if limit is not None:
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _follow_supervisor() -> None:
+    """A worker whose supervisor was killed ends too; its trial is taken up by a resume."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

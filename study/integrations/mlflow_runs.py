@@ -1,0 +1,114 @@
+"""A study as MLflow's experiments and runs: one experiment per space, one for the finals, one run per trial."""
+
+import logging
+import re
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import mlflow
+from mlflow.entities import Metric, Param
+from optuna.trial import FrozenTrial, TrialState
+
+from study.config import FINALS
+from study.errors import StudyError, one_line
+from study.records import RECORD, FinalRecord, TrialRecord
+from study.storage.results import FINISHED
+from study.storage.store import StoredStudy
+
+TRIAL = "study.trial"  # the tag of a run that says which trial it is
+STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
+
+
+def export(study: StoredStudy, uri: str | None) -> int:
+    """Write every finished trial and final that MLflow does not have yet, and return how many those are.
+
+    Args:
+        study: The study.
+        uri: MLflow's tracking server or folder; None is MLflow's own default.
+
+    Raises:
+        StudyError: It cannot be written to.
+    """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table that it creates
+    try:
+        client = mlflow.MlflowClient(tracking_uri=uri)
+        return sum(_export(client, study, part) for part in study.definition.parts)
+    except mlflow.MlflowException as error:
+        raise StudyError(f"MLflow at {uri or 'its default'} cannot be used: {one_line(error, 300)}") from None
+
+
+def _export(client: Any, study: StoredStudy, part: str) -> int:
+    name = study.definition.study_name(part)
+    experiment = client.get_experiment_by_name(name)
+    number = experiment.experiment_id if experiment else client.create_experiment(name)
+    there = _exported(client, number)
+    trials = [trial for trial in study.part(part).get_trials(deepcopy=False) if str(trial.number) not in there]
+    new = [trial for trial in trials if trial.state in FINISHED and RECORD in trial.user_attrs]
+    for trial in new:
+        described = _final(trial) if part == FINALS else _trial(trial, study.definition.objective.name)
+        _write(client, number, trial, described)
+    return len(new)
+
+
+def _exported(client: Any, experiment: str) -> set[str | None]:
+    """The trials whose runs are complete; runs of an export that was interrupted are deleted."""
+    page = client.search_runs([experiment], max_results=1000)
+    runs = list(page)
+    while page.token:
+        page = client.search_runs([experiment], max_results=1000, page_token=page.token)
+        runs += page
+    complete = [run for run in runs if run.info.status in STATUS.values()]
+    for run in runs:
+        if TRIAL in run.data.tags and run not in complete:
+            client.delete_run(run.info.run_id)
+    return {run.data.tags.get(TRIAL) for run in complete}
+
+
+class _Run(NamedTuple):
+    """A trial or final as a run; `last` are metrics of the end of its training."""
+
+    name: str
+    record: TrialRecord | FinalRecord
+    last: dict[str, float]
+    tags: dict[str, str]
+
+
+def _final(trial: FrozenTrial) -> _Run:
+    record = FinalRecord.from_json(trial.user_attrs[RECORD])
+    last = {"test_accuracy": record.accuracy, "test_loss": record.loss}
+    tags = {"study.space": record.space, "study.role": record.role}
+    return _Run(f"{record.space} {record.role}, seed {record.seed_index}", record, last, tags)
+
+
+def _trial(trial: FrozenTrial, objective: str) -> _Run:
+    record = TrialRecord.from_json(trial.user_attrs[RECORD])
+    last = {} if trial.value is None else {f"best_{objective}": trial.value}
+    tags = {"study.state": trial.state.name.lower(), "study.error": record.error or ""}
+    return _Run(f"trial {trial.number}", record, last, tags)
+
+
+def _write(client: Any, experiment: str, trial: FrozenTrial, described: _Run) -> None:
+    record, began = described.record, _milliseconds(trial.datetime_start)
+    tags = {TRIAL: str(trial.number), **described.tags}
+    run = client.create_run(experiment, start_time=began, run_name=described.name, tags=tags)
+    metrics = [
+        Metric(_name(metric), value, began, epoch)
+        for metric, values in record.history.items()
+        for epoch, value in enumerate(values, 1)
+        if value is not None
+    ]
+    metrics += [Metric(metric, value, began, record.epochs) for metric, value in described.last.items()]
+    params = [Param(_name(parameter), str(value)) for parameter, value in record.values.items()]
+    for start in range(0, max(len(metrics), len(params)), 100):  # a call takes 100 parameters and 1,000 entities
+        some = slice(start, start + 100)
+        client.log_batch(run.info.run_id, metrics=metrics[some], params=params[some])
+    client.set_terminated(run.info.run_id, STATUS[trial.state], _milliseconds(trial.datetime_complete))
+
+
+def _name(name: str) -> str:
+    """A name with the characters that MLflow takes."""
+    return re.sub(r"[^\w./: -]", "_", name)
+
+
+def _milliseconds(time: datetime | None) -> int:
+    return 0 if time is None else round(time.timestamp() * 1000)

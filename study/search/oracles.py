@@ -1,0 +1,166 @@
+"""KerasTuner's search algorithms as Optuna samplers.
+
+KerasTuner's oracles keep their state in files of their own. Here an oracle is rebuilt for each trial from what the
+visible trials store: their values, scores and declarations. After a restart it therefore continues as if there had
+been none, and it shares budget, storage, pruning and report with every other sampler.
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import keras_tuner
+import optuna
+from keras_tuner.engine import hyperparameters as kinds
+from keras_tuner.engine.trial import Trial, TrialStatus
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from sklearn.exceptions import ConvergenceWarning
+
+from study.errors import StudyError
+from study.records import DECLARED, RECORD, TrialRecord, Value
+from study.search import keras_tuner_private
+from study.search.hyperparameters import Question, question, stored
+from study.search.visibility import visible_from
+
+KINDS = {
+    "kt-random": keras_tuner.oracles.RandomSearchOracle,
+    "kt-bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+    "kt-grid": keras_tuner.oracles.GridSearchOracle,
+}
+
+
+class OracleSampler(BaseSampler):
+    """One of KerasTuner's oracles as an Optuna sampler.
+
+    `kt-random` does not repeat a configuration. `kt-bayesian` first draws three trials per hyperparameter at random; a
+    pruned trial counts with its last value. `kt-grid` takes the combinations in KerasTuner's order, the defaults first;
+    a hyperparameter that appears later starts a new round. Where an oracle has no value (a hyperparameter that no
+    visible trial has declared, an exhausted space), it is drawn at random.
+
+    Args:
+        name: One of `KINDS`.
+        seed: Of this draw.
+        lag: See `visibility.lag_for`.
+        declared: What the space declares with its defaults, as KerasTuner's configuration; empty if not known.
+    """
+
+    def __init__(self, name: str, seed: int, lag: int, declared: list[dict[str, Any]]) -> None:
+        self._name = name
+        self._seed = seed
+        self._lag = lag
+        self._declared = declared
+        self._answers: dict[str, Any] = {}
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The Optuna parameters that the oracle has values for."""
+        distributions = {}
+        for asked, value in self._proposed(study, trial.number):
+            if asked.holds(value):
+                distributions[asked.name] = asked.distribution
+                self._answers[asked.name] = asked.encode(value)
+        return distributions
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Those values."""
+        return {name: self._answers[name] for name in search_space}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A random draw."""
+        random = RandomSampler(seed=self._seed)
+        return random.sample_independent(study, trial, param_name, param_distribution)
+
+    def _proposed(self, study: optuna.Study, number: int) -> Iterator[tuple[Question, Any]]:
+        """Each active hyperparameter for which the oracle has a value, and the value."""
+        oracle, since = self._oracle(study)
+        if isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
+            values = _combination(oracle, number - since + 1)
+        else:
+            with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+                values = oracle.populate_space(str(number))["values"]
+        hp = oracle.get_space()
+        hp.values = values or {}
+        for each in hp.space:
+            if each.name in hp.values and hp.is_active(each) and not isinstance(each, kinds.Fixed):
+                yield question(each), hp.values[each.name]
+
+    def _oracle(self, study: optuna.Study) -> tuple[Any, int]:
+        """The oracle as it stands after the visible trials, and the first trial that sees the space as it is now."""
+        direction = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
+        oracle = KINDS[self._name](
+            objective=keras_tuner.Objective("objective", direction),
+            max_trials=None,
+            seed=max(1, self._seed),  # 0 means no seed
+            hyperparameters=_hyperparameters(self._declared, {}),
+        )
+        since = 1
+        trials = study.get_trials(deepcopy=False)
+        for trial in sorted(trials, key=lambda each: visible_from(each.number, self._lag)):
+            if DECLARED not in trial.user_attrs or RECORD not in trial.user_attrs:
+                continue
+            values = TrialRecord.from_json(trial.user_attrs[RECORD]).values
+            hp = _hyperparameters(trial.user_attrs[DECLARED], values)
+            size = len(oracle.hyperparameters.space)
+            oracle.update_space(hp)
+            if len(oracle.hyperparameters.space) > size:
+                since = max(since, visible_from(trial.number, self._lag))
+            score = _score(trial)
+            status = TrialStatus.FAILED if score is None else TrialStatus.COMPLETED
+            past = Trial(hyperparameters=hp, trial_id=str(trial.number), status=status)
+            past.score = score
+            keras_tuner_private.record(oracle, past)
+        return oracle, since
+
+
+def _hyperparameters(declared: list[dict[str, Any]], values: dict[str, Value]) -> keras_tuner.HyperParameters:
+    """KerasTuner's own. The values of stepped Floats are written as KerasTuner writes them, so it recognises them."""
+    hp = stored(declared, values)
+    for each in hp.space:
+        if isinstance(each, kinds.Float) and each.step is not None and each.name in hp.values and hp.is_active(each):
+            hp.values[each.name] = each.prob_to_value(each.value_to_prob(hp.values[each.name]))
+    return hp
+
+
+def _score(trial: FrozenTrial) -> float | None:
+    """A trial's value, a pruned one's last; None for one that failed or reported nothing."""
+    if trial.state == TrialState.PRUNED and trial.last_step is not None:
+        return trial.intermediate_values[trial.last_step]
+    return trial.value if trial.state == TrialState.COMPLETE else None
+
+
+def refuse_repeated(hp: keras_tuner.HyperParameters) -> None:
+    """Refuse a name that is declared under several conditions, which KerasTuner's grid confuses.
+
+    Raises:
+        StudyError: with the names.
+    """
+    names = [each.name for each in hp.space]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise StudyError(
+            f"--sampler kt-grid takes each name once, and the space declares {', '.join(repeated)} under several "
+            "conditions; give them different names, or give another sampler"
+        )
+
+
+def _combination(oracle: Any, number: int) -> dict[str, Any] | None:
+    """The values of a combination of the grid, 0 being the defaults; None beyond the last.
+
+    Raises:
+        StudyError: see `refuse_repeated`.
+    """
+    hp = oracle.get_space()
+    refuse_repeated(hp)
+    hp.values = {each.name: each.default for each in hp.space}
+    values: dict[str, Any] | None = {each.name: each.default for each in hp.space if hp.is_active(each)}
+    for _ in range(number):
+        if values is None:
+            break
+        values = keras_tuner_private.next_combination(oracle, values)
+    return values

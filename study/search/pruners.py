@@ -1,0 +1,106 @@
+"""Pruners by name. A trial is compared only with trials of smaller numbers, so the trial table follows from the
+study's definition, however often its workers are restarted and whichever of them is faster.
+
+Why successive halving by 3, with an early check within the first epoch, is the default: 80 random configurations of
+the `dense` space were trained on MNIST for 8 epochs each. 11 % of them reach 98.0 % validation accuracy. The ranks
+after the first epoch agree with the final ones (Spearman 0.85), and so do those of the training accuracy over the first
+eighth of it (0.77): all of the 11 % are in its better half. So are the best 9 of 29 `cnn` configurations by their
+second epoch (0.76), with augmentation and without. Replayed in 300 random orders on 2 workers, the median seconds to
+98.0 and 98.3 % were: without pruning 51 and 121, median pruning (from 5 complete trials on) 46 and 82, halving by 2 39
+and 65, by 3 37 and 64, by 4 36 and 63, by 3 from the second epoch on 38 and 75; here each trial knew everything that
+others had reported. Replayed with the timings of a faster engine: compared with trials at least 6 numbers before 41
+and 69, with every earlier trial 36 and 55, and with the early check 34 and 49.
+"""
+
+from collections.abc import Callable
+
+import optuna
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from study.records import EARLY_CHECK
+from study.search.visibility import study_visible_to
+
+EARLY_CHECK_STEP = 0
+"""The epoch that stands for the early check."""
+RUNGS: dict[int, int] = {EARLY_CHECK_STEP: 2} | {3**k: 3 for k in range(8)}
+"""Successive halving: after which epochs it decides, and which part of the trials passes: a half (2) or a third (3)."""
+
+
+class Pruner(BasePruner):
+    """A pruner whose decision on a trial depends only on the trial's own reports and on trials visible to it."""
+
+    checks_early = False
+    """Whether it also decides within the first epoch."""
+
+    def awaited(self, study: optuna.Study, number: int, step: int) -> list[FrozenTrial]:
+        """The running trials that must reach `step`, or end, before trial `number` is decided on there."""
+        return []
+
+
+class KeyedPruner(Pruner):
+    """One of Optuna's pruners, which sees only the trials that are visible to the trial it decides on.
+
+    Args:
+        pruner: Decides.
+        lag: See `visibility.lag_for`; the visible trials ended before this one began.
+    """
+
+    def __init__(self, pruner: BasePruner, lag: int) -> None:
+        self._pruner = pruner
+        self._lag = lag
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether the trial ends at its last report."""
+        return self._pruner.prune(study_visible_to(study, trial.number, self._lag), trial)
+
+
+class HalvingPruner(Pruner):
+    """Successive halving with a single decision per rung (Li et al. 2020, algorithm 2, except that a trial that is not
+    promoted at once is given up), among all trials with smaller numbers.
+
+    Optuna's own stores a trial's value before the decision is acted on, and compares with what others have stored
+    until then: both depend on timing.
+    """
+
+    checks_early = True
+
+    def awaited(self, study: optuna.Study, number: int, step: int) -> list[FrozenTrial]:
+        """Every earlier trial that has not reached `step` yet."""
+        if step not in RUNGS:
+            return []
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [trial for trial in running if trial.number < number and _reached(trial) < step]
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether the trial ends at its last report, or at its early check if it has reported nothing yet."""
+        step = _reached(trial)
+        value = _value(trial, step)
+        if value is None or step not in RUNGS:
+            return False
+        earlier = study.get_trials(deepcopy=False)[: trial.number]
+        values = [other for each in earlier if (other := _value(each, step)) is not None]
+        maximize = study.direction == StudyDirection.MAXIMIZE
+        # Negated, so that a NaN of this trial counts as worse than every other value.
+        better = sum(not (value >= other if maximize else value <= other) for other in values)
+        return better >= max(1, (len(values) + 1) // RUNGS[step])
+
+
+def _reached(trial: FrozenTrial) -> int:
+    """The last epoch that a trial reported; without one, the early check's if it was done, else the step before."""
+    checked = EARLY_CHECK in trial.user_attrs
+    return max(trial.intermediate_values, default=EARLY_CHECK_STEP if checked else EARLY_CHECK_STEP - 1)
+
+
+def _value(trial: FrozenTrial, step: int) -> float | None:
+    early: float | None = trial.user_attrs.get(EARLY_CHECK)
+    return early if step == EARLY_CHECK_STEP else trial.intermediate_values.get(step)
+
+
+PRUNERS: dict[str, Callable[[int], Pruner]] = {
+    "sha": lambda lag: HalvingPruner(),
+    "median": lambda lag: KeyedPruner(MedianPruner(n_startup_trials=5), lag),
+    "none": lambda lag: KeyedPruner(NopPruner(), lag),
+}
+"""Makers of pruners by their names in `config.PRUNERS`; each takes the lag."""

@@ -1,0 +1,236 @@
+"""Who trains which trial. A running trial names its owner; another process takes it up only when its owner is dead.
+
+On one host the process decides: is it alive? On other hosts a lease decides, which the owner renews after each epoch.
+Claims are made and ended under the study's lock (`StoredStudy.exclusively`), so no trial is claimed twice and no budget
+is exceeded. A process that was only slow, and finds another in its place, has lost its trial and leaves it alone.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from optuna.trial import TrialState
+
+from study.config import Resources
+from study.records import OWNER
+from study.storage import queries
+from study.storage.database import Clock
+from study.storage.queries import Running, UnderWay
+from study.storage.store import Store
+from study.system.processes import Process, boot, host
+
+LEASE_EPOCHS = 3
+"""A lease covers at least so many of the longest epoch."""
+MOST_DEATHS = 3
+"""Workers that may die in a trial before it counts as failed."""
+
+
+class OwnershipLost(Exception):
+    """Another process has taken up this one's trial, whose lease had run out."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who trains a trial."""
+
+    host: str
+    boot: str
+    """Changes when the host starts anew: every process from before is dead."""
+    process: Process
+    supervisor: Process
+    """Who replaces the process when it dies, and releases its trial; itself where nobody does."""
+    expires: float
+    """When the lease ends, seconds since 1970 (`Store.clock`). Only other hosts ask."""
+    lease: float = 0.0
+    """How long it is, seconds."""
+    place: str = ""
+    """What a cluster has placed it as."""
+
+    def is_dead(self, clock: Clock) -> bool:
+        """Whether nobody trains its trial any more or will release it."""
+        if self.host != host():
+            # While the server was away nobody could renew a lease.
+            return clock.now > max(self.expires, clock.began + self.lease)
+        return self.boot != boot() or not (self.process.is_alive() or self.supervisor.is_alive())
+
+    def to_json(self) -> dict[str, Any]:
+        """The owner as JSON values."""
+        return {
+            "host": self.host,
+            "boot": self.boot,
+            "process": [self.process.pid, self.process.started],
+            "supervisor": [self.supervisor.pid, self.supervisor.started],
+            "expires": self.expires,
+            "lease": self.lease,
+            "place": self.place,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The owner that `to_json` wrote."""
+        return cls(
+            host=values["host"],
+            boot=values["boot"],
+            process=Process(*values["process"]),
+            supervisor=Process(*values["supervisor"]),
+            expires=values["expires"],
+            lease=values.get("lease", 0.0),
+            place=values.get("place", ""),
+        )
+
+
+class Claims:
+    """The running trials of an Optuna study, and the one among them that this process trains.
+
+    Args:
+        store: Where the study is stored.
+        study_name: Of the Optuna study.
+        supervisor: Who watches over this process.
+        lease: Seconds for which an owner on another host counts as alive without news from it.
+        place: What a cluster has placed this process as; only one process at a time has a place. Empty without one.
+    """
+
+    def __init__(
+        self, store: Store, study_name: str, supervisor: Process, lease: float = Resources.lease, place: str = ""
+    ) -> None:
+        self._store = store
+        self._study_name = study_name
+        self._supervisor = supervisor
+        self._lease = lease
+        self._place = place
+        self._me = Process.current()
+        self._trial_id = -1
+        self._deaths: list[str] = []
+        self._written = ""
+        self._renewed = self._heard = self._longest = 0.0
+
+    def under_way(self) -> UnderWay:
+        """What must be known of the study to claim one of its trials."""
+        return queries.under_way(self._store, self._study_name)
+
+    def held(self) -> list[Running]:
+        """Running trials that another process trains."""
+        running = self.under_way().running
+        free = {trial.number for trial in self.free_of(running)}
+        return [trial for trial in running if trial.number not in free]
+
+    def free_of(self, running: Sequence[Running]) -> list[Running]:
+        """Those of some running trials that nobody trains."""
+        owners = [(trial, owner_in(trial.owner)) for trial in running]
+        elsewhere = any(owner is not None and owner.host != host() for _, owner in owners)
+        clock = self._store.clock() if elsewhere else Clock()
+        return [trial for trial, owner in owners if owner is None or self._succeeds(owner) or owner.is_dead(clock)]
+
+    def _succeeds(self, owner: Owner) -> bool:
+        """Whether the owner was this process, or the one in whose place this one was put."""
+        same = owner.host == host() and owner.process == self._me
+        return same or (bool(self._place) and owner.place == self._place)
+
+    def mark(self, trial_id: int, before: dict[str, Any] | None = None) -> None:
+        """Name this process as the owner of a trial. Call it under the lock, before the trial is trained.
+
+        Args:
+            trial_id: The storage's identifier of the trial.
+            before: The trial's owner attribute so far.
+        """
+        self._trial_id, self._deaths = trial_id, deaths_in(before or {})
+        self._heard, self._longest = time.monotonic(), 0.0
+        last = owner_in(before or {})
+        if last is not None and last.host != host():
+            # Its lease ran out, perhaps because its epochs are longer: the next owner must not lose it the same way.
+            self._longest = 2 * last.lease / LEASE_EPOCHS
+        owner = self._owner()
+        self._store.storage.set_trial_user_attr(trial_id, OWNER, owner)
+        self._written, self._renewed = json.dumps(owner), self._heard
+
+    def hand_back(self) -> None:
+        """Let others take up the trial.
+
+        Raises:
+            OwnershipLost: it is not this process's any more.
+        """
+        self._replace({"deaths": self._deaths})
+
+    def renew(self) -> None:
+        """Prolong the lease; called after each epoch.
+
+        Raises:
+            OwnershipLost: another process has taken up the trial.
+        """
+        self._longest = max(self._longest, time.monotonic() - self._heard)
+        self._replace(self._owner())
+        self.waited()
+
+    def waited(self) -> None:
+        """What has passed since the last epoch was not training."""
+        self._heard = time.monotonic()
+
+    def renew_if_due(self) -> None:
+        """Renew the lease when a third of it is over; called while this process waits, and before a file is written.
+
+        Raises:
+            OwnershipLost: as `renew`.
+        """
+        if time.monotonic() - self._renewed > self._lease / 3:
+            self._replace(self._owner())
+
+    def confirm_ownership(self) -> bool:
+        """Called under the lock, before the trial is ended. False where it has ended already, and the answer to that
+        was lost on its way.
+
+        Raises:
+            OwnershipLost: another process has taken up the trial.
+        """
+        self._replace(json.loads(self._written))
+        return self._store.storage.get_trial(self._trial_id).state == TrialState.RUNNING
+
+    def _owner(self) -> dict[str, Any]:
+        lease = max(self._lease, LEASE_EPOCHS * self._longest)
+        expires = self._store.clock().now + lease
+        owner = Owner(host(), boot(), self._me, self._supervisor, expires, lease, self._place)
+        return owner.to_json() | {"deaths": self._deaths}
+
+    def _replace(self, owner: dict[str, Any]) -> None:
+        """In one step, for another process may do the same."""
+        written, began = json.dumps(owner), time.monotonic()
+        if not queries.replace_attribute(self._store, self._trial_id, OWNER, self._written, written):
+            raise OwnershipLost
+        self._written, self._renewed = written, began
+        if "process" in owner and time.monotonic() - began > self._lease / 3:
+            self._replace(self._owner())  # the server was away meanwhile
+
+
+def owner_in(attribute: dict[str, Any]) -> Owner | None:
+    """Who trains a trial, by its owner attribute; None where nobody has claimed it or its owner was found dead."""
+    return Owner.from_json(attribute) if "process" in attribute else None
+
+
+def deaths_in(attribute: dict[str, Any]) -> list[str]:
+    """How the workers died that trained a trial while their supervisor lived, by its owner attribute."""
+    return list(attribute.get("deaths", []))
+
+
+def release(store: Store, study_name: str, process: Process, how: str | None) -> list[Running]:
+    """Let others take up what a dead process of this host trained. Its supervisor calls it, under the lock.
+
+    Args:
+        store: Where the study is stored.
+        study_name: Of the Optuna study.
+        process: That died.
+        how: How it died; None where it ended in good order.
+
+    Returns:
+        The trials in which so many workers have died that they are given up.
+    """
+    given_up = []
+    for trial in queries.under_way(store, study_name).running:
+        owner, deaths = owner_in(trial.owner), deaths_in(trial.owner)
+        if owner is not None and owner.host == host() and owner.process == process:
+            deaths = [*deaths, how] if how else deaths
+            store.storage.set_trial_user_attr(trial.trial_id, OWNER, {"deaths": deaths})
+            owner = None
+        if owner is None and len(deaths) >= MOST_DEATHS:
+            given_up.append(Running(trial.number, trial.trial_id, {"deaths": deaths}))
+    return given_up

@@ -1,0 +1,148 @@
+"""What the database is asked in SQL, where Optuna would read every trial of a study.
+
+The tables are those of Optuna's schema `database.SCHEMA`; another schema is never opened.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, String, text
+
+from study.objective import Direction
+from study.records import OWNER, RECORD
+from study.storage.store import UNFINISHED, Store
+
+FINISHED = "state IN ('COMPLETE', 'PRUNED', 'FAIL')"
+STUDY = "study_id = (SELECT study_id FROM studies WHERE study_name = :name)"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running trial."""
+
+    number: int
+    trial_id: int
+    owner: dict[str, Any]
+    """Its user attribute `OWNER`; empty where it has none."""
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """What must be known of an Optuna study to claim one of its trials."""
+
+    begun: int
+    """Trials that have ended or are running, without the enqueued ones that wait."""
+    running: list[Running]
+    """By number."""
+    waiting: list[int]
+    """Enqueued trials, by their identifiers in the storage."""
+    ended_below: int
+    """Every trial with a smaller number has ended."""
+
+    @property
+    def finished(self) -> int:
+        """Trials that have ended."""
+        return self.begun - len(self.running)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """An Optuna study in numbers."""
+
+    counts: dict[str, int]
+    """Trials by the name of their state."""
+    best: tuple[int, float] | None
+    """Number and value of the best complete trial that has a record, the earliest of equals."""
+    owners: list[dict[str, Any]]
+    """The owner attribute of each running trial; empty where it has none."""
+    last_failure: dict[str, Any] | None
+    """The record of the last failed trial."""
+
+
+def under_way(store: Store, study_name: str) -> UnderWay:
+    """The running trials of an Optuna study, and how many there are in all: one statement, so one moment."""
+    newest = f"SELECT max(number) AS newest FROM trials WHERE {STUDY}"
+    unfinished = (
+        "SELECT state, number, trials.trial_id, value_json FROM trials LEFT JOIN trial_user_attributes a "
+        f"ON a.trial_id = trials.trial_id AND a.key = :owner WHERE {STUDY} AND {UNFINISHED}"
+    )
+    asked = text(f"SELECT * FROM ({newest}) n LEFT JOIN ({unfinished}) u ON 1 = 1 ORDER BY number")
+
+    def read(connection: Connection) -> UnderWay:
+        rows = connection.execute(asked, {"name": study_name, "owner": OWNER}).all()
+        total = 0 if rows[0].newest is None else rows[0].newest + 1
+        running = [
+            Running(row.number, row.trial_id, json.loads(row.value_json or "{}"))
+            for row in rows
+            if row.state == "RUNNING"
+        ]
+        waiting = [row.trial_id for row in rows if row.state == "WAITING"]
+        first = rows[0].number
+        return UnderWay(total - len(waiting), running, waiting, ended_below=total if first is None else first)
+
+    return store.ask(read)
+
+
+def last_ended(store: Store, study_name: str, most: int) -> list[tuple[str, float]]:
+    """The state of the finished trials with the largest numbers, and when they ended, seconds since 1970."""
+    ended = text(
+        f"SELECT state, datetime_complete FROM trials WHERE {STUDY} AND {FINISHED} ORDER BY number DESC LIMIT :most"
+    ).columns(state=String, datetime_complete=DateTime)
+    rows = store.ask(lambda connection: connection.execute(ended, {"name": study_name, "most": most}).all())
+    return [(state, ended.replace(tzinfo=UTC).timestamp() if ended else 0.0) for state, ended in rows]
+
+
+def overview(store: Store, study_name: str, direction: Direction) -> Overview:
+    """An Optuna study in numbers: as objects Optuna reads 1,000 trials in a third of a second."""
+    attribute = "LEFT JOIN trial_user_attributes a ON a.trial_id = trials.trial_id AND a.key ="
+    asked = {
+        "counts": f"SELECT state, COUNT(*) FROM trials WHERE {STUDY} GROUP BY state",
+        "owners": f"SELECT value_json FROM trials {attribute} :owner WHERE {STUDY} AND state = 'RUNNING'",
+        "failures": f"SELECT value_json FROM trials {attribute} :record WHERE {STUDY} AND state = 'FAIL' "
+        "ORDER BY number DESC LIMIT 1",
+    }
+    given = {"name": study_name, "record": RECORD, "owner": OWNER}
+    rows = store.ask(lambda connection: {
+        what: connection.execute(text(sql), given).all() for what, sql in asked.items()
+    })  # fmt: skip
+    failure = next((value for (value,) in rows["failures"]), None)
+    return Overview(
+        counts=dict(map(tuple, rows["counts"])),
+        best=best(store, study_name, direction),
+        owners=[json.loads(value or "{}") for (value,) in rows["owners"]],
+        last_failure=json.loads(failure) if failure else None,
+    )
+
+
+def best(store: Store, study_name: str, direction: Direction, first: int = 0) -> tuple[int, float] | None:
+    """Number and value of the best complete trial that has a record, the earliest of equals, from number `first` on."""
+    order = "DESC" if direction == "maximize" else "ASC"
+    found = text(
+        "SELECT number, value FROM trials JOIN trial_values v ON v.trial_id = trials.trial_id "
+        f"JOIN trial_user_attributes a ON a.trial_id = trials.trial_id AND a.key = :record WHERE {STUDY} "
+        f"AND number >= :first AND state = 'COMPLETE' AND value_type = 'FINITE' ORDER BY value {order}, number LIMIT 1"
+    )
+    given = {"name": study_name, "record": RECORD, "first": first}
+    row = store.ask(lambda connection: connection.execute(found, given).first())
+    return None if row is None else (row[0], row[1])
+
+
+def replace_attribute(store: Store, trial_id: int, key: str, old: str, new: str) -> bool:
+    """Replace one JSON text by another as a user attribute of a trial: compare and swap.
+
+    Returns:
+        Whether the old one, or already the new one, was there.
+    """
+    change = text(
+        "UPDATE trial_user_attributes SET value_json = :new "
+        "WHERE trial_id = :trial AND key = :key AND value_json IN (:old, :new)"
+    )
+
+    def replace(connection: Connection) -> bool:
+        changed = connection.execute(change, {"trial": trial_id, "key": key, "old": old, "new": new})
+        connection.commit()
+        return changed.rowcount == 1
+
+    return store.ask(replace)

@@ -1,0 +1,127 @@
+"""SQLite: one file on one host. What is in the file, and how its processes wait for each other."""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import RDBStorage
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Engine
+
+from study.errors import StudyError, one_line
+from study.storage.database import SCHEMA, FileLocked, Say
+
+BUSY_SECONDS = 60
+"""After which a wait for another process is put into words."""
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of an SQLite URL; None for another kind of database."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    if not url.database or url.database == ":memory:":
+        raise StudyError("a study is kept in a file; give --storage sqlite:///FILE")
+    return Path(url.database)
+
+
+class SQLite(FileLocked):
+    """A database in a file; its locks lie beside it, so that whoever opens it from elsewhere meets the same ones.
+
+    Only SQLite may open the file: closing it by any other way would drop the locks that this process's connections
+    hold on it, and with them what other processes write (sqlite.org/howtocorrupt.html, section 2.2).
+    """
+
+    def __init__(self, url: URL, say: Say, file: Path) -> None:
+        super().__init__(url, say, file.resolve().parent)
+        self.file = file
+
+    def schema(self, *, thoroughly: bool) -> str | None:
+        if not self.file.exists():
+            return None
+        try:
+            with closing(self._connect()) as connection:
+                # Optuna stamps its version last, so a creation that was interrupted has none.
+                tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
+                if thoroughly and (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                    raise self._damaged(found)
+                stamped = connection.execute("SELECT version_num FROM alembic_version").fetchone() if tables else None
+                return str(stamped[0]) if stamped else None
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise StudyError(
+                    f"{self.file} is no SQLite database; move it away or give another --home or --storage"
+                ) from None
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+                raise self._damaged(str(error)) from None
+            raise StudyError(
+                f"the storage {self.file} cannot be opened: {one_line(error)}; give another --home"
+            ) from None
+
+    def engine_options(self) -> dict[str, Any]:
+        if self._is_unchangeable():
+            return {"creator": self._connect}
+        return {"connect_args": {"timeout": BUSY_SECONDS}}
+
+    def open(self, *, create: bool, schema: str | None) -> RDBStorage:
+        storage = super().open(create=create, schema=schema)
+        set_pragmas(storage.engine, create)
+        self._wait_while_busy(storage.engine)
+        return storage
+
+    def engine_for_reading(self, schema: str) -> Engine:
+        if schema != SCHEMA:
+            return super().engine_for_reading(schema)  # Optuna says whether it can be read
+        engine = create_engine(self.url, **self.engine_options())
+        self._wait_while_busy(engine)
+        return engine
+
+    def _wait_while_busy(self, engine: Engine) -> None:
+        """Let a statement wait for another process beyond SQLite's own timeout, saying so."""
+
+        @event.listens_for(engine, "do_execute")
+        def execute(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+            began = time.monotonic()
+            while True:
+                try:
+                    cursor.execute(statement, parameters)
+                    return True
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                        raise
+                    # A transaction that has changed something holds the lock and is never told that the database is
+                    # busy. So nothing is undone here but an old view of it, which could not change it any more.
+                    cursor.connection.rollback()
+                    waited = round(time.monotonic() - began)
+                    self.say(f"another process keeps the database {self.shown} busy for {waited} s now; waiting for it")
+
+    def _connect(self) -> sqlite3.Connection:
+        """Where nothing can be written, SQLite's shared memory cannot be either; but then nobody changes the file."""
+        if self._is_unchangeable():
+            uri = f"{self.file.absolute().as_uri()}?immutable=1"
+            return sqlite3.connect(uri, uri=True, check_same_thread=False)
+        return sqlite3.connect(self.file, timeout=BUSY_SECONDS)
+
+    def _is_unchangeable(self) -> bool:
+        return not os.access(self.file.absolute().parent, os.W_OK) and not Path(f"{self.file}-wal").exists()
+
+    def _damaged(self, what: str) -> StudyError:
+        return StudyError(
+            f"the database {self.file} is damaged ({what}); nothing was changed, and the models, predictions and "
+            "reports beside it are safe; put a copy in its place, or save what can be read with "
+            f"'sqlite3 {self.file} .recover'"
+        )
+
+
+def set_pragmas(engine: Engine, create: bool) -> None:
+    """Let readers and the writer not block each other; a commit survives any kill (not a power cut)."""
+
+    @event.listens_for(engine, "connect")
+    def set_them(connection: Any, _record: Any) -> None:
+        if create:
+            connection.execute("PRAGMA journal_mode=WAL").close()  # it stays in the file
+        connection.execute("PRAGMA synchronous=NORMAL").close()
+
+    engine.dispose()  # the pool holds a connection from before the listener

@@ -1,0 +1,192 @@
+"""What a study shows while it runs: events, and the displays that they are shown on."""
+
+import os
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+class PhaseStarted(NamedTuple):
+    """A search or the finals begin; `done` of the `total` items were finished earlier."""
+
+    name: str
+    done: int
+    total: int
+
+
+class TrialStarted(NamedTuple):
+    """A worker begins a trial or a final, which trains for at most `epochs` epochs."""
+
+    name: str
+    epochs: int
+    worker: int = 0
+
+
+class EpochEnded(NamedTuple):
+    """A worker finished an epoch of it."""
+
+    epoch: int
+    note: str
+    worker: int = 0
+
+
+class TrialEnded(NamedTuple):
+    """A trial or a final ended; `line` says what came of it, `best` what the best so far is."""
+
+    phase: str
+    line: str
+    done: int
+    total: int
+    best: str = ""
+
+
+class Line(NamedTuple):
+    """A line of its own; a warning is shown to those who asked for quiet, too."""
+
+    text: str
+    is_warning: bool = False
+
+
+Event = PhaseStarted | TrialStarted | EpochEnded | TrialEnded | Line
+
+
+class Display(ABC):
+    """Shows events. Nothing is read from it: whoever steers a study does so by other means."""
+
+    @abstractmethod
+    def show(self, event: Event) -> None:
+        """Show an event."""
+
+    def refresh(self) -> None:  # noqa: B027
+        """Called a few times per second; a display on which nothing moves has nothing to do."""
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+        self.show(Line(text))
+
+    def warn(self, text: str) -> None:
+        """Show a line also when quiet."""
+        self.show(Line(text, is_warning=True))
+
+
+@dataclass(frozen=True)
+class RemoteDisplay(Display):
+    """Sends the events of a worker, known by its number, to the process that shows them."""
+
+    send: Callable[[Event], None]
+    worker: int
+
+    def show(self, event: Event) -> None:
+        self.send(event._replace(worker=self.worker) if isinstance(event, (TrialStarted, EpochEnded)) else event)
+
+
+class LineDisplay(Display):
+    """One line per trial, for a file, a pipe or a notebook; warnings only if it is quiet.
+
+    A pipe that nobody reads any more, or a terminal that was closed, ends the output and not the study.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console, self._quiet = console, quiet
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            event = Line(event.line)
+        if isinstance(event, Line) and (event.is_warning or not self._quiet):
+            self._draw(self.console.print, event.text, markup=False, highlight=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Show nothing more that moves."""
+
+    def table(self, table: Table) -> None:
+        """Print a table, also when quiet."""
+        self._draw(self.console.print, table)
+
+    def _draw(self, draw: Callable[..., Any], *what: Any, **options: Any) -> None:
+        try:
+            draw(*what, **options)
+            self.console.file.flush()
+        except OSError:
+            _discard_output()
+
+
+class LiveDisplay(LineDisplay):
+    """A terminal: bars for the phases of a study and for what each worker trains, below the lines."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, TextColumn("{task.fields[note]}"), console=console, auto_refresh=False)
+        self._phases: dict[str, tuple[TaskID, float, int]] = {}  # with when each began, and what was done before
+        self._workers: dict[int, TaskID] = {}
+        self._bars.start()
+
+    def stop(self) -> None:
+        self._draw(self._bars.stop)
+
+    def show(self, event: Event) -> None:
+        match event:
+            case PhaseStarted(name, done, total):
+                self._phase(name, done, total)
+            case TrialStarted(name, epochs, worker):
+                if worker in self._workers:
+                    self._bars.remove_task(self._workers[worker])
+                self._workers[worker] = self._bars.add_task(f"  {escape(name)}, epoch", total=epochs, note="")
+            case EpochEnded(epoch, note, worker) if worker in self._workers:
+                self._bars.update(self._workers[worker], completed=epoch, note=escape(note))
+            case TrialEnded(name, _, done, total, best):
+                bar, began, before = self._phase(name, done, total)
+                seconds = (time.monotonic() - began) / max(done - before, 1) * (total - done)  # by the pace so far
+                parts = (best, f"about {_duration(seconds)} left" if done < total else "")
+                self._bars.update(bar, completed=done, note=escape("  ".join(filter(None, parts))))
+        super().show(event)
+        self.refresh()
+
+    def refresh(self) -> None:
+        self._draw(self._bars.refresh)
+
+    def _phase(self, name: str, done: int, total: int) -> tuple[TaskID, float, int]:
+        """The phase of that name, which has begun by now."""
+        if name not in self._phases:
+            bar = self._bars.add_task(escape(name), total=total, completed=done, note="")
+            self._phases[name] = bar, time.monotonic(), done
+        return self._phases[name]
+
+
+class LastingConsole(Console):
+    """A console that a broken pipe does not end."""
+
+    def on_broken_pipe(self) -> None:
+        _discard_output()
+
+
+@contextmanager
+def display(*, quiet: bool = False) -> Iterator[LineDisplay]:
+    """The display that suits where this process prints to, until the block ends."""
+    console = LastingConsole()
+    shown = LiveDisplay(console) if console.is_terminal and not quiet else LineDisplay(console, quiet=quiet)
+    try:
+        yield shown
+    finally:
+        shown.stop()
+
+
+def _discard_output() -> None:
+    """Nobody reads it any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,107 @@
+"""One configuration: build it and train it. `HyperModel.fit(hp, model, x, y, ...)` gets arrays, as KerasTuner gives it.
+When it hands them on to `model.fit`, as almost every HyperModel does, the pipeline feeds the same images from memory.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from study.errors import StudyError
+from study.objective import Objective
+from study.training.checkpoints import CheckpointFile
+from study.training.epoch_callback import EpochCallback
+from study.training.epochs import EpochLog, OnEarlyCheck, OnEpoch, take_result
+from study.training.examples import Examples
+from study.training.model_state import Callbacks, OtherModel
+from study.training.pipeline import feed
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, and how: all that the resulting model follows from."""
+
+    hypermodel: Any
+    hp: Any
+    """KerasTuner's; the same object is given to the HyperModel's `build` and to its `fit`, which may declare more."""
+    examples: Examples
+    epochs: int
+    """How many epochs `HyperModel.fit` is asked for."""
+    seed: int
+    """Initial weights, order of images, dropout and augmentation follow from it."""
+    objective: Objective = Objective()
+    """What a number that `HyperModel.fit` returns stands for, and what its epochs are judged by."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What is called while a configuration is trained. Whatever they raise ends the fit."""
+
+    on_built: Callable[[int], None] = lambda parameters: None
+    """Called before the training with the number of the model's parameters, unless the model is built by its `fit`."""
+    on_epoch: OnEpoch = lambda epoch, logs: None
+    """Called after each epoch with its number, from 1, and its logs; a fit that continues from a checkpoint begins by
+    calling it again for the checkpoint's epoch."""
+    on_early_check: OnEarlyCheck | None = None
+    """Called once within the first epoch with the training metrics so far (see `pipeline.ManySteps`)."""
+    callbacks: Callable[[], Callbacks] = list
+    """Makes further callbacks of Keras, which come before the study's own."""
+
+
+def fit(
+    training: Training, log: EpochLog, hooks: Hooks = Hooks(), checkpoint: CheckpointFile | None = None
+) -> keras.Model:
+    """Build a configuration, train it and return the model.
+
+    The log is filled in epoch by epoch, so that it can be read when the fit ends by an exception. Each epoch is saved
+    in the checkpoint, if there is one, from which the fit continues.
+
+    Raises:
+        Diverged: the loss is not a finite number.
+        StudyError: `build` returned no model, or `fit` neither used its callbacks nor returned a result.
+    """
+    try:
+        return _attempt(training, log, hooks, checkpoint)
+    except OtherModel as error:
+        assert checkpoint is not None
+        checkpoint.refuse(str(error))
+        checkpoint.remove()
+        return _attempt(training, log, hooks, checkpoint)
+    finally:
+        if checkpoint is not None:
+            checkpoint.wait()
+
+
+def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: CheckpointFile | None) -> keras.Model:
+    last = EpochCallback(log, hooks.on_epoch, hooks.on_early_check, checkpoint)
+    callbacks = [*hooks.callbacks(), last]
+    model = _built(training)
+    if model.built:
+        hooks.on_built(model.count_params())
+    arguments, options = training.examples.arguments(model, training.epochs)
+    feed(model, training.examples, training.seed, last)
+    result = training.hypermodel.fit(training.hp, model, *arguments, callbacks=callbacks, **options)
+    take_result(log, result, training.epochs, training.objective)
+    log.parameters = model.count_params()
+    return model
+
+
+def _built(training: Training) -> keras.Model:
+    """The configuration's model, in a new session of Keras."""
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(training.seed)
+    keras.config.set_dtype_policy(policy)  # clearing the session resets it
+    training.hypermodel.declare_hyperparameters(training.hp)
+    model = training.hypermodel.build(training.hp)
+    if not isinstance(model, keras.Model):
+        raise StudyError(f"build(hp) must return a keras.Model; it returned {type(model).__name__}")
+    return model
+
+
+def demands_validation(hypermodel: Any) -> bool:
+    """Whether `fit` cannot be called without `validation_data`, as in KerasTuner's own example."""
+    parameter = inspect.signature(hypermodel.fit).parameters.get("validation_data")
+    return parameter is not None and parameter.default is inspect.Parameter.empty

@@ -1,0 +1,178 @@
+"""How the images reach the model: from uint8 in memory, in an order that follows from (seed, epoch), gathered and
+scaled by TensorFlow, many steps per call. The arithmetic is that of plain `fit` with the same batches, to rounding, but
+Keras's iterator over a tf.data pipeline costs as much per batch as a step of a small dense model."""
+
+import inspect
+import math
+import random
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from study.images import Images
+from study.training.batches import Batches, validation_batches
+from study.training.epoch_callback import EpochCallback
+from study.training.epochs import OnEarlyCheck, refuse_diverged, scalars
+from study.training.examples import Examples
+from study.training.fused import fuse
+from study.training.keras_private import TrainFunction, can_take_train_function
+from study.training.model_state import Callbacks
+
+PLAIN = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
+"""Arguments of `fit` with which Keras feeds the model itself."""
+STEPS_PER_EXECUTION = 64
+"""Batches per call into TensorFlow. More gain nothing, and a signal has to wait for the end of a call."""
+EARLY_CHECK_SHARE = 1 / 8
+"""The share of the first epoch after which it is checked."""
+EARLY_CHECK_BATCHES = 64
+"""The fewest batches of an epoch that is checked early: a shorter one says little before its end, and ends soon."""
+
+
+def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback) -> None:
+    """Let `model.fit` recognise the scaled images of `examples` and read them from memory.
+
+    A call with anything else (other arrays, weights, a generator) goes to Keras as it is.
+
+    Args:
+        model: Compiled.
+        examples: What it is trained and validated on.
+        seed: The order of the images, and Python's and NumPy's random numbers, follow from it and the epoch.
+        last: Comes after all other callbacks and says with which epoch to begin, where `fit` is given it.
+    """
+    plain_fit = model.fit
+
+    def fit(*args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("verbose", 0)
+        given = inspect.signature(plain_fit).bind(*args, **kwargs).arguments
+        if examples.train is None or not _can_feed(examples.train, given):
+            return plain_fit(*args, **kwargs)
+        order_seed = seed if given.pop("shuffle", True) else None
+        batches = Batches(examples.train, given.pop("y"), given.pop("batch_size", None) or 32, order_seed)
+        callbacks = given.pop("callbacks", None) or []
+        others = [each for each in callbacks if each is not last]
+        ours = [last] if len(others) < len(callbacks) else []
+        if not any(isinstance(each, keras.callbacks.History) for each in others):
+            others.append(keras.callbacks.History())  # Keras would add its own after the last
+        if ours and (first := last.first_epoch(others, given.get("epochs", 1))) is not None:
+            given["initial_epoch"] = first
+        validation, held_out = examples.validation, given.get("validation_data")
+        if validation is not None and isinstance(held_out, tuple) and held_out[0] is validation.scaled:
+            given["validation_data"] = validation_batches(validation, *held_out[1:])
+            given.pop("validation_batch_size", None)
+        given["x"], feeding = _training_input(model, batches, others, last.on_early_check if ours else None)
+        callbacks = [*feeding, _epoch_seeds(batches, seed), *others, *ours]
+        return plain_fit(**given, callbacks=callbacks, shuffle=False)
+
+    model.fit = fit
+
+
+def _can_feed(train: Images, given: dict[str, Any]) -> bool:
+    """Whether `fit` was given these images, with a target for each and nothing that only Keras can feed."""
+    y = given.get("y")
+    known = given.get("x") is train.scaled and isinstance(y, np.ndarray) and len(y) == len(train)
+    return known and all(given.get(option) is None for option in PLAIN)
+
+
+def _epoch_seeds(batches: Batches, seed: int) -> keras.callbacks.Callback:
+    """Shuffles the images of each epoch, and seeds Python's and NumPy's random numbers with (seed, epoch), so that
+    their states need not be saved."""
+
+    def begin(epoch: int, logs: Any) -> None:
+        batches.begin(epoch)
+        random.seed(f"{seed} {epoch}")
+        np.random.seed([seed, epoch])
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=begin)
+
+
+def _training_input(
+    model: keras.Model, batches: Batches, others: Callbacks, on_early_check: OnEarlyCheck | None
+) -> tuple[tf.data.Dataset, Callbacks]:
+    """What Keras iterates over, and the callback that trains on the batches without asking Keras's iterator for them,
+    if the model can be trained so."""
+    created = _create_variables(model, batches)
+    fuse(model)
+    if not can_take_train_function(model):
+        return batches.dataset(), []
+    # Where Keras has no variables left to create it only counts what it iterates over.
+    counted = tf.data.Dataset.range(batches.count) if created else batches.dataset()
+    return counted, [ManySteps(model, batches, others, on_early_check)]
+
+
+def _create_variables(model: keras.Model, batches: Batches) -> bool:
+    """Create the variables of optimizer and metrics, and return whether that was possible. TensorFlow traces a step
+    twice if variables are created in its first call."""
+    if not model.built or model.optimizer is None:
+        return False
+    model.optimizer.build(model.trainable_variables)
+    shape = getattr(model, "output_shape", None)
+    plain = type(model).compute_metrics is keras.Model.compute_metrics
+    if not plain or not isinstance(shape, tuple) or None in shape[1:]:
+        return False
+    x, y = batches[0]
+    model.compute_metrics(x[:1], y[:1], tf.zeros((1, *shape[1:])))
+    model.reset_metrics()
+    return True
+
+
+class ManySteps(TrainFunction):
+    """Trains a model by a function that takes many steps per call, until the fit ends. It is the first of the callbacks
+    and made before the fit. If one of the `others` acts on batches, a call takes a single step.
+
+    After `EARLY_CHECK_SHARE` of the first epoch, if that has at least `EARLY_CHECK_BATCHES` batches and its loss is a
+    finite number, `on_early_check` is called with the training metrics so far; whatever it raises ends the fit.
+    """
+
+    def __init__(
+        self, model: keras.Model, batches: Batches, others: Callbacks, on_early_check: OnEarlyCheck | None
+    ) -> None:
+        self._on_early_check = on_early_check if batches.count >= EARLY_CHECK_BATCHES else None
+        self._check_at = math.ceil(batches.count * EARLY_CHECK_SHARE)
+        steps = 1 if any(map(_acts_on_batches, others)) else STEPS_PER_EXECUTION
+        if self._on_early_check is not None:  # a call must end there
+            steps = math.ceil(self._check_at / math.ceil(self._check_at / steps))
+        self._steps, self._done = steps, 0
+        self._next = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._train = _train_function(model, batches, steps, self._next)
+        super().__init__(model, self._call, steps)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._next.assign(0)
+        self._done = 0
+        if epoch:
+            self._on_early_check = None
+
+    def _call(self, _: Any) -> Any:
+        logs = self._train()
+        self._done += self._steps
+        if self._on_early_check is not None and self._done >= self._check_at:
+            on_early_check, self._on_early_check = self._on_early_check, None
+            refuse_diverged(scalars(logs), "within epoch 1")
+            on_early_check(scalars(logs))
+        return logs
+
+
+def _train_function(model: keras.Model, batches: Batches, steps: int, first: tf.Variable) -> Any:
+    """A TensorFlow function that trains on `steps` batches from number `first` on, and moves `first` on by as many;
+    it returns the logs of the last of these steps."""
+    train_step = tf.function(model.train_step, jit_compile=model.jit_compile or None, autograph=False)
+
+    def one_more(step: Any, _: Any) -> tuple[Any, Any]:
+        return step + 1, train_step(batches[step])
+
+    def train() -> Any:
+        begin = first.read_value()
+        end = tf.minimum(begin + steps, batches.count)
+        first.assign(end)
+        return tf.while_loop(lambda step, _: step < end, one_more, one_more(begin, None))[1]
+
+    return tf.function(train, autograph=False)
+
+
+def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback overrides a hook that is called for each batch. A LambdaCallback's hooks are attributes."""
+    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    own = [getattr(getattr(callback, hook, None), "__func__", None) for hook in hooks]
+    return own != [getattr(keras.callbacks.Callback, hook) for hook in hooks]

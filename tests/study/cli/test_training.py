@@ -1,0 +1,217 @@
+"""The commands that train: what they refuse, that a refusal leaves nothing behind, and what they show."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import tiny
+from helpers import Command
+from refusals import refused, tree
+
+from study.storage.address import Address
+from study.storage.store import Store
+from study.system import extras
+
+RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "1", "--seeds", "1", "--quiet")
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--space", "sparse"), "no search space 'sparse': give dense, paper, cnn or package.module:object"),
+        (("--space", "nowhere.at.all:Space"), "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+        (("--space", "tiny:nothing"), "the module 'tiny' has no 'nothing'"),
+        (("--space", "tiny:no_space"), "it must be a keras_tuner.HyperModel (class or instance) or a function"),
+        (("--space", "tiny:broken_defaults"), "cannot build its defaults: RuntimeError: nothing here"),
+        (("--dataset", "mnits"), "there is no data set 'mnits': give digits, mnist, npz:FILE"),
+        (("--dataset", "npz:none.npz"), "none.npz cannot be read: No such file or directory"),
+        (("--sampler", "best"), "--sampler must be one of tpe, random, qmc, nsga2, gp, kt-random"),
+        (("--sampler", "grid"), "--sampler grid is not available: Optuna's grid must be known before the first trial"),
+        (("--direction", "minimize"), "--direction of val_accuracy is maximize; it was given minimize"),
+        (("--pruner", "best"), "--pruner must be one of sha, median, none; it was given 'best'"),
+        (
+            ("--objective", "speed"),
+            "--objective is val_accuracy or val_loss, or a metric that the models report together with --direction",
+        ),
+        (("--trials", "0"), "--trials must be at least 1; it was given 0"),
+        (("--trials", "many"), "Invalid value for '--trials': Input should be a valid integer"),
+        (("--epochs", "-1"), "--epochs must be at least 1; it was given -1"),
+        (("--seeds", "0"), "--seeds must be at least 1; it was given 0"),
+        (("--workers", "-1"), "--workers must be at least 0; it was given -1"),
+        (("--workers", "1000"), "--workers must be at most 256; it was given 1000"),
+        (("--memory-limit", "much"), "--memory-limit is a size such as 4GB or 2GiB; it was given 'much'"),
+        (("--memory-limit", "1MB", "--workers", "1"), "--memory-limit must be at least 1GB"),
+        (("--memory-limit", "4GB", "--workers", "0"), "--memory-limit applies to worker processes"),
+        (("--timeout", "soon"), "--timeout is a duration such as 90s, 30m or 1h30m; it was given 'soon'"),
+        (("--storage", "nonsense"), "--storage is a database URL such as"),
+        (("--storage", "sqlite://"), "a study is kept in a file"),
+        (("--storage", "oracle9://user:secret@host/db"), "needs a driver"),
+        (("--no-such-option",), "No such option: --no-such-option"),
+        (("--storage", "postgresql://user:secret@host:abc/db"), "--storage is a database URL such as"),
+        (("--storage", "sqlite:///none/study.db"), "there is no folder"),
+        (("a/b",), "a study's name consists of letters, digits"),
+        (("..",), "a study's name consists of letters, digits"),
+    ],
+)
+def test_run_refuses(command: Command, home: Path, words: tuple[str, ...], said: str) -> None:
+    before = tree(home.parent)
+    error = refused(command, "run", *words)
+    assert said in error
+    assert "secret" not in error
+    assert tree(home.parent) == before
+    assert not home.exists()
+
+
+def test_run_refuses_bad_archives(command: Command, home: Path) -> None:
+    cases = {
+        "it lacks x_test, y_test": {"x_train": np.zeros((9, 2, 2)), "y_train": np.zeros(9)},
+        "has pixels that are NaN": {"x_train": np.full((90, 6, 6), np.nan)},
+        "class 3 has 1": {"y_train": np.r_[3, np.arange(89) % 3]},
+        "must be integer labels": {"y_train": (np.arange(90) % 3).astype(str)},
+        "must be images": {"x_train": np.zeros((90, 36), np.uint8)},
+    }
+    for said, arrays in cases.items():
+        file = home.parent / "bad.npz"
+        np.savez(file, **arrays) if "x_test" in said else tiny.write_archive(file, **arrays)
+        assert said in refused(command, "run", "--dataset", f"npz:{file}")
+        assert [each.name for each in home.parent.iterdir()] == ["bad.npz"]
+
+
+def test_run_refuses_mnist_without_network_and_files(
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    began = time.monotonic()
+    error = refused(command, "run", "--dataset", "mnist")
+    assert time.monotonic() - began < 15
+    assert "--manual-dir" in error
+    assert "digits" in error
+    assert not home.exists()
+
+
+def test_run_refuses_a_manual_file_with_a_wrong_checksum(command: Command, home: Path) -> None:
+    manual = home.parent / "manual"
+    manual.mkdir()
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (manual / f"{name}-ubyte.gz").write_bytes(b"forged")
+    error = refused(command, "run", "--dataset", "mnist", "--manual-dir", str(manual))
+    assert "its SHA-256 is wrong" in error
+    assert not home.exists()
+
+
+def test_run_refuses_a_name_that_exists(command: Command, home: Path, archive: Path) -> None:
+    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN)[0] == 0
+    before = tree(home)
+    error = refused(command, "run", "a", "--dataset", f"npz:{archive}", *RUN)
+    assert "the study 'a' exists (2 of 2 trials of tiny:Tiny); 'study resume a' continues it" in error
+    assert {name: text for name, text in tree(home).items() if "study.db" not in name} == {
+        name: text for name, text in before.items() if "study.db" not in name
+    }
+
+
+@pytest.mark.parametrize("where", ["file/runs", "file"])
+def test_a_home_that_cannot_be_written(command: Command, home: Path, where: str) -> None:
+    (home.parent / "file").write_text("in the way")
+    error = refused(command, "run", "--home", where)
+    assert f"the home {where} cannot be written" in error
+    assert tree(home.parent) == {str(home.parent / "file"): b"in the way"}
+
+
+@pytest.mark.parametrize("option", ["--sampler", "--epochs", "--space", "--dataset", "--pruner", "--seed"])
+def test_resume_does_not_take_what_is_fixed(command: Command, home: Path, option: str) -> None:
+    error = refused(command, "resume", "a", option, "random")
+    assert f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout" in error
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    "words, package",
+    [
+        (("run", "a", "--tensorboard", "logs"), "tensorboard"),
+        (("run", "a", "--sampler", "gp"), "torch"),
+        (("export", "a", "--to", "mlflow"), "mlflow"),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], package: str
+) -> None:
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
+    code, _, error = command(*words)
+    assert code == 2
+    assert f"needs {package}: pip install 'keras-study[" in error
+    assert not home.exists()
+
+
+def test_a_creation_that_was_interrupted_is_done_anew(command: Command, home: Path, archive: Path) -> None:
+    home.mkdir()
+    store = Store.open(Address.of(home), create=True)
+    assert store is not None
+    half_made = optuna.create_study(study_name="a/dense", storage=store.storage)
+    half_made.set_user_attr("config", {})
+    assert command("status")[1] == "there is no study yet; 'study run' starts one\n"
+    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN)[0] == 0
+    assert sorted(study.study_name for study in store.storage.get_all_studies()) == ["a/finals", "a/tiny:Tiny"]
+
+
+def test_the_database_is_run_as_it_should_be(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
+    with sqlite3.connect(home / "study.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        attributes = connection.execute("SELECT key, value_json FROM study_user_attributes").fetchall()
+    connection.close()
+    assert {key for key, _ in attributes} == {"config", "fingerprint", "environment", "classes"}
+    for _, text in attributes:
+        json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+
+
+def test_optunas_own_command_line_lists_the_trials(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", "--space", "dense", "--trials", "2", "--epochs", "1",
+            "--seeds", "1", "--quiet")  # fmt: skip
+    optuna_command = Path(sys.executable).parent / "optuna"
+    listed = subprocess.run(
+        [optuna_command, "trials", "--study-name", "a/dense", "--storage", f"sqlite:///{home}/study.db", "-f", "json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [trial["number"] for trial in json.loads(listed.stdout)] == [0, 1]
+
+
+def test_tensorflows_noise_is_kept_out(home: Path, archive: Path) -> None:
+    words = [sys.executable, "-m", "study", "run", "--dataset", f"npz:{archive}", "--data-dir", "data", *RUN]
+    environment = {**os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent)}
+    done = subprocess.run(words, cwd=home.parent, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_live_display_on_a_terminal(home: Path, archive: Path) -> None:
+    """On a real pseudo-terminal: bars that move, and no more lines than trials and finals afterwards."""
+    import pty
+
+    words = [sys.executable, "-m", "study", "run", "--dataset", f"npz:{archive}", "--data-dir", "data", *RUN[:-1]]
+    main_end, other_end = pty.openpty()
+    environment = {
+        **os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent), "TERM": "xterm-256color", "COLUMNS": "120",
+    }  # fmt: skip
+    process = subprocess.Popen(words, cwd=home.parent, env=environment, stdout=other_end, stderr=other_end)
+    os.close(other_end)
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(main_end, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    os.close(main_end)
+    shown = b"".join(chunks).decode()
+    assert process.wait() == 0
+    for part in ("tiny:Tiny", "2/2", "trial 1, epoch", "best 0.", "finals", "left"):
+        assert part in shown, part

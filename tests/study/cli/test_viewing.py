@@ -1,0 +1,91 @@
+"""The commands that read what is stored."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pandas
+from helpers import Command
+from refusals import refused
+
+RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "1", "--seeds", "1", "--quiet")
+
+
+def test_other_peoples_studies_in_the_database_are_passed_over(command: Command, home: Path) -> None:
+    home.mkdir()
+    for name in ("mine", "other/finals"):
+        optuna.create_study(study_name=name, storage=f"sqlite:///{home}/study.db")
+    assert command("status") == (0, "there is no study yet; 'study run' starts one\n", "")
+
+
+def test_the_commands_after_a_run(command: Command, home: Path, archive: Path) -> None:
+    code, output, error = command(
+        "run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Tiny", "--trials", "2", "--epochs", "1",
+        "--seeds", "2",
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    assert "tiny:Tiny  trial 1" in output
+    assert "tiny:Tiny baseline" in output
+    assert output.endswith(f"report: {Path('runs')}/a/report.html\n")
+
+    code, output, _ = command("status")
+    assert "a: npz:" in output
+    assert "0 running, 0 left; best" in output
+    state = json.loads(command("status", "a", "--json")[1])
+    assert state["spaces"][0]["finished"] == 2
+    assert state["finals"] == 4
+    assert [each["name"] for each in json.loads(command("status", "--json")[1])] == ["a"]
+
+    winner = json.loads(command("best", "a", "--json")[1])
+    assert winner["space"] == "tiny:Tiny"
+    assert Path(winner["model"]).is_file()
+    assert set(winner["values"]) >= {"rate", "batch_size"}
+    assert "batch_size: " in command("best", "a")[1]
+    assert "--space must be one of tiny:Tiny; it was given 'dense'" in refused(command, "best", "a", "--space", "dense")
+
+    for suffix, read in ((".csv", pandas.read_csv), (".json", pandas.read_json), (".parquet", pandas.read_parquet)):
+        assert command("export", "a", "-o", f"trials{suffix}")[0] == 0
+        frame = read(f"trials{suffix}")
+        assert frame["number"].tolist() == [0, 1]
+        assert {"state", "value", "hp.rate", "hp.batch_size"} <= set(frame.columns)
+    assert "exported to a .csv, .parquet or .json file" in refused(command, "export", "a", "-o", "trials.xls")
+    assert "cannot be written" in refused(command, "export", "a", "-o", "none/trials.csv")
+    assert "cannot be written" in refused(command, "report", "a", "-o", "trials.csv/report.html")
+    assert "-o names the HTML file" in refused(command, "report", "a", "-o", "report.json")
+    assert "--seeds counts from the start and may only grow; a has 2" in refused(command, "resume", "a", "--seeds", "1")
+
+    shutil.rmtree(home / "a")
+    assert command("report", "a", "-o", "elsewhere/page.html") == (0, "report: elsewhere/page.html\n", "")
+    assert Path("elsewhere/page.html").is_file()
+    assert json.loads(Path("elsewhere/page.json").read_text())["study"] == "a"
+
+    assert "each study is compared once; it was given a, a" in refused(command, "report", "a", "a")
+    assert "no study named 'b'" in refused(command, "report", "a", "b")
+    assert command("run", "b", "--dataset", f"npz:{archive}", *RUN, "--quiet")[0] == 0
+    assert command("report", "a", "b") == (0, f"report: {Path('runs')}/a+b.html\n", "")
+    assert json.loads((home / "a+b.json").read_text())["studies"] == ["a", "b"]
+    assert command("report", "a", "--assets", "directory")[0] == 0
+    assert (home / "a" / "report.html").stat().st_size < 1_000_000
+    assert list((home / "a").glob("plotly-*.min.js"))
+    assert "Invalid value for '--assets'" in refused(command, "report", "a", "--assets", "cdn")
+
+
+def test_spaces_and_datasets_are_listed(command: Command) -> None:
+    assert [line.split()[0] for line in command("spaces")[1].splitlines()] == [
+        "dense", "paper", "cnn", "package.module:object",
+    ]  # fmt: skip
+    assert [line.split()[0] for line in command("datasets")[1].splitlines()] == ["digits", "mnist", "npz:FILE", "..."]
+
+
+def test_reading_a_study_imports_neither_keras_nor_tensorflow(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
+    code = (
+        "import sys; from study.cli import main\n"
+        "codes = [main(words.split()) for words in ('status', 'best a', 'report a', 'export a -o a.csv')]\n"
+        "assert codes == [0, 0, 0, 0], codes\n"
+        "assert not {'tensorflow', 'keras', 'keras_tuner'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=home.parent, capture_output=True)

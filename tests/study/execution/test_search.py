@@ -1,0 +1,412 @@
+"""The search and its loop, with real processes and a real SQLite file."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import made
+import numpy as np
+import optuna
+import pytest
+import tiny
+from helpers import Command, opened, start, stored_definition, study_table, wait_for_line
+from optuna.trial import TrialState
+from rich.console import Console
+from sqlalchemy import event
+
+from study.execution import judgement, search
+from study.execution.growth import Growth
+from study.execution.loop import Job
+from study.execution.pause import Pause
+from study.execution.search import SpaceSearch
+from study.execution.session import Session
+from study.execution.task import Role, Task
+from study.execution.trials import TrialAttempt
+from study.records import EARLY_CHECK
+from study.storage import results
+from study.storage.claims import Claims
+from study.system.processes import Process
+from study.system.progress import LineDisplay
+from study.system.signals import Interruption
+
+SEARCH = ("--space", "tiny:Tiny", "--trials", "5", "--epochs", "3", "--seeds", "1")
+
+
+def test_the_same_study_twice_gives_the_same_table(command: Command, home: Path, archive: Path) -> None:
+    tables = []
+    for name in ("one", "two"):
+        code, _, _ = command("run", name, "--dataset", f"npz:{archive}", "--space", "tiny:TinyOther", *SEARCH)
+        assert code == 0
+        tables.append(study_table(home, name))
+    assert tables[0] == tables[1]
+    assert [len(rows) for rows in tables[0].values()] == [5, 5]
+
+
+def test_the_baseline_is_trial_0(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    rows = study_table(home, "a")["tiny:Tiny"]
+    assert rows[0][5] == {"kind": "plain", "dropout": 0.1, "rate": 0.1, "batch_size": 32}
+    assert [row[0] for row in rows] == [0, 1, 2, 3, 4]
+
+
+def test_the_record_of_a_trial(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    study = opened(home, "a")
+    for trial in results.trials(study, "tiny:Tiny"):
+        kept = results.record(trial)
+        assert kept is not None
+        assert len(kept.history["val_accuracy"]) == kept.epochs == len(trial.intermediate_values)
+        assert list(trial.intermediate_values.values()) == kept.history["val_accuracy"]
+        if trial.state == optuna.trial.TrialState.COMPLETE:
+            assert kept.best_epoch is not None
+            assert (
+                trial.value
+                == kept.history["val_accuracy"][kept.best_epoch - 1]
+                == max(value for value in kept.history["val_accuracy"] if value is not None)
+            )
+        assert kept.seed == study.definition.seed_for("tiny:Tiny", "trial", trial.number)
+        assert kept.parameters
+        assert kept.seconds > 0
+        if kept.values["kind"] == "deep":
+            assert trial.params["units[kind=deep]"] == kept.values["units"]
+    table = results.table(study)
+    assert len(table) == 5
+    assert {"space", "number", "state", "value", "hp.rate", "hp.units"} <= set(table.columns)
+
+
+def test_half_of_the_trials_end_within_their_first_epoch(command: Command, home: Path, tmp_path: Path) -> None:
+    """Judged by all before them, whoever trained those: the table is the same for one worker and for two."""
+    archive = tiny.write_archive(tmp_path / "many.npz", images=330)
+    words = ("--dataset", f"npz:{archive}", "--space", "tiny:EarlyChecked", "--trials", "10", "--epochs", "4", "--seeds", "1")
+    for name, workers in (("one", "1"), ("two", "2")):
+        assert command("run", name, *words, "--sampler", "random", "--workers", workers)[0] == 0
+    assert study_table(home, "one") == study_table(home, "two")
+    study = opened(home, "two")
+    trials = results.trials(study, "tiny:EarlyChecked")
+    checks = [trial.user_attrs[EARLY_CHECK] for trial in trials]
+    ended = [trial for trial in trials if not trial.intermediate_values]
+    assert ended
+    for trial in trials:
+        better = sum(check > checks[trial.number] for check in checks[: trial.number])
+        assert (trial in ended) == (better >= max(1, (trial.number + 1) // 2))
+    for trial in ended:
+        kept = results.record(trial)
+        assert kept is not None
+        assert (trial.state, kept.epochs, kept.best_epoch, kept.history) == (TrialState.PRUNED, 0, None, {})
+    assert (home / "two" / "report.html").exists()
+    assert command("export", "two", "-o", str(tmp_path / "two.csv"))[0] == 0
+
+
+def test_the_test_images_influence_nothing_before_the_finals(command: Command, home: Path, tmp_path: Path) -> None:
+    clean = tiny.write_archive(tmp_path / "clean.npz")
+    rng = np.random.default_rng(1)
+    poison = rng.integers(0, 256, (45, 6, 6, 1)).astype(np.uint8)
+    poisoned = tiny.write_archive(tmp_path / "poisoned.npz", x_test=poison, y_test=rng.integers(0, 3, 45))
+    for name, file in (("clean", clean), ("poisoned", poisoned)):
+        assert command("run", name, "--dataset", f"npz:{file}", *SEARCH)[0] == 0
+    assert study_table(home, "clean") == study_table(home, "poisoned")
+    best = [results.best(opened(home, name), None) for name in ("clean", "poisoned")]
+    assert best[0]["trial"] == best[1]["trial"]
+    assert best[0]["test_accuracy"] > 0.7 > best[1]["test_accuracy"]
+
+
+def test_a_failing_configuration_is_a_result(command: Command, home: Path, archive: Path) -> None:
+    code, output, _ = command(
+        "run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Failing", "--trials", "8", "--epochs", "1",
+        "--seeds", "1", "--sampler", "random",
+    )  # fmt: skip
+    assert code == 0
+    states = [row[1] for row in study_table(home, "a")["tiny:Failing"]]
+    assert len(states) == 8
+    assert {"FAIL", "COMPLETE"} == set(states)
+    assert "failed    RuntimeError: out of luck" in output
+    assert "RuntimeError: out of luck" in command("status", "a")[1]
+
+
+def test_a_diverged_trial_fails_with_its_reason(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:Diverging", "--trials", "1", "--epochs", "2")
+    assert study_table(home, "a")["tiny:Diverging"][0][1] == "FAIL"
+    assert "Diverged: loss is" in command("status", "a")[1]
+
+
+def test_ten_failures_in_a_row_stop_the_study(command: Command, home: Path, archive: Path) -> None:
+    code, _, error = command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:AlwaysFailing")
+    assert code == 1
+    assert "10 trials of tiny:AlwaysFailing failed in a row" in error
+    assert len(study_table(home, "a")["tiny:AlwaysFailing"]) == 10
+    assert "MemoryError: no memory left" in command("status", "a")[1]
+
+
+def test_a_space_that_does_not_report_the_objective(command: Command, archive: Path) -> None:
+    code, _, error = command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:NoMetric")
+    assert code == 2
+    assert "report no val_accuracy (they report loss, val_loss)" in error
+    assert "metrics=['accuracy']" in error
+
+
+def test_an_objective_that_is_minimised(command: Command, home: Path, archive: Path) -> None:
+    code, _, _ = command("run", "a", "--dataset", f"npz:{archive}", "--objective", "val_loss", *SEARCH)
+    assert code == 0
+    rows = study_table(home, "a")["tiny:Tiny"]
+    complete = {row[2]: row[0] for row in rows if row[1] == "COMPLETE"}
+    study = opened(home, "a")
+    assert results.best(study, None)["trial"] == complete[min(complete)]
+
+
+def test_a_timeout_begins_no_trial_and_a_resume_continues(command: Command, home: Path, archive: Path) -> None:
+    code, output, _ = command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--timeout", "1s")
+    assert code == 0
+    rows = [row for row in study_table(home, "a")["tiny:Tiny"] if row[1] != "RUNNING"]
+    assert len(rows) < 5
+    assert "the timeout is used up" in output
+    assert command("resume", "a", "--timeout", "1h")[0] == 0
+    assert study_table(home, "a")["tiny:Tiny"][: len(rows)] == rows
+    assert len(study_table(home, "a")["tiny:Tiny"]) == 5
+
+
+def test_what_is_under_way_at_the_timeout_continues_at_a_resume(command: Command, home: Path, archive: Path) -> None:
+    long = ("--space", "tiny:Slow", "--epochs", "18", "--trials", "1", "--seeds", "1", "--dataset", f"npz:{archive}")
+    assert command("run", "whole", *long)[0] == 0
+    code, output, _ = command("run", "a", *long, "--timeout", "1s")
+    assert code == 0
+    (row,) = study_table(home, "a")["tiny:Slow"]
+    assert row[1] == "RUNNING"
+    reported = len(row[4])
+    assert 1 <= reported < 18
+    assert f"trial 0 is left at epoch {reported}" in output
+    assert "1 interrupted" in command("status", "a")[1]
+    code, output, _ = command("resume", "a", "--timeout", "1h")
+    assert code == 0
+    assert study_table(home, "a") == study_table(home, "whole")
+    assert not list((home / "a" / "checkpoints").glob("*"))
+
+
+def test_a_fit_that_cannot_be_saved_is_not_begun_for_nothing(command: Command, home: Path, archive: Path) -> None:
+    words = ("--space", "tiny:SlowInStages", "--epochs", "20", "--trials", "3", "--seeds", "1", "--timeout", "1s")
+    assert command("run", "a", *words, "--dataset", f"npz:{archive}")[0] == 0
+    (row,) = study_table(home, "a")["tiny:SlowInStages"]
+    assert row[1] == "COMPLETE", command("status", "a")[1]
+
+
+def test_mixed_precision_is_an_option(command: Command, home: Path, archive: Path) -> None:
+    words = ("--space", "dense", "--trials", "1", "--epochs", "1", "--seeds", "1", "--dataset", f"npz:{archive}")
+    try:
+        assert command("run", "a", *words, "--precision", "mixed_bfloat16")[0] == 0
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert command("run", "b", *words)[0] == 0
+        assert keras.config.dtype_policy().name == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = keras.saving.load_model(home / "a" / "models" / "dense.keras")
+    assert [layer.compute_dtype for layer in model.layers if layer.weights] == ["bfloat16", "float32"]
+    loss = {name: study_table(home, name)["dense"][0][4] for name in ("a", "b")}
+    assert loss["a"].keys() == loss["b"].keys()
+
+
+@pytest.mark.parametrize("sampler", ["qmc", "nsga2", "kt-random", "kt-bayesian", "kt-grid"])
+def test_a_search_that_is_continued_is_as_one_in_one_go(
+    command: Command, home: Path, archive: Path, sampler: str
+) -> None:
+    words = (
+        "--dataset",
+        f"npz:{archive}",
+        "--space",
+        "tiny:Tiny",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--sampler",
+        sampler,
+    )
+    assert command("run", "a", *words, "--trials", "6")[0] == 0
+    assert command("run", "b", *words, "--trials", "3")[0] == 0
+    assert command("resume", "b", "--trials", "6")[0] == 0
+    whole = study_table(home, "a")
+    assert study_table(home, "b") == whole
+    assert len({str(row[5]) for row in whole["tiny:Tiny"]}) == 6
+
+
+def test_a_resume_may_ask_for_more(command: Command, home: Path, archive: Path) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    before = study_table(home, "a")["tiny:Tiny"]
+    assert command("resume", "a", "--trials", "7", "--seeds", "2")[0] == 0
+    after = study_table(home, "a")["tiny:Tiny"]
+    assert len(after) == 7
+    assert after[:5] == before
+    assert stored_definition(home, "a").trials == 7
+    code, _, error = command("resume", "a", "--trials", "3")
+    assert code == 2
+    assert "may only grow; a has 7, it was given 3" in error
+
+
+LONG = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "4", "--epochs", "4", "--seeds", "1")
+
+
+def test_a_signal_to_a_command_that_trains_by_itself(home: Path, command: Command, archive: Path) -> None:
+    process = start(home, "run", "a", "--dataset", f"npz:{archive}", *LONG, "--trials", "30", "--workers", "0")
+    wait_for_line(process, "tiny:Tiny  trial", 1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "continue with: study resume a" in output
+    assert "Traceback" not in output
+    state = json.loads(command("status", "a", "--json")[1])["spaces"][0]
+    assert state["running"] == 0
+    assert state["finished"] + state["interrupted"] == len(study_table(home, "a")["tiny:Tiny"]) < 30
+
+
+def test_a_second_resume_takes_part(home: Path, command: Command, archive: Path) -> None:
+    process = start(home, "run", "a", "--dataset", f"npz:{archive}", *LONG, "--trials", "12", "--workers", "0")
+    wait_for_line(process, "tiny:Tiny  trial", 1)
+    code, _, error = command("resume", "a")
+    output, _ = process.communicate()
+    assert (code, error, process.returncode) == (0, "", 0), output
+    study = opened(home, "a")
+    for space, rows in study_table(home, "a").items():
+        assert [row[0] for row in rows] == list(range(12))
+        assert not {row[1] for row in rows} & {"RUNNING", "WAITING"}
+        records = [results.record(trial) for trial in results.trials(study, space)]
+        assert len({kept.worker for kept in records if kept}) <= 2
+    finals = results.finals(study)
+    assert len(finals) == len({(final.finalist, final.seed_index) for final in finals}) == 4
+
+
+def test_a_resume_with_other_data_or_another_space_is_refused(
+    home: Path, command: Command, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH)
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny.Tiny, "build", tiny.TinyOther.build)
+        code, _, error = command("resume", "a")
+    assert (code, "the search space tiny:Tiny is not the one" in error) == (2, True)
+    tiny.write_archive(archive, seed=1)
+    code, _, error = command("resume", "a")
+    assert (code, "the data are not those" in error) == (2, True)
+
+
+def test_a_search_does_not_end_while_a_trial_is_left_behind(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner died after this process had seen to its space."""
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--space", "tiny:TinyOther")
+    study = opened(home, "a")
+    plain, left = SpaceSearch.attempt, []
+
+    def attempt(self: SpaceSearch, job: Job[None]) -> TrialAttempt:
+        if self.part == "tiny:TinyOther" and not left:
+            left.append(study.part("tiny:Tiny").ask())
+        return plain(self, job)
+
+    monkeypatch.setattr(SpaceSearch, "attempt", attempt)
+    assert command("resume", "a", "--trials", "6")[0] == 0
+    assert len(left) == 1
+    states = {row[1] for rows in study_table(home, "a").values() for row in rows}
+    assert "RUNNING" not in states
+
+
+def test_a_trial_that_waits_for_nobodys_is_left_for_it(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes the place of the process that trained the earlier one."""
+    words = ("--dataset", f"npz:{archive}", "--space", "tiny:Tiny", "--epochs", "3", "--seeds", "1")
+    command("run", "a", *words, "--trials", "1")
+    study = opened(home, "a")
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    claims = Claims(study.store, "a/tiny:Tiny", Process.of(process.pid))
+    claims._me = Process.of(process.pid)
+    claims.mark(study.part("tiny:Tiny").ask()._trial_id)
+    wait, waited = Session.wait, []
+
+    def kill(self: Session, pause: Pause) -> None:
+        waited.append(results.trials(study, "tiny:Tiny")[2].intermediate_values)
+        process.communicate()
+        wait(self, pause)
+
+    monkeypatch.setattr(search, "lag_for", lambda workers: 8)
+    monkeypatch.setattr(judgement, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(Session, "wait", kill)
+    code, output, _ = command("resume", "a", "--trials", "4")
+    assert code == 0
+    assert list(waited[0]) == [1]
+    ended = [line.split()[2] for line in output.splitlines() if line.startswith("tiny:Tiny  trial")]
+    assert ended == ["1", "2", "3"]
+    assert "RUNNING" not in {row[1] for row in study_table(home, "a")["tiny:Tiny"]}
+
+
+def test_a_resume_does_not_take_back_a_budget_that_another_raised(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("run", "a", "--dataset", f"npz:{archive}", *SEARCH, "--trials", "1")
+    plain = Session.exclusively
+
+    def exclusively(self: Session, action: Callable[[], Any], *meanwhile: Callable[[], None]) -> Any:
+        study = opened(home, "a")
+        if study.definition.trials < 9:  # in between, somebody else resumes with a larger budget
+            study.definition = study.definition.grown(trials=9)
+            study.save()
+        return plain(self, action, *meanwhile)
+
+    monkeypatch.setattr(Session, "exclusively", exclusively)
+    assert command("resume", "a", "--trials", "2")[0] == 0
+    assert stored_definition(home, "a").trials == 9
+
+
+def test_every_epoch_that_was_trained_is_reported(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may cost the last commits of the database and leave a checkpoint that is further on."""
+    words = ("--dataset", f"npz:{archive}", *SEARCH, "--pruner", "none", "--trials", "1", "--epochs", "6")
+    command("run", "whole", *words)
+    report, interrupt = optuna.Trial.report, []
+
+    def lost(self: optuna.Trial, value: float, step: int) -> None:
+        interrupt.append(step)
+        if step == 1:
+            report(self, value, step)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Trial, "report", lost)
+        command("run", "a", *words)
+    assert interrupt == [1, 2, 3, 4]
+    assert optuna.Trial.report is report
+    assert command("resume", "a")[0] == 0
+    assert study_table(home, "a") == study_table(home, "whole")
+
+
+@pytest.mark.parametrize("looks", range(1, 4))
+def test_a_trial_that_ends_while_the_budget_is_counted_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """Another process tells the study its trial whenever it likes: after any look of this one at the trials."""
+    stored = made.study(tmp_path, {"dense": [(TrialState.COMPLETE, 0.5, made.trial_record())] * 2}, trials=3)
+    study = stored.part("dense")
+    others = [study.ask()]
+    display = LineDisplay(Console(quiet=True))
+    session = Session(
+        task=Task(stored.store.address, stored.definition, stored.resources), role=Role(), study=stored, dataset=None,
+        examples=None, hypermodels={"dense": keras_tuner.HyperModel()}, declared={"dense": None}, display=display,
+        interruption=Interruption(display.warn, None), began=0.0, growth=Growth(None),
+    )  # fmt: skip
+    searched = SpaceSearch(session, "dense")
+    monkeypatch.setattr(Claims, "free_of", lambda self, running: [])
+    seen = []
+    engine = stored.store.storage.engine
+
+    def tell(*_: object) -> None:
+        seen.append(1)
+        if others and len(seen) >= looks:
+            study.tell(others.pop(), 0.5)
+
+    event.listen(engine, "after_cursor_execute", tell)
+    assert searched.claim() is None
+    event.remove(engine, "after_cursor_execute", tell)
+    assert len(study.get_trials()) == 3

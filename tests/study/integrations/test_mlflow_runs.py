@@ -1,0 +1,35 @@
+"""A study as MLflow's runs."""
+
+from pathlib import Path
+
+import mlflow
+from helpers import Command
+
+import study
+
+RUN = ("--space", "tiny:Tiny", "--trials", "3", "--epochs", "2", "--seeds", "2", "--quiet")
+
+
+def test_runs_for_mlflow(command: Command, home: Path, archive: Path) -> None:
+    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN)[0] == 0
+    uri = f"sqlite:///{home}/mlflow.db"
+    assert command("export", "a", "--to", "mlflow", "-o", uri) == (0, f"7 new runs: {uri}\n", "")
+    assert command("export", "a", "--to", "mlflow", "-o", uri) == (0, f"0 new runs: {uri}\n", "")
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    found = study.load("a")
+
+    def runs(name: str) -> dict[str, mlflow.entities.Run]:
+        experiment = client.get_experiment_by_name(name)
+        return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+    trials = runs("a/tiny:Tiny")
+    for row in found.trials.to_dict("records"):
+        run = trials[f"trial {row['number']}"]
+        assert run.data.params["rate"] == str(row["hp.rate"])
+        history = client.get_metric_history(run.info.run_id, "val_accuracy")
+        assert [metric.step for metric in history] == list(range(1, int(row["epochs"]) + 1))
+        if row["state"] == "complete":
+            assert run.info.status == "FINISHED"
+            assert run.data.metrics["best_val_accuracy"] == row["value"]
+    tested = found.finals[(found.finals.role == "tuned") & (found.finals.seed_index == 1)]
+    assert runs("a/finals")["tiny:Tiny tuned, seed 1"].data.metrics["test_accuracy"] == tested.test_accuracy.item()

@@ -1,0 +1,53 @@
+"""The batches of an epoch."""
+
+import numpy as np
+import tensorflow as tf
+
+from study.images import Images
+from study.training.batches import EVALUATION_BYTES, Batches, evaluation_batch, validation_batches
+
+N = 73
+IMAGES = Images(np.random.default_rng(0).integers(0, 256, (N, 6, 6, 1), np.uint8), np.arange(N) % 3)
+
+
+def test_each_epoch_sees_every_image_once_in_its_own_order() -> None:
+    batches = Batches(IMAGES, np.arange(N), 16, seed=7)
+    seen = []
+    for epoch in (0, 1, 0):
+        batches.begin(epoch)
+        order = np.concatenate([y.numpy() for _, y in batches.dataset()])
+        assert order.tolist() == np.concatenate([batches[number][1] for number in range(batches.count)]).tolist()
+        assert sorted(order) == list(range(N))
+        seen.append(order.tolist())
+    assert seen[0] != seen[1]
+    assert seen[0] == seen[2]
+    assert [len(y) for _, y in batches.dataset()] == [16] * (N // 16) + [N % 16]
+    x, y = batches[0]
+    assert np.array_equal(x.numpy(), IMAGES.scaled[y.numpy()])
+
+
+def test_without_a_seed_the_order_is_that_of_the_images() -> None:
+    batches = Batches(IMAGES, np.arange(N), 16, seed=None)
+    batches.begin(3)
+    assert np.concatenate([y.numpy() for _, y in batches.dataset()]).tolist() == list(range(N))
+
+
+def test_validation_is_in_order_and_shared_by_trials_that_use_the_plain_labels() -> None:
+    batches = validation_batches(IMAGES, IMAGES.y)
+    x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    assert np.array_equal(x, IMAGES.scaled)
+    assert np.array_equal(y, IMAGES.y)
+    assert validation_batches(IMAGES, IMAGES.y) is batches
+    weighted = validation_batches(IMAGES, IMAGES.y, np.full(N, 0.5))
+    assert isinstance(weighted, tf.data.Dataset)
+    assert np.concatenate([weights for _, _, weights in weighted]).tolist() == [0.5] * N
+
+
+def test_evaluation_batches_are_bounded_in_memory() -> None:
+    def batch(side: int) -> int:
+        return evaluation_batch(Images(np.zeros((1, side, side, 3), np.uint8), np.zeros(1, np.int64)))
+
+    assert batch(8) == 1024
+    assert batch(4000) == 32
+    assert 32 < batch(224) < 1024
+    assert batch(224) * 224 * 224 * 3 * 4 <= EVALUATION_BYTES
