@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from search_spaces.loading import SPACES
 from study.config import FINALS, Definition, Resources, changed, check_choice, parse_duration, parse_size
 from study.errors import StudyError, StudyFailure
 from study.execution import run as execution
@@ -82,7 +83,7 @@ def run(
         StudyFailure: the study stopped; what is finished is kept, and `resume` continues it.
     """
     objects = _named(spaces)
-    _check_names(list(objects))
+    _check_names(objects)
     definition, resources = _configured({"name": name, "spaces": tuple(objects), **options}, callbacks)
     address = Address.of(folder(home), storage)
     refuse_existing(address, name)
@@ -376,17 +377,15 @@ def _named(spaces: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
     return dict(named)
 
 
-def _check_names(names: list[Any]) -> None:
-    """Refuse names that the study's files cannot have.
-
-    Raises:
-        StudyError: one that cannot be used, or two that would be the same.
-    """
-    for name in names:
+def _check_names(spaces: Mapping[Any, Any]) -> None:
+    """Refuse names that the study's files cannot have, that would be the same, or that mean a space of ours."""
+    for name, given in spaces.items():
         if not isinstance(name, str) or not SPACE.fullmatch(name):
             raise StudyError(f"a search space's name consists of letters, digits and '._:<>-'; it was given {name!r}")
-    if len(set(map(file_name, names))) < len(names):
-        raise StudyError(f"the files of search spaces must have different names; it was given {', '.join(names)}")
+        if given is not None and name in SPACES:
+            raise StudyError(f"{name} is a search space of this package; give yours another name")
+    if len(set(map(file_name, spaces))) < len(spaces):
+        raise StudyError(f"the files of search spaces must have different names; it was given {', '.join(spaces)}")
 
 
 def _name_of(space: Any) -> str:

@@ -34,7 +34,8 @@ def test_every_block_runs(
     ran = 0
     whole = page.read_text()
     if SERVER in whole:
-        url = servers.database(request.getfixturevalue("server").url, home)
+        url = servers.without_password(servers.database(request.getfixturevalue("server").url, home))
+        monkeypatch.setenv("PGPASSWORD", servers.PASSWORD)
         whole = CLUSTER.sub("--workers 0", whole.replace(SERVER, url))
     for kind, text in BLOCK.findall(whole):
         ran += 1

@@ -46,7 +46,6 @@ def _rows(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _rows(value, f"{prefix}{name} ")
-        elif value is None:
-            yield f"{prefix}{name}", "–"
         else:
-            yield f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            yield f"{prefix}{name}", "–" if shown in (None, "") else str(shown)

@@ -318,6 +318,8 @@ def _show(conclusion: "Conclusion", display: "LineDisplay") -> None:
     for index in shown:
         table.add_column(verdict.COLUMNS[index], justify="right" if index else "left", no_wrap=True)
     for row in conclusion.verdict.rows:
+        if row.models:
+            continue  # ensembles are on the page: here they would take the width of the others
         cells = verdict.cells(row)
         table.add_row(*(cells[index] for index in shown))
     display.stop()

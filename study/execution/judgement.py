@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 30.0
 class Judgement:
     """Reports a trial's epochs to the study, prunes the trial, or releases it."""
 
-    def __init__(self, search: "SpaceSearch", job: Job[None], trial: optuna.Trial, log: EpochLog) -> None:
+    def __init__(self, search: "SpaceSearch", job: Job[bool], trial: optuna.Trial, log: EpochLog) -> None:
         self._search = search
         self._session = search.session
         self._trial = trial

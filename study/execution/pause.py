@@ -4,7 +4,7 @@ import time
 
 
 class Pause:
-    """A tenth of the time waited so far, within bounds (seconds), so that many who wait do not keep the storage busy."""
+    """A tenth of the time waited so far, within bounds (seconds): many who wait must not keep the storage busy."""
 
     def __init__(self, least: float = 0.2, most: float = 2.0) -> None:
         self._least, self._most = least, most

@@ -15,6 +15,7 @@ from study.search.pruners import PRUNERS
 from study.search.samplers import SAMPLERS, KeyedSampler
 from study.search.visibility import BASELINE_NUMBER, lag_for, visible_from
 from study.storage import queries
+from study.system.optuna_private import storage_of
 
 FAILURES_IN_A_ROW = 10
 
@@ -42,8 +43,8 @@ def search(session: Session) -> None:
         session.wait(pause)
 
 
-class SpaceSearch(Work[None]):
-    """The search of one space."""
+class SpaceSearch(Work[bool]):
+    """The search of one space. A claim's target is whether its trial is new."""
 
     def __init__(self, session: Session, space: str) -> None:
         self.part = space
@@ -73,10 +74,10 @@ class SpaceSearch(Work[None]):
             if session.role.first:
                 session.display.say(f"{self.part}: the timeout is used up with {finished} of {trials} trials")
 
-    def claim(self) -> tuple[int, None] | None:
+    def claim(self) -> tuple[int, bool] | None:
         """The trial that a dead process left, an enqueued one, or a new one. None where there is none, or none before
         others have ended."""
-        session, storage = self.session, self.session.study.store.storage
+        session, storage = self.session, storage_of(self.study)
         if session.out_of_time(self.part):
             return None
         # One look at the trials: one that ends between two looks would be counted by neither.
@@ -85,20 +86,21 @@ class SpaceSearch(Work[None]):
         for left in self.claims.free_of(known.running):
             # Its stored parameters are returned when it asks again.
             self.claims.mark(left.trial_id, left.owner)
-            return left.trial_id, None
+            return left.trial_id, False
         too_early = any(visible_from(each.number, self.lag) <= known.begun for each in known.running)
         if known.begun >= session.definition.trials or too_early:
             return None
         # As `Study.ask` does, without sampling under the lock.
         enqueued = (each for each in known.waiting if storage.set_trial_state_values(each, TrialState.RUNNING))
         trial_id = next(enqueued, None)
-        if trial_id is None:
+        if is_new := trial_id is None:
             trial_id = storage.create_new_trial(storage.get_study_id_from_name(self.study.study_name))
         self.claims.mark(trial_id)
-        return trial_id, None
+        return trial_id, is_new
 
-    def attempt(self, job: Job[None]) -> TrialAttempt:
-        self.study.get_trials(deepcopy=False)  # Optuna must have read the trial before it can be asked
+    def attempt(self, job: Job[bool]) -> TrialAttempt:
+        if not job.target:
+            self.study.get_trials(deepcopy=False)  # Optuna must have read the trial before it can be asked
         trial = optuna.Trial(self.study, job.trial_id)
         hp = TrialHyperParameters(trial, self._baseline if job.number == BASELINE_NUMBER else None)
         return TrialAttempt(self, job, trial, hp)

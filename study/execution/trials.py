@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class TrialAttempt(Attempt):
     """A claimed trial. Optuna's trial draws the hyperparameters when they are asked for."""
 
-    def __init__(self, search: "SpaceSearch", job: Job[None], trial: optuna.Trial, hp: TrialHyperParameters) -> None:
+    def __init__(self, search: "SpaceSearch", job: Job[bool], trial: optuna.Trial, hp: TrialHyperParameters) -> None:
         self._search = search
         self._session = search.session
         self._definition = search.session.definition

@@ -109,8 +109,8 @@ class SQLite(FileLocked):
 
     def _damaged(self, what: str) -> StudyError:
         return StudyError(
-            f"the database {self.file} is damaged ({what}); nothing was changed, and the models, predictions and "
-            "reports beside it are safe; put a copy in its place, or save what can be read with "
+            f"the database {self.file} is damaged ({' '.join(what.split())}); nothing was changed, and the models, "
+            "predictions and reports beside it are safe; put a copy in its place, or save what can be read with "
             f"'sqlite3 {self.file} .recover'"
         )
 

@@ -3,7 +3,7 @@
 | name | used for | what breaks without it |
 | --- | --- | --- |
 | `Study._get_trials` | samplers read the trials through it: `FilteredStudy` | trials see later ones, silently |
-| `Study._storage` and the like (`READABLE`) | samplers store what they need later | the first draw raises |
+| `Study._storage` and the like (`READABLE`) | `storage_of`; samplers read through it | the first draw raises |
 | `storages._CachedStorage`, `._backend` | which methods need patience: `PATIENT_METHODS` | a lost server ends a study |
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 READABLE = (
@@ -25,6 +26,11 @@ PATIENT_METHODS = (
     "set_trial_intermediate_value", "set_trial_user_attr", "set_trial_system_attr",
 )  # fmt: skip
 """Methods of `RDBStorage` that Optuna calls and that may be repeated after a lost connection."""
+
+
+def storage_of(study: optuna.Study) -> BaseStorage:
+    """The storage that a study reads through; it remembers the trials that were created or read through it."""
+    return study._storage
 
 
 class FilteredStudy(optuna.Study):

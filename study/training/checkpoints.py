@@ -69,8 +69,8 @@ class CheckpointFile:
         self.warn(f"the checkpoint {self.file} cannot be used ({why}); its training starts again from epoch 0")
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Begin to write a checkpoint, whose arrays must not change any more, in a thread of its own. When this returns,
-        the previous one is complete."""
+        """Begin to write a checkpoint in a thread of its own; when this returns, the previous one is complete.
+        Its arrays must not change any more."""
         self.wait()
         self.check()
         self._writing = Thread(target=self._write, args=(checkpoint,))

@@ -173,7 +173,9 @@ def main() -> None:
     parser.add_argument("--until-targets", action="store_true", help="End a run that has reached every target.")
     parser.add_argument("--results", type=Path, help="A file that keeps the runs.")
     parser.add_argument("--manual-dir", type=Path, help="MNIST's original files.")
-    parser.add_argument("--study-options", nargs=argparse.REMAINDER, default=[], help="The rest of the line.")
+    parser.add_argument(
+        "--study-options", nargs=argparse.REMAINDER, default=[], help="Study options: the rest of the line."
+    )
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)

@@ -182,7 +182,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     complete = (optuna.trial.TrialState.COMPLETE, 0.9, trial_record())
     study = studies.study(folder, {"tiny:Tiny": [complete] * 20}, name="a")
     study.store.storage.remove_session()
-    with closing(sqlite3.connect(folder / "made.db")) as connection:
+    with closing(sqlite3.connect(folder / "study.db")) as connection:
         connection.execute("VACUUM INTO ?", [str(folder / "whole.db")])
     with closing(sqlite3.connect(folder / "whole.db")) as connection:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -1,4 +1,4 @@
-"""Hosts in miniature: processes with numbers, and if wanted a network, of their own."""
+"""Hosts in miniature: process numbers and, on demand, a network of their own."""
 
 import os
 import subprocess
@@ -11,12 +11,12 @@ import pytest
 import servers
 
 ANOTHER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-"""What begins a command on a host of its own."""
+"""What a command starts with that is to run on a host of its own."""
 ADDRESS = "10.213.{}.{}"
 
 
 def need() -> None:
-    """Skip a test where there can be none."""
+    """Skip a test where there can be no such host."""
     if subprocess.run([*ANOTHER, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no process may have a namespace of its own here")
 
@@ -67,7 +67,7 @@ class Network:
 
 @contextmanager
 def network(number: int) -> Iterator[Network]:
-    """One for the length of a test; skips it where there can be none."""
+    """A network for the length of a test, which is skipped where there can be none."""
     try:
         made = Network(number)
     except (OSError, subprocess.CalledProcessError) as error:

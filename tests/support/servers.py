@@ -20,7 +20,7 @@ USER, PASSWORD = "tuner", "pa55word-of-the-server"
 
 
 def programs() -> Path | None:
-    """Where the server's programs are; the newest version's."""
+    """The folder of the server's programs, of the newest version; None where it is not installed."""
     on_path = shutil.which("initdb")
     found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), *([Path(on_path)] if on_path else [])]
     return max((file.parent for file in found), key=lambda folder: _version(folder), default=None)
@@ -32,7 +32,7 @@ def _version(folder: Path) -> float:
 
 
 def free_port() -> int:
-    """One that no connection is given while the server is down: the system takes theirs from 32768 on."""
+    """A port that no connection is given while the server is down: the system assigns those from 32768 on."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as free, suppress(OSError):
@@ -75,7 +75,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Of the first of its processes."""
+        """The ID of its main process."""
         assert self._process is not None
         return self._process.pid
 
@@ -123,7 +123,7 @@ class Server:
         return self._client("psql", "-Atc", sql, "postgres")
 
     def ask_of(self, url: str, sql: str) -> str:
-        """The same of another of its databases."""
+        """What psql says of another of its databases."""
         return self._client("psql", "-Atc", sql, url.rpartition("/")[2])
 
     def _client(self, program: str, *words: str) -> str:
@@ -140,7 +140,7 @@ class Server:
 
 
 def database(server: str, home: Path) -> str:
-    """The URL of a database of a home's own on a server, made where there is none."""
+    """The URL of a home's own database on a server; it is created where there is none."""
     name = "home_" + hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:16]
     url = make_url(server)
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+import servers
 import tiny
 from helpers import Command
 from refusals import refused, tree
@@ -129,6 +130,35 @@ def test_a_home_that_cannot_be_written(command: Command, home: Path, where: str)
 def test_resume_does_not_take_what_is_fixed(command: Command, home: Path, option: str) -> None:
     error = refused(command, "resume", "a", option, "random")
     assert f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout" in error
+    assert not home.exists()
+
+
+class Tired(Exception):
+    """Of waiting."""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_worker_waits_for_a_study_that_is_not_there_yet(
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, kind: str
+) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise Tired
+
+    storage: tuple[str, ...] = ()
+    if kind == "postgresql":
+        server = request.getfixturevalue("server")
+        monkeypatch.setenv("PGPASSWORD", servers.PASSWORD)
+        storage = ("--storage", servers.without_password(servers.database(server.url, home)))
+    monkeypatch.setattr("study.cli.training.time.sleep", sleep)
+    with pytest.raises(Tired):
+        command("worker", "a", "--wait", *storage)
+    monkeypatch.undo()
+    if kind == "sqlite":
+        assert "no study named 'a': it has none" in refused(command, "worker", "a")
     assert not home.exists()
 
 

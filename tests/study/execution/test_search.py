@@ -299,7 +299,7 @@ def test_a_search_does_not_end_while_a_trial_is_left_behind(
     study = opened(home, "a")
     plain, left = SpaceSearch.attempt, []
 
-    def attempt(self: SpaceSearch, job: Job[None]) -> TrialAttempt:
+    def attempt(self: SpaceSearch, job: Job[bool]) -> TrialAttempt:
         if self.part == "tiny:TinyOther" and not left:
             left.append(study.part("tiny:Tiny").ask())
         return plain(self, job)

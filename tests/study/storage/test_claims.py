@@ -221,7 +221,8 @@ def test_a_trial_is_given_up_at_the_third_death(trials: Trials) -> None:
         trials.store.storage.set_trial_user_attr(trial.trial_id, claims.OWNER, attribute)
         given_up = trials.release(process, how)
         assert (len(given_up) == 1) == (how == "third")
-    assert claims.deaths_in(given_up[0].owner) == claims.deaths_in(trials.newest().owner) == ["first", "second", "third"]
+    assert claims.deaths_in(given_up[0].owner) == ["first", "second", "third"]
+    assert claims.deaths_in(trials.newest().owner) == ["first", "second", "third"]
 
 
 def test_a_worker_that_ended_in_good_order_has_not_died_in_its_trial(trials: Trials) -> None:

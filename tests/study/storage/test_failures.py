@@ -72,7 +72,7 @@ def test_a_damaged_database(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["full", "readonly", "malformed", "disk", "No space left on device"])
 def test_words_in_an_unrelated_error_change_nothing(tmp_path: Path, word: str) -> None:
     url = f"sqlite:///{tmp_path}/{word}.db"
-    create = 'CREATE TABLE "database is {0}" ("{0}_name" TEXT NOT NULL UNIQUE)'.format(word)
+    create = f'CREATE TABLE "database is {word}" ("{word}_name" TEXT NOT NULL UNIQUE)'
     assert said_of(url, f'SELECT "x"."{word}_name" FROM "database is {word}"') == UNKNOWN
     assert said_of(url, create, f'INSERT INTO "database is {word}" VALUES (NULL)') == UNKNOWN
     assert said_of(url, create, create) == UNKNOWN
@@ -127,7 +127,7 @@ def test_a_driver_s_error_is_found_behind_others() -> None:
     ],
 )
 def test_what_cannot_be_opened_is_a_line(error: Exception, said: str) -> None:
-    with pytest.raises(StudyError, match="^the storage URL ") as caught, opening("URL"):
+    with pytest.raises(StudyError, match=r"^the storage URL ") as caught, opening("URL"):
         raise error
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

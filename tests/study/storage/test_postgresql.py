@@ -229,9 +229,7 @@ def in_threads(work: Callable[[], None], number: int) -> None:
         thread.join()
 
 
-def test_nothing_is_done_without_the_lock(
-    store: Store, study: optuna.Study, url: str, server: servers.Server
-) -> None:
+def test_nothing_is_done_without_the_lock(store: Store, study: optuna.Study, url: str, server: servers.Server) -> None:
     """The session that holds it is ended: no other connection takes its place, and all is done again."""
     counts: list[int] = []
 

@@ -64,16 +64,6 @@ def test_the_database_alone_says_what_the_storage_says(
     assert said["spaces"][0]["interrupted"] == 1
 
 
-def test_reading_somebody_elses_database_leaves_it_alone(tmp_path: Path) -> None:
-    file = tmp_path / "other.db"
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE mine (x)")
-    connection.close()
-    before = file.read_bytes()
-    assert Store.open(Address.of(tmp_path, f"sqlite:///{file}")) is None
-    assert file.read_bytes() == before
-
-
 def test_somebody_elses_study_of_that_name_is_not_taken(store: Store) -> None:
     theirs = optuna.create_study(study_name="a/dense", storage=store.storage)
     theirs.tell(theirs.ask(), 1.0)
@@ -139,9 +129,7 @@ def older(home: Path) -> Path:
     "words",
     [("status",), ("resume",), ("run",), ("report",), ("best",), ("evaluate",), ("worker",), ("export", "-o", "a.csv")],
 )
-def test_a_study_in_an_older_format_is_refused_in_a_line(
-    command: Command, older: Path, words: tuple[str, ...]
-) -> None:
+def test_a_study_in_an_older_format_is_refused_in_a_line(command: Command, older: Path, words: tuple[str, ...]) -> None:
     code, output, error = command(words[0], "old", *words[1:])
     assert (code, output) == (2, "")
     assert error == (

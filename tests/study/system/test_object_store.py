@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import s3fs
-from helpers import Command, start, study_table, table_at, wait_for_line
+from helpers import Command, opened_at, start, study_table, table_of, wait_for_line
 
 import study
+from study.storage.address import Address
 from study.system import files
 
 
@@ -51,7 +52,7 @@ def test_a_study_whose_files_are_objects(command: Command, home: Path, archive: 
     code, output, error = command("resume", "a", *places)
     assert (code, error) == (0, "")
     assert f"report: {bucket}/a/report.html" in output
-    assert table_at(url, "a") == study_table(home, "a")
+    assert table_of(opened_at(Address.of(files.folder(bucket), url), "a")) == study_table(home, "a")
     assert not files.inside(checkpoints)
     kept = sorted(str(file).removeprefix(f"{bucket}/a/") for file in (files.folder(bucket) / "a").glob("**/*"))
     assert [name for name in kept if name.endswith((".keras", ".html", ".json"))] == [
