@@ -144,7 +144,7 @@ def load(name: str, *, home: str | Path = HOME, storage: str | None = None) -> "
 class Study:
     """A stored study: its trials, its best configuration, its finals and its report.
 
-    `load` and `run` return one. What it says is read anew at each call, so a running study may be watched.
+    `load` and `run` return one. Everything is read again at each call, so a running study can be watched.
     """
 
     def __init__(self, stored: StoredStudy) -> None:

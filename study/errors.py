@@ -1,4 +1,4 @@
-"""What the study says when it cannot go on: one line each, with the exit code of the command line."""
+"""What the study says when it cannot continue: one line each, with the exit code of the command."""
 
 import traceback
 

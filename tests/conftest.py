@@ -139,5 +139,6 @@ def browser() -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.binary_location = str(shutil.which("chromium"))
     driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    driver.set_script_timeout(120)  # axe looks at every element, and the tests themselves run side by side
     yield driver
     driver.quit()

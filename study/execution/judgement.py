@@ -48,7 +48,7 @@ class Judgement:
             TrialReleased: it is left to others.
             Interrupted: by a signal.
         """
-        # A trial that was taken up again is judged anew at its last reported epoch: its worker may have died between
+        # A trial that was taken up again is judged again at its last reported epoch: its worker may have died between
         # the report and the verdict.
         judged = value is not None and epoch >= self._reported
         if value is not None:

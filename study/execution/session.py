@@ -87,7 +87,7 @@ class Session:
             nonlocal said
             self.interruption.check()
             meanwhile()
-            if seconds < said:  # the server was away: the wait began anew
+            if seconds < said:  # the server was away: the wait started again
                 said = 0.0
             if seconds - said >= SAID_EVERY:
                 said = seconds

@@ -37,7 +37,7 @@ class Owner:
 
     host: str
     boot: str
-    """Changes when the host starts anew: every process from before is dead."""
+    """Changes when the host restarts: every process from before is dead."""
     process: Process
     supervisor: Process
     """Who replaces the process when it dies, and releases its trial; itself where nobody does."""

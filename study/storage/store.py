@@ -148,7 +148,7 @@ class Store:
     def create_study(
         self, definition: Definition, resources: Resources, attributes: Mapping[str, Any]
     ) -> "StoredStudy":
-        """Create the Optuna studies of a definition; a creation that was interrupted is done anew.
+        """Create the Optuna studies of a definition; a creation that was interrupted starts again.
 
         `attributes` (JSON values) become user attributes of each. Call it under `creation_lock`.
         """

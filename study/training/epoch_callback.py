@@ -29,7 +29,7 @@ class EpochCallback(keras.callbacks.Callback):
         self._resumable = False
 
     def first_epoch(self, others: model_state.Callbacks, epochs: int) -> int | None:
-        """Called before a `fit`: the epoch, from 0, at which it continues; None where it starts anew.
+        """Called before a `fit`: the epoch, from 0, at which it continues; None where it starts again.
 
         Only a trial's first `fit` is saved and continued: what a HyperModel does between two of them cannot be
         repeated. A trial that trains in stages starts again, and so does one whose callbacks cannot be saved.
