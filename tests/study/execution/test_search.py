@@ -83,7 +83,18 @@ def test_the_record_of_a_trial(command: Command, home: Path, archive: Path) -> N
 def test_half_of_the_trials_end_within_their_first_epoch(command: Command, home: Path, tmp_path: Path) -> None:
     """Judged by all before them, whoever trained those: the table is the same for one worker and for two."""
     archive = tiny.write_archive(tmp_path / "many.npz", images=330)
-    words = ("--dataset", f"npz:{archive}", "--space", "tiny:EarlyChecked", "--trials", "10", "--epochs", "4", "--seeds", "1")
+    words = (
+        "--dataset",
+        f"npz:{archive}",
+        "--space",
+        "tiny:EarlyChecked",
+        "--trials",
+        "10",
+        "--epochs",
+        "4",
+        "--seeds",
+        "1",
+    )
     for name, workers in (("one", "1"), ("two", "2")):
         assert command("run", name, *words, "--sampler", "random", "--workers", workers)[0] == 0
     assert study_table(home, "one") == study_table(home, "two")
