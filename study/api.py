@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import keras
     import pandas
 
+    from reports.collect import StudyResults
     from reports.panels.verdict import Verdict
 
 HOME = "runs"
@@ -293,11 +294,10 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
 
 def conclude(study: StoredStudy) -> Conclusion:
     """Write a study's report, and its notes where Optuna's dashboard is installed."""
-    from reports import collect
     from reports.panels import verdict
 
-    file = write_report([study], None)
-    info = verdict.info(collect.read(study))
+    file, (results,) = _written([study], None)
+    info = verdict.info(results)  # which the page has computed
     if extras.is_installed("notes"):
         from study.integrations import notes
 
@@ -316,6 +316,13 @@ def write_report(studies: list[StoredStudy], output: Path | None, assets: bool =
     Raises:
         StudyError: a file that cannot be written.
     """
+    return _written(studies, output, assets)[0]
+
+
+def _written(
+    studies: list[StoredStudy], output: Path | None, assets: bool = False
+) -> "tuple[Path, list[StudyResults]]":
+    """The report's file, and what it was made from."""
     from reports import page
 
     names = [study.name for study in studies]
@@ -324,13 +331,12 @@ def write_report(studies: list[StoredStudy], output: Path | None, assets: bool =
     if file.suffix == ".json":
         raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")
     try:
-        page.write(studies, file, assets=assets)
+        return file, page.write(studies, file, assets=assets)
     except OSError as error:
         raise StudyError(
             f"the report {file} cannot be written: {error.strerror}; 'study report {' '.join(names)} -o FILE' writes "
             "it elsewhere"
         ) from None
-    return file
 
 
 def _carry_out(task: Task, quiet: bool) -> Study:

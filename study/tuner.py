@@ -218,7 +218,8 @@ class OptunaTuner:
         return None if store is None else store.studies().get(self.project_name)
 
     def _delete(self) -> None:
-        store, study = Store.open(self._address), self._stored()
+        store = Store.open(self._address)
+        study = None if store is None else store.studies().get(self.project_name)
         if study is not None and any(space["running"] for space in results.progress(study)["spaces"]):
             raise StudyError(f"another process searches the project {self.project_name!r}; stop it first")
         if store is not None:

@@ -22,8 +22,7 @@ from study.config import FINALS
 from study.data.datasets import Dataset
 from study.errors import one_line
 from study.execution.finalists import Finalist, finalists
-from study.execution.loop import Attempt, Job, Outcome, Work, end
-from study.execution.pause import Pause
+from study.execution.loop import Attempt, Job, Outcome, Work, end, run_all
 from study.execution.retraining import on_all_images
 from study.execution.session import Session
 from study.images import Images
@@ -70,13 +69,7 @@ def evaluate(session: Session) -> None:
     finals = Finals(session)
     session.growth.forget()
     session.display.show(PhaseStarted(FINALS, *finals.counts()))
-    pause = Pause()
-    while True:
-        if finals.run():
-            pause = Pause()
-        if not finals.claims.held():
-            return
-        session.wait(pause)
+    run_all(session, [finals])
 
 
 class Finals(Work[Target]):
@@ -84,7 +77,8 @@ class Finals(Work[Target]):
 
     def __init__(self, session: Session) -> None:
         assert session.dataset is not None, "data that are given as arrays come without a test set"
-        super().__init__(session, FINALS, session.study.part(FINALS))
+        super().__init__(session, FINALS)
+        self.study = session.study.part(FINALS)
         self.dataset: Dataset = session.dataset
         self.finalists = finalists(session)
         self._test: Images | None = None
@@ -124,6 +118,9 @@ class Finals(Work[Target]):
         self.claims.mark(trial_id)
         return trial_id, target
 
+    def is_under_way(self) -> bool:
+        return bool(self.claims.held())
+
     def attempt(self, job: Job[Target]) -> "FinalAttempt":
         return FinalAttempt(self, job)
 
@@ -138,7 +135,7 @@ class Finals(Work[Target]):
         """Finals by key that are neither done, nor under way, nor failed in this session."""
         held = {trial.number for trial in running} - {trial.number for trial in free}
         done = {number for number, trial in trials.items() if trial.state == TrialState.COMPLETE}
-        failed = {trial.number for trial in results.failed_finals(self.session.study, self.session.began)}
+        failed = {trial.number for trial in results.failed(trials.values(), self.session.began)}
         taken = {_key(trials[number]) for number in held | done | failed}
         return {target.key: target for target in self._plan() if target.key not in taken}
 

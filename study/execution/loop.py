@@ -1,7 +1,7 @@
 """The one loop: claim, do, tell, hand back. Trials of a search, finals, and trials of dead workers all end here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from study.errors import Interrupted, StudyError, StudyFailure
+from study.execution.pause import Pause
 from study.execution.session import Session
 from study.storage.claims import OwnershipLost
 from study.storage.failures import FAILURES
@@ -86,16 +87,21 @@ class Attempt(ABC):
 class Work(ABC, Generic[Target]):
     """What is trained for one of the study's Optuna studies: the trials of a space, or the finals (`part`)."""
 
-    def __init__(self, session: Session, part: str, study: optuna.Study) -> None:
+    study: optuna.Study
+
+    def __init__(self, session: Session, part: str) -> None:
         self.session = session
         self.part = part
-        self.study = study
         self.claims = session.claims(part)
 
     @abstractmethod
     def claim(self) -> tuple[int, Target] | None:
         """Choose the next trial and mark it as this process's own: its identifier and what is to be trained. None
         where there is none. Called under the lock."""
+
+    @abstractmethod
+    def is_under_way(self) -> bool:
+        """Whether another process trains a trial of it, or one is left to train and there is time for it."""
 
     @abstractmethod
     def attempt(self, job: Job[Target]) -> Attempt:
@@ -172,6 +178,21 @@ class Work(ABC, Generic[Target]):
                 end(self.session.study, self.study, job.trial_id, job.number, outcome)
 
         self.session.exclusively(tell, self.claims.renew_if_due)
+
+
+def run_all(session: Session, works: Sequence[Work[Any]]) -> None:
+    """Train until nothing of some works is left, for other processes neither: a trial whose owner dies is taken up.
+
+    Raises:
+        StudyError, Interrupted, Recycled: as `Work.run`.
+    """
+    pause = Pause()
+    while True:
+        if sum(work.run() for work in works):
+            pause = Pause()
+        if not any(work.is_under_way() for work in works):
+            return
+        session.wait(pause)
 
 
 def end(stored: StoredStudy, study: optuna.Study, trial_id: int, number: int, outcome: Outcome) -> None:

@@ -28,9 +28,9 @@ def run(task: Task, display: Display) -> None:
 
         cluster.run(task, task.options.cluster, display)
     elif task.workers:
-        Supervisor(task, Role(), display, _nothing).run()
+        Supervisor(task, Role(), display).run()
     else:
-        work_here(task, Role(), display, _nothing)
+        work_here(task, display)
 
 
 def check(task: Task) -> None:
@@ -72,7 +72,3 @@ def _check_that(attempt: Callable[[], object], rule: str) -> None:
         attempt()
     except Exception as error:  # whatever a user's objects raise
         raise StudyError(f"{rule} ({one_line(error, 200)})") from None
-
-
-def _nothing(began: float) -> None:
-    """Nobody waits for this process to be ready."""

@@ -6,8 +6,7 @@ import optuna
 from optuna.trial import TrialState
 
 from study.errors import StudyFailure
-from study.execution.loop import Job, Work
-from study.execution.pause import Pause
+from study.execution.loop import Job, Work, run_all
 from study.execution.session import Session
 from study.execution.trials import TrialAttempt
 from study.search.hyperparameters import TrialHyperParameters
@@ -31,39 +30,34 @@ def search(session: Session) -> None:
         StudyFailure: ten trials in a row failed.
         StudyError: a space whose models do not report the objective.
     """
-    searches = [SpaceSearch(session, space) for space in session.definition.spaces]
-    pause = Pause()
-    while True:
-        if sum(each.run() for each in searches):
-            pause = Pause()
-        for each in searches:
-            each.say_if_out_of_time()
-        if not any(each.is_under_way() for each in searches):
-            return
-        session.wait(pause)
+    run_all(session, [SpaceSearch(session, space) for space in session.definition.spaces])
 
 
 class SpaceSearch(Work[bool]):
     """The search of one space. A claim's target is whether its trial is new."""
 
     def __init__(self, session: Session, space: str) -> None:
-        self.part = space
+        super().__init__(session, space)
         self.lag = lag_for(session.task.resources.trainers)
         self.pruner = PRUNERS[session.definition.pruner](self.lag)
         self._baseline: dict[str, Any] = {}
-        super().__init__(session, space, self._load(session))
+        self.study = self._load()
         self._said = False
         self._best: float | None = None
         self._best_below = self._ended_below = 0
 
     def is_under_way(self) -> bool:
-        """Whether another process trains a trial of the space, or there is one to train and time for it."""
         known = self.claims.under_way()
         free = len(self.claims.free_of(known.running))
         left = free > 0 or known.begun < self.session.definition.trials
         return len(known.running) > free or (left and not self.session.out_of_time(self.part))
 
-    def say_if_out_of_time(self) -> None:
+    def run(self) -> int:
+        trained = super().run()
+        self._say_if_out_of_time()
+        return trained
+
+    def _say_if_out_of_time(self) -> None:
         """Say once that the timeout has ended the search before the budget was spent."""
         session = self.session
         if self._said or not session.out_of_time(self.part):
@@ -122,7 +116,7 @@ class SpaceSearch(Work[bool]):
             )
 
     def forget_trials(self) -> None:
-        self.study = self._load(self.session)
+        self.study = self._load()
 
     def best_so_far(self) -> float | None:
         """The best value of all workers. What had ended at the claim before the last one is not read again."""
@@ -132,8 +126,8 @@ class SpaceSearch(Work[bool]):
         self._best = objective.best(each for each in (self._best, found and found[1]) if each is not None)
         return self._best
 
-    def _load(self, session: Session) -> optuna.Study:
-        definition = session.definition
+    def _load(self) -> optuna.Study:
+        session, definition = self.session, self.session.definition
         sampler = KeyedSampler(
             SAMPLERS[definition.sampler],
             lambda *key: definition.seed_for(self.part, "sampler", *key),

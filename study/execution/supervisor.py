@@ -59,7 +59,9 @@ class Supervisor:
     `on_ready` is called when the first worker has prepared everything, with the time when the session began.
     """
 
-    def __init__(self, task: Task, role: Role, display: Display, on_ready: Callable[[float], None]) -> None:
+    def __init__(
+        self, task: Task, role: Role, display: Display, on_ready: Callable[[float], None] = lambda began: None
+    ) -> None:
         self._task = task
         self._role = replace(role, supervisor=Process.current())
         self._display = display

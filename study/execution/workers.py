@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -26,7 +25,7 @@ from study.system.signals import STOPPING, Interruption, raise_interrupted
 POLL_SECONDS = 0.5
 
 
-def work_here(task: Task, role: Role, display: Display, on_ready: Callable[[float], None]) -> None:
+def work_here(task: Task, display: Display) -> None:
     """Work on a task in this process.
 
     Raises:
@@ -39,9 +38,7 @@ def work_here(task: Task, role: Role, display: Display, on_ready: Callable[[floa
     interruption = Interruption(display.warn, at_once=raise_interrupted)
     with interruption.listening():
         environment.import_tensorflow()
-        session = prepare(task, role, display, interruption)
-        on_ready(session.began)
-        work(session)
+        work(prepare(task, Role(), display, interruption))
 
 
 def work(session: Session) -> None:

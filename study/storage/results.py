@@ -1,5 +1,6 @@
 """How far a study is, its best configuration, and its trials as a table; read from the storage alone."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,14 @@ def finals(study: StoredStudy) -> list[FinalRecord]:
 
 def failed_finals(study: StoredStudy, since: float) -> list[FrozenTrial]:
     """The finals that have failed since a moment, seconds since 1970; a later session tries them again."""
+    return failed(study.part(FINALS).get_trials(deepcopy=False), since)
+
+
+def failed(finals: Iterable[FrozenTrial], since: float) -> list[FrozenTrial]:
+    """Those of some finals."""
     return [
         trial
-        for trial in study.part(FINALS).get_trials(deepcopy=False)
+        for trial in finals
         if trial.state == TrialState.FAIL
         and ERROR in trial.user_attrs
         and trial.datetime_complete
