@@ -11,16 +11,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from study.config import Definition, Resources, flag
+from study.config import ARRAYS, SPACES, Definition, Resources, flag
 from study.objective import KNOWN, Objective
 from study.records import Value
 
-SPACES = ("dense", "paper", "cnn")
-"""The names of `search_spaces.SPACES`."""
 IMPORTABLE = re.compile(r"(?!__main__:)(?:[^\W\d]\w*\.)*[^\W\d]\w*:[^\W\d]\w*")
 """The other names that `--space` takes."""
-ARRAYS = "arrays"
-"""The name of a data set that was given as arrays."""
 NO_OPTIONS = ("name", "callbacks", "manual_dir", "data_dir")
 """Fields that are no options of the command: an argument, Python objects, and folders of one machine."""
 

@@ -10,8 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from search_spaces.loading import SPACES
-from study.config import FINALS, Definition, Resources, changed, check_choice, parse_duration, parse_size
+from study.config import FINALS, SPACES, Definition, Resources, changed, check_choice, parse_duration, parse_size
 from study.errors import StudyError, StudyFailure
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
@@ -20,7 +19,7 @@ from study.paths import absolute, absolute_dataset, file_name
 from study.records import ERROR
 from study.storage import results
 from study.storage.address import Address
-from study.storage.store import Store, StoredStudy
+from study.storage.store import Store, StoredStudy, open_study
 from study.system import extras
 from study.system.files import folder, is_local
 from study.system.machine import parse_workers
@@ -202,7 +201,7 @@ class Study:
 
         import search_spaces
 
-        if winner["space"] in search_spaces.SPACES:
+        if winner["space"] in SPACES:
             search_spaces.load(winner["space"])  # registers the classes of its models
         model = folder(winner["model"])
         if is_local(model):
@@ -234,18 +233,6 @@ class Study:
             for space in progress["spaces"]
         ]
         return [*spaces, f"{progress['finals']} {FINALS}"]
-
-
-def open_study(address: Address, name: str, *, check_integrity: bool = False) -> StoredStudy:
-    """The study of a name at an address.
-
-    Raises:
-        StudyError: there is none, or its storage cannot be opened.
-    """
-    store = Store.open(address, check_integrity=check_integrity)
-    if store is None:
-        raise StudyError(f"the storage has no study named {name!r}: it has none; 'study run' starts one")
-    return store.study(name)
 
 
 def refuse_existing(address: Address, name: str) -> None:
@@ -280,9 +267,7 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
     """
     began = time.time()
     execution.run(task, display)
-    store = Store.open(task.address, wait_for_server=True)
-    assert store is not None
-    study = store.study(task.definition.name)
+    study = open_study(task.address, task.definition.name, wait_for_server=True)
     conclude_with(conclude(study))
     if failed := results.failed_finals(study, began):
         raise StudyFailure(

@@ -23,6 +23,10 @@ REFUSED_SAMPLERS = {
     "built; kt-grid is KerasTuner's grid search",
 }
 """Samplers of Optuna's that a study cannot use, and why."""
+SPACES = ("dense", "paper", "cnn")
+"""The search spaces of this package: the names of `search_spaces.SPACES`."""
+ARRAYS = "arrays"
+"""The data set's name in a study whose data were given to `study.OptunaTuner` as arrays."""
 PRUNERS = ("sha", "median", "none")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 MOST_WORKERS = 256

@@ -14,9 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import SpaceError, given
 from study import api
-from study.config import FINALS, NAME, Definition, Resources
+from study.config import ARRAYS, FINALS, NAME, Definition, Resources
 from study.data.arrays import described
-from study.data.datasets import ARRAYS_NAME
 from study.errors import StudyError
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
@@ -108,7 +107,7 @@ class OptunaTuner:
         self._definition = Definition(
             name=self.project_name,
             spaces=(self._space,),
-            dataset=ARRAYS_NAME,
+            dataset=ARRAYS,
             objective=_objective(objective),
             trials=max_trials,
             sampler=sampler,

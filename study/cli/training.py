@@ -235,14 +235,14 @@ def _places(manual_dir: Path | None, data_dir: Path | None) -> dict[str, Any]:
 
 def _stored(name: str, home: Path, storage: str | None) -> "StoredStudy":
     """A study that is to be continued."""
-    from study import api
     from study.storage.address import Address
+    from study.storage.store import open_study
     from study.system.files import exists
 
     address = Address.of(home, storage)
     if exists(home):
         address.check_writable(name)
-    return api.open_study(address, name, check_integrity=True)
+    return open_study(address, name, check_integrity=True)
 
 
 def _cluster(address: str | None, cpus: float, gpus: float, stored_at: "Address") -> "Cluster | None":

@@ -27,10 +27,11 @@ def report(
     """Write the HTML report of a study, or one that compares several, from what is stored."""
     from study import api
     from study.storage.address import Address
+    from study.storage.store import open_study
 
     if len(set(names)) < len(names):
         raise StudyError(f"each study is compared once; it was given {', '.join(names)}")
-    first = api.open_study(Address.of(home, storage), names[0])
+    first = open_study(Address.of(home, storage), names[0])
     studies = [first, *map(first.store.study, names[1:])]
     file = api.write_report(studies, output, assets is Assets.directory)
     typer.echo(f"report: {file}")
@@ -46,15 +47,12 @@ def status(
     """Say what is done, running and left, and the best so far."""
     from study.storage import results
     from study.storage.address import Address
-    from study.storage.store import Store
+    from study.storage.store import Store, no_study
 
     store = Store.open_for_reading(Address.of(home, storage))
-    if store is None:
-        if name:
-            raise StudyError(f"the storage has no study named {name!r}: it has none; 'study run' starts one")
-        studies = []
-    else:
-        studies = [store.study(name)] if name else list(store.studies().values())
+    if store is None and name:
+        raise no_study(name)
+    studies = [] if store is None else [store.study(name)] if name else list(store.studies().values())
     states = [results.progress(study) for study in studies]
     if as_json:
         typer.echo(json.dumps(states if name is None else states[0], indent=2))
@@ -74,11 +72,11 @@ def best(
     storage: Storage = None,
 ) -> None:
     """Print the winning configuration and where its model is."""
-    from study import api
     from study.storage import results
     from study.storage.address import Address
+    from study.storage.store import open_study
 
-    study = api.open_study(Address.of(home, storage), name)
+    study = open_study(Address.of(home, storage), name)
     if space is not None:
         check_choice("--space", space, study.definition.spaces)
     winner = results.best(study, space)
@@ -105,16 +103,16 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Write the trials of a study as a table, or to MLflow."""
-    from study import api
     from study.storage import results
     from study.storage.address import Address
+    from study.storage.store import open_study
     from study.system import extras
 
     if to is not None:
         extras.check(f"--to {to.value}")
     elif output is None:
         raise StudyError("-o is missing: a .csv, .parquet or .json file")
-    study = api.open_study(Address.of(home, storage), name)
+    study = open_study(Address.of(home, storage), name)
     if to is not None:
         from study.integrations import mlflow_runs
 

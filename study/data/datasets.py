@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from study.config import ARRAYS as ARRAYS_NAME
 from study.data import archives, catalog
 from study.data.arrays import described, validation_size
 from study.errors import StudyError
@@ -18,8 +19,6 @@ NAMES = {
     "...": "any image classification set of TensorFlow Datasets by its name: fashion_mnist, cifar10, ...",
 }
 """What a data set can be called, and what it is then."""
-ARRAYS_NAME = "arrays"
-"""The data set's name in a study whose data were given to `study.OptunaTuner` as arrays."""
 DIGITS_TEST_SHARE = 1 / 5  # they come without a test set
 
 

@@ -16,7 +16,7 @@ from study.execution.task import Objects, Role, Task
 from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file
 from study.records import CLASSES, ENVIRONMENT, FINGERPRINT
 from study.storage import queries, results
-from study.storage.store import Store, StoredStudy, creation_lock
+from study.storage.store import Store, StoredStudy, creation_lock, open_study
 from study.system import environment
 from study.system.files import sweep_drafts
 from study.system.progress import Display
@@ -118,10 +118,8 @@ def _create(task: Task, display: Display, attributes: Mapping[str, Any]) -> Stor
 
 
 def _check(task: Task, role: Role, display: Display, fingerprint: Mapping[str, Any]) -> StoredStudy:
-    store = Store.open(task.address, check_integrity=True, wait_for_server=True, say=display.warn)
-    if store is None:
-        raise StudyError(f"the storage {task.address.shown} has no study named {task.definition.name!r}")
-    study = store.study(task.definition.name)
+    name = task.definition.name
+    study = open_study(task.address, name, check_integrity=True, wait_for_server=True, say=display.warn)
     fingerprints.check(study.fingerprint, fingerprint)
     if role.first:
         environment.check(study.name, study.attributes[ENVIRONMENT], task.options.allow_drift, display.warn)

@@ -1,7 +1,7 @@
 """A store of studies: an address that was opened, and the studies in it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -129,8 +129,7 @@ class Store:
         if name in found:
             return found[name]
         self.refuse_older(name)
-        known = f"it has {', '.join(sorted(found))}" if found else "it has none; 'study run' starts one"
-        raise StudyError(f"the storage has no study named {name!r}: {known}")
+        raise no_study(name, found)
 
     def refuse_older(self, name: str) -> None:
         """Refuse a study that was stored before what a study is and what it runs on were told apart.
@@ -248,6 +247,32 @@ class StoredStudy:
         """Store definition and resources over those that it was created with."""
         for part in self.definition.parts:
             self.part(part).set_user_attr(CONFIG, self.config)
+
+
+def open_study(
+    address: Address,
+    name: str,
+    *,
+    check_integrity: bool = False,
+    wait_for_server: bool = False,
+    say: Say = lambda line: None,
+) -> StoredStudy:
+    """The study of a name at an address; the options are those of `Store.open`.
+
+    Raises:
+        StudyError: there is none, or its storage cannot be opened.
+    """
+    store = Store.open(address, check_integrity=check_integrity, wait_for_server=wait_for_server, say=say)
+    if store is None:
+        raise no_study(name)
+    return store.study(name)
+
+
+def no_study(name: str, known: Iterable[str] = ()) -> StudyError:
+    """What to say where there is no study of a name, but perhaps others."""
+    others = ", ".join(sorted(known))
+    has = f"it has {others}" if others else "it has none; 'study run' starts one"
+    return StudyError(f"the storage has no study named {name!r}: {has}")
 
 
 def creation_lock(address: Address, waiting: Waiting = lambda seconds: None) -> AbstractContextManager[None]:
