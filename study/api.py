@@ -109,7 +109,7 @@ def resume(
         name: The study.
         spaces: Those of the study that were given as objects and cannot be imported by their names.
         callbacks: Those that the study was started with.
-        allow_drift: Continue under other versions of Keras and the like.
+        allow_drift: Continue under other versions of Keras or other packages.
         home: As for `run`.
         storage: As for `run`.
         quiet: As for `run`.

@@ -65,7 +65,7 @@ class OptunaTuner:
         directory: The folder; None is the working directory.
         project_name: Names the study; None is `untitled_project`.
         overwrite: Delete what is stored of the project and start again.
-        allow_drift: Continue under other versions of Keras and the like than the project was started with.
+        allow_drift: Continue under other versions of Keras or other packages than the project was started with.
         **others: Other arguments of KerasTuner's tuners, at their defaults only: `executions_per_trial=1`.
 
     Raises:

@@ -82,7 +82,7 @@ Gpus = Annotated[float, typer.Option("--gpus-per-worker", help="On a cluster; 0.
 MemoryLimit = Annotated[str | None, typer.Option(help="Per worker, such as 4GB; a trial that needs more fails.")]
 AllowDrift = Annotated[
     bool,
-    typer.Option("--allow-drift", help="Continue under other versions of Keras and the like."),
+    typer.Option("--allow-drift", help="Continue under other versions of Keras or other packages."),
 ]
 TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of each trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

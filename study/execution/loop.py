@@ -19,8 +19,8 @@ from study.training.checkpoints import CheckpointFile
 
 
 class TrialReleased(Exception):
-    """The trial under way is left to whoever claims it next: the study's time is used up, or a trial that it waits for
-    belongs to nobody."""
+    """The trial under way is left to the next process that claims it: the study's time is used up, or nobody trains a
+    trial that it waits for."""
 
 
 @dataclass(frozen=True)

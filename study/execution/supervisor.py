@@ -146,7 +146,7 @@ class Supervisor:
                 worker.farewell = message
 
     def _begin(self, first: _Worker, began: float) -> None:
-        """The study is stored: whoever starts now joins it."""
+        """The study is stored: workers that start from now on join it."""
         self._task, self._role = joining(self._task, self._role, began)
         for other in self._workers:
             if other is not first:

@@ -91,4 +91,4 @@ class Role:
     began: float | None = None
     """When this session's first process began to search, seconds since 1970; None in that process itself."""
     place: str = ""
-    """What a cluster has placed it as: whoever is placed as the same comes after it."""
+    """The name of its place on a cluster: a process with the same name replaces it."""

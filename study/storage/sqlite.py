@@ -28,7 +28,7 @@ def file_of(url: URL) -> Path | None:
 
 
 class SQLite(FileLocked):
-    """A database in a file; its locks lie beside it, so that whoever opens it from elsewhere meets the same ones.
+    """A database in a file; its locks lie beside it, so that every process finds the same ones, whatever its folder.
 
     Only SQLite may open the file: closing it by any other way would drop the locks that this process's connections
     hold on it, and with them what other processes write (sqlite.org/howtocorrupt.html, section 2.2).

@@ -3,7 +3,7 @@
 | name | used for | what breaks without it |
 | --- | --- | --- |
 | `Study._get_trials` | samplers read the trials through it: `FilteredStudy` | trials see later ones, silently |
-| `Study._storage` and the like (`READABLE`) | `storage_of`; samplers read through it | the first draw raises |
+| `Study._storage` and others (`READABLE`) | `storage_of`; samplers read through it | the first draw raises |
 | `storages._CachedStorage`, `._backend` | which methods need patience: `PATIENT_METHODS` | a lost server ends a study |
 """
 

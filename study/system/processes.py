@@ -1,4 +1,4 @@
-"""This machine, told from others and from its earlier runs, and its processes, told from later ones of the same PID."""
+"""Identifies this machine, its current run since the last boot, and its processes, even when a PID is used again."""
 
 import hashlib
 import os

@@ -60,7 +60,7 @@ Event = PhaseStarted | TrialStarted | EpochEnded | TrialEnded | Line
 
 
 class Display(ABC):
-    """Shows events. Nothing is read from it: whoever steers a study does so by other means."""
+    """Shows events. It only shows them: no decision is made by what a display was given."""
 
     @abstractmethod
     def show(self, event: Event) -> None:
