@@ -45,7 +45,12 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         made.add_node(num_cpus=2, object_store_memory=80 * 2**20)
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
+    processes = psutil.Process().children(recursive=True)
     made.shutdown()
+    # A server that has not ended yet would be the cluster that the next test's `auto` finds.
+    for process in psutil.wait_procs(processes, timeout=30)[1]:
+        process.kill()
+    psutil.wait_procs(processes, timeout=30)
 
 
 def client(cluster: Any) -> str:
