@@ -14,6 +14,8 @@ from optuna.trial import TrialState
 
 from reports import parameters, statistics
 from reports.collect import SpaceResults, StudyResults
+from reports.panels import verdict
+from study.config import Definition
 from study.errors import one_line
 from study.records import BASELINE, TUNED
 
@@ -175,7 +177,7 @@ def all_finals(results: StudyResults) -> Outcome:
     counts = {
         f"{space.name} {role}": len(results.finals_of(space.name, role))
         for space in results.spaces
-        for role in _finalists(space)
+        for role in _finalists(results, space)
     }
     seeds = results.definition.seeds
     short = [f"{name} {count} of {seeds}" for name, count in counts.items() if count < seeds]
@@ -184,11 +186,19 @@ def all_finals(results: StudyResults) -> Outcome:
 
 @check("F2", "Are there enough seeds to tell finalists apart?")
 def enough_seeds(results: StudyResults) -> Outcome:
-    """So many that the smallest possible p stays significant when all comparisons are adjusted."""
-    seeds, spaces = results.definition.seeds, len(results.spaces)
-    fewest = statistics.fewest_pairs(spaces + math.comb(spaces, 2))
-    text = f"{seeds} seeds, with which p is at least {statistics.least_p(seeds):.2g}"
-    return Outcome(PASS if seeds >= fewest else WARN, f"{text}; telling any two apart takes {fewest} seeds")
+    """So many that no more of them would decide what is undecided."""
+    seeds, fewest = results.definition.seeds, statistics.FEWEST_SEEDS
+    if seeds < fewest:
+        return Outcome(WARN, f"{seeds} per finalist; intervals take {fewest}, and {Definition.seeds} should do")
+    if not results.finals:
+        return Outcome(WAITS, "the finals are not done")
+    undecided = [each for each in verdict.info(results).comparisons if each.word == statistics.UNDECIDED]
+    few = [f"{each.first} and {each.second} take {each.seeds_needed}" for each in undecided if each.seeds_needed]
+    if few:
+        return Outcome(WARN, f"{seeds} per finalist; {', '.join(few)}")
+    images = [f"{each.first} and {each.second}" for each in undecided]
+    text = f"; more seeds would not tell {', '.join(images)} apart" if images else ""
+    return Outcome(PASS, f"{seeds} per finalist{text}")
 
 
 @check("F3", "Was the test set read only for the finals shown here?")
@@ -206,7 +216,7 @@ def test_reads(results: StudyResults) -> Outcome:
 @space_check("F4", "Does the winner's validation accuracy hold on the test set?")
 def optimism(results: StudyResults, space: SpaceResults) -> Outcome:
     """The best of many trials was partly lucky, so its validation accuracy is an optimistic estimate."""
-    finals = results.finals_of(space.name, TUNED)
+    finals = results.finals_of_winner(space.name)
     if not finals or finals[0].validation is None:
         return Outcome(WAITS, "not tested yet")
     mean = fmean(final.accuracy for final in finals)
@@ -217,10 +227,11 @@ def optimism(results: StudyResults, space: SpaceResults) -> Outcome:
     return Outcome(WARN if lost > 3 * max(error, 1e-9) else PASS, text)
 
 
-def _finalists(space: SpaceResults) -> list[str]:
-    """The roles of a space's finals: its winner, and its defaults where they could be trained."""
+def _finalists(results: StudyResults, space: SpaceResults) -> list[str]:
+    """The roles of a space's finals: its winner, and its baseline where that could be trained."""
     trained = space.trials and space.trials[0].state in (TrialState.COMPLETE, TrialState.PRUNED)
-    return [*([TUNED] if space.best is not None else []), *([BASELINE] if trained else [])]
+    roles = {results.winner_of(space.name): None} | ({BASELINE: None} if trained else {})
+    return [role for role in roles if role is not None]
 
 
 def _at_bounds(space: SpaceResults) -> list[str]:

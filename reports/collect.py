@@ -13,7 +13,8 @@ from reports import predictions
 from reports.predictions import Predictions
 from study.config import Definition, Resources
 from study.records import CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord
-from study.storage import results
+from study.storage import results, selection
+from study.storage.selection import Selection
 from study.storage.store import StoredStudy
 
 
@@ -51,7 +52,7 @@ class SpaceResults(Results):
     study: optuna.Study
     trials: list[FrozenTrial]
     best: FrozenTrial | None
-    """The complete trial with the best value."""
+    """The trial of its winner (see `study.storage.selection`)."""
     declared: dict[str, dict[str, Any]]
     """What the space declares while its defaults are built, by hyperparameter and conditions: KerasTuner's JSON."""
 
@@ -87,6 +88,8 @@ class StudyResults(Results):
     fingerprint: dict[str, Any]
     environment: dict[str, Any]
     spaces: list[SpaceResults]
+    selection: Selection
+    """What validation chose."""
     finals: list[FinalRecord]
     """Every test of a model, including those of finalists that a longer search replaced."""
     classes: list[str]
@@ -112,19 +115,36 @@ class StudyResults(Results):
         """The finals of a space's baseline or of its present winner, by seed."""
         found = [final for final in self.finals if (final.space, final.role) == (space, role)]
         if role == TUNED:
-            best = next(each.best for each in self.spaces if each.name == space)
-            found = [final for final in found if best is not None and final.trial == best.number]
+            winner = self.selection.winners.get(space)
+            found = [final for final in found if winner is not None and final.trial == winner.number]
         return sorted(found, key=lambda final: final.seed_index)
+
+    @property
+    def recommended(self) -> tuple[str, str] | None:
+        """Space and role of the finalist that validation chose; None before a trial is complete."""
+        chosen = self.selection.recommended
+        return None if chosen is None else (chosen.space, chosen.role)
+
+    def winner_of(self, space: str) -> str | None:
+        """The role of a space's winner: `TUNED`, or `BASELINE` where tuning found nothing better."""
+        winner = self.selection.winners.get(space)
+        return None if winner is None else winner.role
+
+    def finals_of_winner(self, space: str) -> list[FinalRecord]:
+        """The finals of a space's winner, by seed."""
+        role = self.winner_of(space)
+        return [] if role is None else self.finals_of(space, role)
 
 
 def read(study: StoredStudy) -> StudyResults:
     """Read a study."""
     definition = study.definition
     declared = study.fingerprint.get("details", {}).get("spaces", {})
+    chosen = selection.of(study)
     spaces = []
     for name in definition.spaces:
-        trials = results.trials(study, name)
-        best = results.best_trial(trials, definition.objective)
+        trials, winner = results.trials(study, name), chosen.winners.get(name)
+        best = None if winner is None else winner.trial
         spaces.append(SpaceResults(name, study.part(name), trials, best, declared.get(name, {})))
     return StudyResults(
         study=study,
@@ -134,6 +154,7 @@ def read(study: StoredStudy) -> StudyResults:
         fingerprint=study.fingerprint,
         environment=study.attributes.get(ENVIRONMENT, {}),
         spaces=spaces,
+        selection=chosen,
         finals=results.finals(study),
         classes=study.attributes.get(CLASSES, []),
     )

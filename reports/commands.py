@@ -20,6 +20,9 @@ IMPORTABLE = re.compile(r"(?!__main__:)(?:[^\W\d]\w*\.)*[^\W\d]\w*:[^\W\d]\w*")
 NO_OPTIONS = ("name", "callbacks", "manual_dir", "data_dir")
 """Fields that are no options of the command: an argument, Python objects, and folders of one machine."""
 
+DURATIONS = ("timeout", "lease")
+"""Fields in seconds."""
+
 
 def objects(definition: Definition) -> list[str]:
     """What the study was given as Python objects, in words; commands can start and resume a study that has none."""
@@ -44,13 +47,14 @@ def start(definition: Definition, resources: Resources) -> str:
     return shlex.join(words)
 
 
-def resume(definition: Definition) -> str:
-    """What continues the study: a command, or a call in Python."""
+def resume(definition: Definition, seeds: int | None = None) -> str:
+    """What continues the study, with so many seeds where they are given: a command, or a call in Python."""
     if definition.dataset == ARRAYS:
         return "search(...) of its study.OptunaTuner in Python"
     if objects(definition):
-        return f"study.resume({definition.name!r}, ...) in Python, with the same objects"
-    return f"study resume {definition.name}"
+        more = "" if seeds is None else f", seeds={seeds}"
+        return f"study.resume({definition.name!r}, ...{more}) in Python, with the same objects"
+    return f"study resume {definition.name}" + ("" if seeds is None else f" --seeds {seeds}")
 
 
 def report(definition: Definition) -> str:
@@ -58,15 +62,19 @@ def report(definition: Definition) -> str:
     return f"study report {definition.name}"
 
 
-def train(definition: Definition, space: str, values: Mapping[str, Value], epochs: int, seed: int) -> str | None:
+def train(
+    definition: Definition, space: str, values: Mapping[str, Value], stop_after: int | None, seed: int
+) -> str | None:
     """The command that trains a configuration on training + validation images; None where only Python can."""
     if definition.dataset == ARRAYS or not _is_named(space):
         return None
     words: dict[str, Any] = {
-        "--space": space, "--dataset": definition.dataset, "--values": json.dumps(values), "--epochs": epochs,
-        "--seed": seed,
+        "--space": space, "--dataset": definition.dataset, "--values": json.dumps(values),
+        "--epochs": definition.epochs, "--seed": seed,
     }  # fmt: skip
-    for option in ("split_seed", "precision"):
+    if stop_after is not None and stop_after < definition.epochs:
+        words["--stop-after"] = stop_after
+    for option in ("split_seed", "precision", "pixels"):
         if getattr(definition, option) != getattr(Definition, option):
             words[flag(option)] = getattr(definition, option)
     return shlex.join(["study", "train", *(str(word) for pair in words.items() for word in pair)])
@@ -82,5 +90,6 @@ def _option(name: str, value: Any) -> list[str]:
         return ["--objective", value.name, *direction]
     if name == "spaces":
         return [word for space in value for word in ("--space", space)]
-    # Durations are whole seconds on the command line.
-    return [flag(name), str(math.ceil(value) if isinstance(value, float) else value)]
+    if name in DURATIONS:  # whole seconds on the command line
+        value = math.ceil(value)
+    return [flag(name), f"{value:g}" if isinstance(value, float) else str(value)]

@@ -1,5 +1,7 @@
 """One HTML file, and its numbers as JSON beside it, for one study or for several side by side."""
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,6 +33,7 @@ from reports.panels import (
     trial_table,
     verdict,
 )
+from study.errors import printable
 from study.storage.store import StoredStudy
 from study.system.files import write_whole
 
@@ -60,6 +63,10 @@ UNBROKEN = 20
 """Cells of up to so many characters stay on one line."""
 
 
+ESCAPES = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.")
+"""The escapes in JSON; two of them may be one character."""
+
+
 class Section(NamedTuple):
     """A part of the page that the navigation links to."""
 
@@ -68,8 +75,14 @@ class Section(NamedTuple):
 
 
 templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("reports"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    # By its place: a user's folder may be called `reports` too.
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    finalize=lambda value: printable(value) if type(value) is str else value,
 )
+templates.policies["json.dumps_function"] = lambda value, **options: _printable_json(json.dumps(value, **options))
 templates.filters["unbroken"] = lambda cell: cell.replace(" ", "\u00a0") if len(cell) <= UNBROKEN else cell
 
 
@@ -122,7 +135,17 @@ def figure_json(figure: Any) -> str:
     figure.update_layout(
         template=None, margin={"t": 24, "l": 64, "r": 24, "b": 48} | figure.layout.margin.to_plotly_json()
     )
-    return str(plotly.io.to_json(figure, validate=False))
+    return _printable_json(str(plotly.io.to_json(figure, validate=False)))
+
+
+def _printable_json(text: str) -> str:
+    """JSON whose texts are printable: a script would put its characters into the page."""
+
+    def escaped(found: re.Match[str]) -> str:
+        character = json.loads(f'"{found[0]}"')
+        return found[0] if printable(character) == character else json.dumps(printable(character))[1:-1]
+
+    return ESCAPES.sub(escaped, text)
 
 
 def _page(title: str, parts: Sequence[Section], library: str | None) -> str:

@@ -11,17 +11,18 @@ from search_spaces.fitting import SCHEDULES, fit
 DEEPEST = 3
 
 
-@keras.saving.register_keras_serializable(package="search_spaces")
-class SmoothedCrossentropy(keras.losses.Loss):
+class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
     """Cross-entropy of logits with smoothed integer labels: 1 - smoothing on the true class, the rest spread evenly
     over all classes (Szegedy et al. 2016, section 7). Keras smooths one-hot labels only.
+
+    Models train with it; those that are kept have Keras's own cross-entropy.
 
     Args:
         smoothing: The probability that is spread, 0 to 1.
     """
 
-    def __init__(self, smoothing: float, name: str = "smoothed_crossentropy", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
+    def __init__(self, smoothing: float) -> None:
+        super().__init__(from_logits=True, name="smoothed_crossentropy")
         self.smoothing = smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -30,10 +31,6 @@ class SmoothedCrossentropy(keras.losses.Loss):
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1, 1))
         true = ops.squeeze(ops.take_along_axis(log_probabilities, labels, axis=-1), -1)
         return -(1 - self.smoothing) * true - self.smoothing * ops.mean(log_probabilities, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return {**super().get_config(), "smoothing": self.smoothing}
 
 
 class CNNHyperModel(keras_tuner.HyperModel):

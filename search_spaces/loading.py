@@ -40,7 +40,8 @@ def check_name(name: str) -> None:
     Raises:
         SpaceError: with the names that exist.
     """
-    if name not in SPACES and ":" not in name:
+    module, _, attribute = name.partition(":")
+    if name not in SPACES and not all(map(str.isidentifier, (*module.split("."), *attribute.split(".")))):
         raise SpaceError(f"there is no search space {name!r}: give {', '.join(SPACES)} or package.module:object")
 
 
@@ -54,9 +55,10 @@ def load(name: str) -> Space:
         SpaceError: there is no such space, or it is not a HyperModel.
     """
     check_name(name)
-    path = SPACES[name][0] if name in SPACES else name
-    module_name, _, attribute = path.partition(":")
-    return Space(name, _maker(name, _import(name, module_name, attribute)))
+    if name in SPACES:
+        module_name, attribute = SPACES[name][0].split(":")
+        return Space(name, _maker(name, getattr(importlib.import_module(module_name), attribute)))
+    return Space(name, _maker(name, _import(name, *name.split(":"))))
 
 
 def given(name: str, found: Any) -> Space:
@@ -73,13 +75,53 @@ def _import(name: str, module_name: str, attribute: str) -> Any:
         sys.path.insert(0, str(Path.cwd()))  # like `python -m`; a console script does not search the folder
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a user's module may raise anything
-        text = " ".join(str(error).split())
-        raise SpaceError(f"the search space {name!r} cannot be imported: {type(error).__name__}: {text}") from error
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        _refuse_hidden(name, _missing(error))
+        raise SpaceError(f"the search space {name!r} cannot be imported: {_one_line(error)}") from error
+    _refuse_hidden(name, module_name)
     try:
         return getattr(module, attribute)
     except AttributeError:
         raise SpaceError(f"the module {module_name!r} has no {attribute!r}; --space was given {name!r}") from None
+
+
+def _refuse_hidden(name: str, module: str) -> None:
+    """Refuse a module that another one hides, which has its name and was imported before, as our packages are.
+
+    Raises:
+        SpaceError: naming both.
+    """
+    top = module.partition(".")[0]
+    hiding = sys.modules.get(top)
+    if hiding is None:
+        return
+    places = getattr(hiding, "__path__", None) or filter(None, [getattr(hiding, "__file__", None)])
+    folders = [Path(place).parent.resolve() for place in places]
+    for entry in sys.path:
+        if Path(entry).resolve() in folders:
+            return
+        file = Path(entry, *module.split("."))
+        for found in (file.with_name(f"{file.name}.py"), file / "__init__.py"):
+            if found.is_file():
+                raise SpaceError(
+                    f"the search space {name!r} cannot be imported: what is in {found.absolute()} is hidden by another "
+                    f"module called {top}, {hiding!r}; rename yours"
+                )
+
+
+def _missing(error: BaseException) -> str:
+    """The module that an import did not find, or in which it did not find a name."""
+    if isinstance(error, AttributeError) and inspect.ismodule(error.obj):
+        return error.obj.__name__
+    return (isinstance(error, ImportError) and error.name) or ""
+
+
+def _one_line(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except BaseException:  # a user's class may raise anything
+        text = "(it has no text that can be read)"
+    return " ".join(f"{type(error).__name__}: {text}".split())
 
 
 def _maker(name: str, found: Any) -> Callable[[Shape, int], Any]:
@@ -89,7 +131,7 @@ def _maker(name: str, found: Any) -> Callable[[Shape, int], Any]:
         return lambda input_shape, num_classes: found
     if inspect.isclass(found) and issubclass(found, keras_tuner.HyperModel):
         return lambda input_shape, num_classes: _instance(name, found, input_shape, num_classes)
-    if callable(found) and not inspect.isclass(found) and inspect.signature(found).parameters:
+    if callable(found) and not inspect.isclass(found) and _has_parameters(found):
         return lambda input_shape, num_classes: _wrapped(found)
     raise SpaceError(
         f"{name!r} is no search space: it must be a keras_tuner.HyperModel (class or instance) or a function "
@@ -97,15 +139,21 @@ def _maker(name: str, found: Any) -> Callable[[Shape, int], Any]:
     )
 
 
+def _has_parameters(function: Callable[..., Any]) -> bool:
+    try:
+        return bool(inspect.signature(function).parameters)
+    except ValueError:  # a function of C's that does not say
+        return False
+
+
 def _instance(name: str, hypermodel: Any, input_shape: Shape, num_classes: int) -> Any:
     offered = {"input_shape": input_shape, "num_classes": num_classes, "classes": num_classes}
     taken = inspect.signature(hypermodel).parameters
     try:
         return hypermodel(**{key: value for key, value in offered.items() if key in taken})
-    except Exception as error:  # a user's constructor may raise anything
-        text = " ".join(str(error).split())
+    except (Exception, SystemExit) as error:  # a user's constructor may raise anything
         raise SpaceError(
-            f"the search space {name!r} cannot be made from input_shape and num_classes: {type(error).__name__}: {text}"
+            f"the search space {name!r} cannot be made from input_shape and num_classes: {_one_line(error)}"
         ) from error
 
 

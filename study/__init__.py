@@ -22,4 +22,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"study.{_ROOMS.get(name, 'api')}"), name)
+    room = _ROOMS.get(name, "api")
+    if room != "errors":
+        from study.system import packages
+
+        packages.check()
+    return getattr(importlib.import_module(f"study.{room}"), name)

@@ -3,24 +3,38 @@
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from datetime import timedelta
 from functools import partial
 from html import escape
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from study.config import FINALS, SPACES, Definition, Resources, changed, check_choice, parse_duration, parse_size
+import numpy as np
+
+from study.config import (
+    CONFIRMATION,
+    FINALS,
+    SPACES,
+    Definition,
+    Resources,
+    changed,
+    check_choice,
+    parse_duration,
+    parse_size,
+)
 from study.errors import StudyError, StudyFailure
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
 from study.objective import Objective
-from study.paths import absolute, absolute_dataset, file_name
+from study.paths import absolute, absolute_dataset, file_name, whole
 from study.records import ERROR
-from study.storage import results
+from study.storage import results, selection
 from study.storage.address import Address
-from study.storage.store import Store, StoredStudy, open_study
-from study.system import extras
+from study.storage.store import Store, StoredStudy, open_study, settle
+from study.system import extras, rights
 from study.system.files import folder, is_local
 from study.system.machine import parse_workers
 from study.system.progress import Display, display
@@ -45,15 +59,19 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "dataset": absolute_dataset,
 }
 """How the fields of a study are read where they are given as on the command line."""
+DURATIONS = ("timeout", "lease")
+"""Fields that are seconds."""
+DIRECTIONS = {"max": "maximize", "min": "minimize"}
+"""KerasTuner's words, and ours."""
 
 
 def run(
     name: str = Definition.name,
     *,
     spaces: Iterable[Any] | Mapping[str, Any] = Definition.spaces,
-    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = None,
     home: str | Path = HOME,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     quiet: bool = False,
     **options: Any,
 ) -> "Study":
@@ -67,13 +85,14 @@ def run(
         name: Names the study.
         spaces: What is tuned: names as for `--space`, HyperModels (classes or instances), functions `build(hp)`; or a
             mapping that names them.
-        callbacks: Keras callbacks that each trial trains with; each trial has copies. The finals train without.
+        callbacks: Keras callbacks that each trial trains with, or one; each trial has copies. The finals train without.
         home: The folder of the studies and their database.
-        storage: Another database's URL.
+        storage: Another database's URL, or the file of an SQLite database.
         quiet: Print warnings only.
         **options: The fields of `Definition` (`dataset`, `trials`, `epochs`, `seeds`, `objective` and so on) and of
-            `Resources`; `objective_direction` for an objective of your own. `workers` is 0, which trains in this
-            process; a script that gives more needs the guard `if __name__ == "__main__":`, as ever with processes.
+            `Resources`; `objective_direction` for an objective of your own. Durations may be timedeltas, the objective
+            KerasTuner's, archives paths. `workers` is 0, which trains in this process; a script that gives more needs
+            the guard `if __name__ == "__main__":`, as ever with processes.
 
     Returns:
         The study as it is stored.
@@ -82,13 +101,14 @@ def run(
         StudyError: what cannot be used; nothing was begun.
         StudyFailure: the study stopped; what is finished is kept, and `resume` continues it.
     """
-    objects = _named(spaces)
+    execution.end_if_imported()
+    objects, each_fit = _named(spaces), listed(callbacks)
     _check_names(objects)
-    definition, resources = _configured({"name": name, "spaces": tuple(objects), **options}, callbacks)
-    address = Address.of(folder(home), storage)
+    definition, resources = _configured({"name": name, "spaces": tuple(objects), **options}, each_fit)
+    address = _address(home, storage)
     refuse_existing(address, name)
     given = {space: found for space, found in objects.items() if found is not None}
-    task = Task(address, definition, resources, Steps(create=True), Objects(given, callbacks=tuple(callbacks)))
+    task = Task(address, definition, resources, Steps(create=True), Objects(given, callbacks=each_fit))
     return _carry_out(task, quiet)
 
 
@@ -96,10 +116,11 @@ def resume(
     name: str,
     *,
     spaces: Iterable[Any] | Mapping[str, Any] = (),
-    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = None,
     allow_drift: bool = False,
+    take_over: bool = False,
     home: str | Path = HOME,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> "Study":
@@ -110,11 +131,13 @@ def resume(
         spaces: Those of the study that were given as objects and cannot be imported by their names.
         callbacks: Those that the study was started with.
         allow_drift: Continue under other versions of Keras or other packages.
+        take_over: Take every trial under way at once, because nobody else trains.
         home: As for `run`.
         storage: As for `run`.
         quiet: As for `run`.
         **changes: What may change: `trials` and `seeds`, which may grow, and every field of `Resources`: `timeout`,
-            `workers` (0, where it is not given), `join`, `lease`, `memory_limit`, `manual_dir`, `data_dir`.
+            `workers` (0, where it is not given), `join`, `lease`, `memory_limit`, `manual_dir`, `data_dir`; `dataset`,
+            where the same images lie in another place now.
 
     Returns:
         The study as it is stored.
@@ -123,22 +146,25 @@ def resume(
         StudyError: what cannot be used; nothing was changed.
         StudyFailure: the study stopped; what is finished is kept.
     """
-    address = Address.of(folder(home), storage)
+    execution.end_if_imported()
+    address = _address(home, storage)
     stored = open_study(address, name, check_integrity=True)
-    parsed = {field: _parsed(field, value) for field, value in changes.items()}
+    address.check_writable(name)
+    parsed = {field: parsed(field, value) for field, value in changes.items()}
     definition, resources = changed(stored.definition, stored.resources, {"workers": 0, **parsed})
     given = {space: found for space, found in _named(spaces).items() if found is not None}
-    objects, options = Objects(given, callbacks=tuple(callbacks)), Options(allow_drift=allow_drift)
+    objects = Objects(given, callbacks=listed(callbacks))
+    options = Options(allow_drift=allow_drift, take_over=take_over)
     return _carry_out(Task(address, definition, resources, Steps(), objects, options), quiet)
 
 
-def load(name: str, *, home: str | Path = HOME, storage: str | None = None) -> "Study":
+def load(name: str, *, home: str | Path = HOME, storage: str | Path | None = None) -> "Study":
     """A study as it is stored, running or done. Nothing is trained, and neither Keras nor the data set is needed.
 
     Raises:
         StudyError: there is none of that name; those that exist are named.
     """
-    return Study(open_study(Address.of(folder(home), storage), name))
+    return Study(open_study(_address(home, storage), name))
 
 
 class Study:
@@ -172,20 +198,26 @@ class Study:
         return results.finals_table(self.stored)
 
     def best(self, space: str | None = None) -> dict[str, Any]:
-        """The winning configuration of a space, or of all: its values, its trial, its test accuracy.
+        """The winner of a space, or the recommended one of all, as validation chose it: its values, its trial, its test
+        accuracy.
 
         Raises:
             StudyError: no trial is complete.
         """
         if space is not None:
             check_choice("space", space, self.definition.spaces)
-        return results.best(self.stored, space)
+        return selection.best(self.stored, space)
 
-    def best_model(self, space: str | None = None) -> "keras.Model":
-        """The winner's saved model, the best of its finals. It takes pixels scaled to 0..1.
+    def best_model(self, space: str | None = None, custom_objects: Mapping[str, Any] | None = None) -> "keras.Model":
+        """The winner's saved model, that of the first seed. It takes float32 pixels in the range `definition.pixels`,
+        and returns probabilities.
+
+        Args:
+            space: The space whose winner it is; None is the recommended one of all.
+            custom_objects: Classes and functions of the space's own that the model needs, by name.
 
         Raises:
-            StudyError: no final of the winner is done.
+            StudyError: no final of the winner is done, or the model needs something that is not given.
         """
         winner = self.best(space)
         name = self.stored.name
@@ -197,19 +229,15 @@ class Study:
         from study.system import environment
 
         environment.import_tensorflow()
-        import keras
+        from study.training.published import opened
 
-        import search_spaces
-
-        if winner["space"] in SPACES:
-            search_spaces.load(winner["space"])  # registers the classes of its models
         model = folder(winner["model"])
         if is_local(model):
-            return keras.saving.load_model(model)
+            return opened(model, custom_objects)
         with tempfile.TemporaryDirectory() as own:
             near = Path(own) / model.name
             near.write_bytes(model.read_bytes())
-            return keras.saving.load_model(near)
+            return opened(near, custom_objects)
 
     def progress(self) -> dict[str, Any]:
         """What is done, running and left, and the best so far: what `study status --json` prints."""
@@ -263,17 +291,21 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
     Raises:
         Interrupted: by a signal.
         StudyError: what cannot be used.
-        StudyFailure: the study stopped, or finals failed; what is finished is kept.
+        StudyFailure: the study stopped, no trial succeeded, or finals failed; what is finished is kept.
     """
     began = time.time()
     execution.run(task, display)
-    study = open_study(task.address, task.definition.name, wait_for_server=True)
-    conclude_with(conclude(study))
-    if failed := results.failed_finals(study, began):
-        raise StudyFailure(
-            f"{len(failed)} finals failed ({failed[0].user_attrs[ERROR]}); 'study evaluate {study.name}' tries them "
-            "again"
-        )
+    study = open_study(task.address, task.definition.name, to_read=False, wait_for_server=True)
+    conclusion = conclude(study)
+    execution.refuse_failed(study, display.warn)
+    conclude_with(conclusion)
+    for part in (CONFIRMATION, FINALS):
+        if failed := results.failures(study, part, began):
+            what = "finals" if part == FINALS else "confirmation runs"
+            raise StudyFailure(
+                f"{len(failed)} of the {what} failed ({failed[0].user_attrs[ERROR]}); 'study evaluate {study.name}' "
+                "tries again"
+            )
     return study
 
 
@@ -287,6 +319,7 @@ def conclude(study: StoredStudy) -> Conclusion:
         from study.integrations import notes
 
         notes.write(study, info.sentence)
+        settle(study.store.address)
     return Conclusion(file, info)
 
 
@@ -312,15 +345,16 @@ def _written(
 
     names = [study.name for study in studies]
     several = studies[0].store.home / f"{'+'.join(names)[:100]}.html"
-    file = output or (studies[0].folder / "report.html" if len(studies) == 1 else several)
+    own = studies[0].folder / "report.html" if len(studies) == 1 else several
+    file = own if output is None else whole(output)
     if file.suffix == ".json":
         raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")
     try:
         return file, page.write(studies, file, assets=assets)
     except OSError as error:
         raise StudyError(
-            f"the report {file} cannot be written: {error.strerror}; 'study report {' '.join(names)} -o FILE' writes "
-            "it elsewhere"
+            f"the report {file} cannot be written: {rights.explained(file, error)}; 'study report {' '.join(names)} "
+            "-o FILE' writes it elsewhere"
         ) from None
 
 
@@ -329,19 +363,36 @@ def _carry_out(task: Task, quiet: bool) -> Study:
         return Study(carry_out(task, shown, lambda conclusion: shown.say(f"report: {conclusion.report}")))
 
 
+def listed(callbacks: Any) -> tuple["keras.callbacks.Callback", ...]:
+    """Callbacks, of which there may be one that is not in a list, or none.
+
+    Raises:
+        StudyError: something that is no callback.
+    """
+    found = tuple(callbacks) if isinstance(callbacks, Iterable) else () if callbacks is None else (callbacks,)
+    for each in found:
+        if isinstance(each, type) or not hasattr(each, "on_epoch_end"):
+            raise StudyError(f"callbacks are instances of keras.callbacks.Callback; one that was given is {each!r}")
+    return found
+
+
+def _address(home: Any, storage: Any) -> Address:
+    for option, value in (("home", home), ("storage", "" if storage is None else storage)):
+        if not isinstance(value, (str, PathLike)):
+            raise StudyError(f"{option} is a path or a URL; it was given {value!r}")
+    return Address.of(folder(str(home)), f"sqlite:///{storage}" if isinstance(storage, PathLike) else storage)
+
+
 def _configured(
-    options: Mapping[str, Any], callbacks: Sequence["keras.callbacks.Callback"]
+    options: Mapping[str, Any], callbacks: tuple["keras.callbacks.Callback", ...]
 ) -> tuple[Definition, Resources]:
     """Definition and resources from their fields.
 
     Raises:
         StudyError: there is no such field, or no study can have that value.
     """
-    options = {name: _parsed(name, value) for name, value in options.items()}
-    objective = options.pop("objective", Objective())
-    direction = options.pop("objective_direction", None)
-    if not isinstance(objective, Objective):
-        objective = Objective.of(objective, direction)
+    options = {name: parsed(name, value) for name, value in options.items()}
+    objective = _objective(options.pop("objective", Objective()), options.pop("objective_direction", None))
     of_definition = {field.name for field in fields(Definition)} - {"objective", "callbacks"}
     of_resources = {field.name for field in fields(Resources)}
     if unknown := options.keys() - of_definition - of_resources:
@@ -361,7 +412,7 @@ def _named(spaces: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(spaces, Mapping):
         return dict(spaces)
     if isinstance(spaces, str) or not isinstance(spaces, Iterable):
-        spaces = [spaces]
+        spaces = [] if spaces is None else [spaces]
     named = [(each, None) if isinstance(each, str) else (_name_of(each), each) for each in spaces]
     if len(dict(named)) < len(named):
         raise StudyError(f"each search space is tuned once; it was given {', '.join(name for name, _ in named)}")
@@ -385,5 +436,25 @@ def _name_of(space: Any) -> str:
     return f"{space.__module__}:{space.__qualname__}" if hasattr(space, "__qualname__") else type(space).__name__
 
 
-def _parsed(name: str, value: Any) -> Any:
+def _objective(objective: Any, direction: Any) -> Objective:
+    """The objective of a name, or of one of KerasTuner's."""
+    if isinstance(objective, Objective):
+        return objective
+    if getattr(objective, "direction", None) in DIRECTIONS:
+        objective, direction = getattr(objective, "name", None), objective.direction
+    if not isinstance(objective, str):
+        raise StudyError(f"a study has one objective, a metric's name; it was given {objective!r}")
+    return Objective.of(objective, DIRECTIONS.get(direction, direction) if isinstance(direction, str) else direction)
+
+
+def parsed(name: str, value: Any) -> Any:
+    """A field's value as a study stores it, from what a program has it as."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if name in DURATIONS and isinstance(value, timedelta):
+        return value.total_seconds()
+    if name == "memory_limit" and isinstance(value, float):
+        return int(value)
+    if name == "precision":
+        return getattr(value, "name", value)  # of a keras.DTypePolicy
     return PARSERS[name](value) if name in PARSERS and isinstance(value, (str, Path)) else value

@@ -13,8 +13,10 @@ from study.errors import StudyError
 from study.objective import Objective
 from study.paths import ARTIFACTS
 
-FINALS = "finals"
-"""The name of the Optuna study that holds the finals."""
+CONFIRMATION, FINALS = "confirmation", "finals"
+"""The names of the Optuna studies that hold the confirmation runs and the finals."""
+CONFIRMATION_SEEDS = 2
+"""Seeds with which each candidate is trained again before the winner of its space is chosen."""
 SAMPLERS = ("tpe", "random", "qmc", "nsga2", "gp", "kt-random", "kt-bayesian", "kt-grid")
 REFUSED_SAMPLERS = {
     "cmaes": "Optuna's CMA-ES stores its state as a pickle, which runs arbitrary code when it is read; tpe, gp and "
@@ -29,6 +31,8 @@ ARRAYS = "arrays"
 """The data set's name in a study whose data were given to `study.OptunaTuner` as arrays."""
 PRUNERS = ("sha", "median", "none")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+PIXELS = ("0..1", "0..255")
+"""The range in which models are given the pixels."""
 MOST_WORKERS = 256
 LEAST_MEMORY = 10**9
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -59,8 +63,11 @@ class Definition:
     """Finished trials (complete, pruned or failed) that each space ends with."""
     epochs: int = 8
     """The most epochs a trial may train."""
-    seeds: int = 7
-    """Finals per finalist. Below 7 no difference can be significant: with 3 comparisons, 2/2^6 x 3 > 0.05."""
+    confirm: int = 3
+    """The best trials of each space that are trained again, with the baseline, before its winner is chosen; 0 takes the
+    best trial as it is. Where fewer are complete, those are."""
+    seeds: int = 5
+    """Finals per finalist. From 3 on there are intervals; docs/selection.md has what so many seeds can tell apart."""
 
     # How
     sampler: str = "tpe"
@@ -73,18 +80,29 @@ class Definition:
     """The cut of the validation set follows from it."""
     precision: str = "float32"
     """Keras's dtype policy; a mixed one pays on GPUs that have tensor cores."""
+    pixels: str = PIXELS[0]
+    """One of `PIXELS`."""
+    margin: float = 0.2
+    """Percentage points of test accuracy that do not matter: finalists whose interval lies within it are tied."""
     callbacks: tuple[str, ...] = ()
     """Classes of the Keras callbacks that a study started from Python gives each trial; a resume must bring them."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        _check_texts(self, "dataset", "sampler", "pruner", "precision", "pixels")
         if not self.spaces:
             raise StudyError("a study needs at least one search space; give --space")
         if len(set(self.spaces)) < len(self.spaces):
             raise StudyError(f"each search space is tuned once; --space was given {', '.join(self.spaces)}")
-        if FINALS in self.spaces:
-            raise StudyError(f"{FINALS} cannot be a search space's name; give it another")
-        _check_counts(self, trials=1, epochs=1, seeds=1, seed=-math.inf, split_seed=-math.inf)
+        for name in (CONFIRMATION, FINALS):
+            if name in self.spaces:
+                raise StudyError(f"{name} cannot be a search space's name; give it another")
+        _check_counts(self, trials=1, epochs=1, confirm=0, seeds=1, seed=-math.inf, split_seed=-math.inf)
+        if self.confirm > max(self.trials, Definition.confirm):
+            raise StudyError(f"--confirm is at most the number of trials, {self.trials}; it was given {self.confirm}")
+        _check_numbers(self, "margin")
+        if not 0 <= self.margin <= 100:
+            raise StudyError(f"--margin must lie in 0 to 100 percentage points; it was given {self.margin:g}")
         for option in ("seed", "split_seed"):
             if not 0 <= getattr(self, option) < 2**32:
                 raise StudyError(f"{flag(option)} must lie in 0 to 2^32-1; it was given {getattr(self, option)}")
@@ -93,6 +111,7 @@ class Definition:
         check_choice("--sampler", self.sampler, SAMPLERS)
         check_choice("--pruner", self.pruner, PRUNERS)
         check_choice("--precision", self.precision, PRECISIONS)
+        check_choice("--pixels", self.pixels, PIXELS)
 
     def grown(self, **budget: Any) -> Self:
         """The definition with a larger budget.
@@ -121,8 +140,8 @@ class Definition:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What the study has an Optuna study for: each space, and last the finals."""
-        return (*self.spaces, FINALS)
+        """What the study has an Optuna study for: each space, then the confirmation runs, and last the finals."""
+        return (*self.spaces, CONFIRMATION, FINALS)
 
     def seed_for(self, *key: str | int) -> int:
         """A 32-bit seed that depends on `seed` and the key alone, so that no order of events can change it."""
@@ -166,6 +185,8 @@ class Resources:
 
     def __post_init__(self) -> None:
         _check_counts(self, workers=0, join=0)
+        limits = [name for name in ("timeout", "memory_limit") if getattr(self, name) is not None]
+        _check_numbers(self, "lease", *limits)
         if self.workers > MOST_WORKERS:
             raise StudyError(f"--workers must be at most {MOST_WORKERS}; it was given {self.workers}")
         if self.memory_limit is not None and not self.workers:
@@ -197,8 +218,8 @@ class Resources:
 
 BUDGET = ("trials", "seeds")
 """Fields of a definition that may grow."""
-CHANGEABLE = (*BUDGET, *(field.name for field in dataclasses.fields(Resources)))
-"""What a resume takes."""
+CHANGEABLE = (*BUDGET, *(field.name for field in dataclasses.fields(Resources)), "dataset")
+"""What a resume takes; another data set is the same in another place, which its fingerprint shows."""
 
 
 def changed(definition: Definition, resources: Resources, changes: Mapping[str, Any]) -> tuple[Definition, Resources]:
@@ -212,8 +233,9 @@ def changed(definition: Definition, resources: Resources, changes: Mapping[str, 
             f"{', '.join(sorted(fixed))} is fixed when a study starts; a resume takes {', '.join(CHANGEABLE)}"
         )
     budget = {name: value for name, value in changes.items() if name in BUDGET}
-    rest = {name: value for name, value in changes.items() if name not in BUDGET}
-    return definition.grown(**budget), dataclasses.replace(resources, **rest)
+    places = {name: value for name, value in changes.items() if name == "dataset"}
+    rest = {name: value for name, value in changes.items() if name not in budget | places}
+    return dataclasses.replace(definition.grown(**budget), **places), dataclasses.replace(resources, **rest)
 
 
 def flag(option: str) -> str:
@@ -225,7 +247,7 @@ def check_name(name: str) -> None:
     """Refuse a name that could not be a folder and the first part of an Optuna study's name."""
     if name == ARTIFACTS:
         raise StudyError(f"{name} is a folder of every home; give another NAME")
-    if not NAME.fullmatch(name) or ".." in name or name.startswith("study."):
+    if not isinstance(name, str) or not NAME.fullmatch(name) or ".." in name or name.startswith("study."):
         raise StudyError(
             "a study's name consists of letters, digits, '.', '_' and '-', begins with a letter or digit and has no "
             f"'..'; it was given {name!r}"
@@ -266,11 +288,31 @@ def parse_size(text: str) -> int:
     return round(float(match["number"]) * unit)
 
 
+def _check_texts(config: Any, *options: str) -> None:
+    """Refuse fields that are no texts."""
+    for option in options:
+        if not isinstance(given := getattr(config, option), str):
+            raise StudyError(f"{flag(option)} is a text; it was given {_shown(given)}")
+
+
+def _check_numbers(config: Any, *options: str) -> None:
+    """Refuse fields that are no finite numbers."""
+    for option in options:
+        given = getattr(config, option)
+        if not isinstance(given, (int, float)) or not math.isfinite(given):
+            raise StudyError(f"{flag(option)} is a number; it was given {_shown(given)}")
+
+
+def _shown(given: Any) -> str:
+    """Whatever was given, in a line."""
+    return " ".join(repr(given).split())[:100]
+
+
 def _check_counts(config: Any, **least: float) -> None:
     """Refuse fields that are no whole numbers, or too small ones."""
     for option, minimum in least.items():
         given = getattr(config, option)
         if not isinstance(given, int):
-            raise StudyError(f"{flag(option)} is a whole number; it was given {given!r}")
+            raise StudyError(f"{flag(option)} is a whole number; it was given {_shown(given)}")
         if given < minimum:
             raise StudyError(f"{flag(option)} must be at least {minimum}; it was given {given}")

@@ -1,11 +1,13 @@
 """Images and their labels, as every room passes them on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from study.config import PIXELS
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -18,18 +20,25 @@ class Images:
 
     x: Pixels
     y: Labels
+    pixels: str = field(default=PIXELS[0], kw_only=True)
+    """One of `PIXELS`: the range in which models are given them."""
 
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def divisor(self) -> float:
+        """What a pixel is divided by before a model sees it."""
+        return 255.0 if self.pixels == PIXELS[0] else 1.0
+
     @cached_property
     def scaled(self) -> NDArray[np.float32]:
-        """The pixels as float32, 0 to 1: what a HyperModel's `fit` is given."""
-        return np.divide(self.x, np.float32(255), dtype=np.float32)
+        """The pixels as float32 in the range `pixels`: what a HyperModel's `fit` is given."""
+        return np.divide(self.x, np.float32(self.divisor), dtype=np.float32)
 
     def part(self, rows: slice) -> "Images":
         """Consecutive images; they share memory with the whole."""
-        return _Part(self.x[rows], self.y[rows], self, rows)
+        return _Part(self.x[rows], self.y[rows], self, rows, pixels=self.pixels)
 
 
 @dataclass(frozen=True)

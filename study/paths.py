@@ -1,7 +1,10 @@
 """Names of files and folders: where a study keeps what, and how a path is stored."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
+
+from study.errors import StudyError
 
 CHECKPOINTS, MODELS, PREDICTIONS, ARTIFACTS = "checkpoints", "models", "predictions", "artifacts"
 """Folders of a study, and (the last) of a home, which keeps the artifacts of all its studies."""
@@ -14,9 +17,9 @@ def file_name(space: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", space)
 
 
-def model_file(space: str) -> str:
-    """The model of a space's tuned winner, relative to the study's folder."""
-    return f"{MODELS}/{file_name(space)}.keras"
+def model_file(space: str, trial: int) -> str:
+    """The model of a finalist's first final, by its trial, relative to the study's folder."""
+    return f"{MODELS}/{file_name(space)}-trial{trial}.keras"
 
 
 def checkpoint_file(what: str, number: int) -> str:
@@ -34,12 +37,35 @@ def predictions_file(space: str, role: str, trial: int, seed_index: int) -> str:
     return f"{PREDICTIONS}/{file_name(space)}-{role}-{trial}-seed{seed_index}.npz"
 
 
+def whole(path: str | Path) -> Path:
+    """A path that means the same file wherever this process goes: absolute, and without `~`.
+
+    Raises:
+        StudyError: `~` of somebody whom this machine does not know, or the working directory was deleted.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise StudyError(f"there is no home folder for the beginning of {str(path)!r}; give the whole path") from None
+    except FileNotFoundError:
+        raise StudyError(f"the working directory was deleted, and {str(path)!r} with it; change to another") from None
+
+
 def absolute(path: str | Path | None) -> str | None:
     """A path as it is stored: a study may be resumed from another folder."""
-    return None if path is None else str(Path(path).expanduser().absolute())
+    return None if path is None else str(whole(path))
 
 
-def absolute_dataset(dataset: str) -> str:
-    """The name of a data set, with the path of an archive made absolute."""
+def absolute_dataset(dataset: str | Path) -> str:
+    """The name of a data set, with the path of an archive made absolute; the path alone names an archive too."""
+    if isinstance(dataset, Path):
+        return f"npz:{whole(dataset)}"
     kind, colon, file = dataset.partition(":")
-    return f"npz:{absolute(file)}" if kind == "npz" and colon else dataset
+    return f"npz:{whole(file)}" if kind == "npz" and colon else dataset
+
+
+def relative(path: Path) -> str:
+    """A path for a reader: relative where it lies within the working directory."""
+    with suppress(OSError, ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

@@ -1,10 +1,14 @@
 """What is stored beside an Optuna trial: typed, JSON both ways, readable without Keras."""
 
+import base64
 import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 Value = int | float | str | bool
 History = dict[str, list[float | None]]
@@ -23,10 +27,13 @@ CLASSES = "classes"
 """User attribute of a study's finals: the names of the classes; empty where they have none but their numbers."""
 REFLECTED, INDEX = "~reflected", "~index"
 """Ends of Optuna's names for hyperparameters that are drawn on another scale (`hyperparameters.question`)."""
-FINAL, ERROR = "final", "error"
-"""User attributes of a final: its finalist and seed index, from before it is trained; why it failed."""
+TARGET, ERROR = "target", "error"
+"""User attributes of a confirmation run or a final: what is trained with which seed, from before it is trained; why it
+failed."""
 BASELINE, TUNED = "baseline", "tuned"
 """The roles of a finalist."""
+BASELINE_NUMBER = 0
+"""The number of the trial that has its space's defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +46,10 @@ class TrialRecord:
     """Epochs trained."""
     best_epoch: int | None
     """The epoch, from 1, whose objective is the trial's value; None when no epoch was finished."""
+    returned: bool = False
+    """Whether `fit` returned the objective itself: then no single epoch stands for the trial's value."""
+    trained: bool = True
+    """Whether `fit` trained the model that `build` returned; one that cross-validates may train others."""
     parameters: int | None
     """Weights and biases of the model, trainable or not."""
     seconds: float
@@ -55,6 +66,43 @@ class TrialRecord:
     """Why the trial failed, in a line."""
     traceback: str | None = None
     """The end of the traceback, where a configuration raised."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmationRecord:
+    """A candidate to be its space's winner, trained once more on the training images with a seed of its own."""
+
+    space: str
+    trial: int
+    """The number of the candidate's trial."""
+    values: dict[str, Value]
+    seed_index: int
+    """0 to `CONFIRMATION_SEEDS` - 1; runs with the same index share their seed."""
+    seed: int
+    epochs: int
+    """Epochs trained."""
+    curve: list[float | None]
+    """The objective on the validation set after each epoch that may be the last one of a final: all of them, those of
+    the last stage of a `fit` in stages, or one where the number of epochs is given. Its last entry is of the last epoch
+    trained. Where `fit` returned the objective itself, it is all there is."""
+    returned: bool
+    """Whether it did."""
+    parameters: int
+    seconds: float
+    history: History
+    worker: str
+    """Host and process that trained it."""
+    device: str = ""
+    """The GPU that did, or CPU."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -90,6 +138,11 @@ class FinalRecord:
     """Test images whose most probable class is wrong."""
     loss: float
     """Mean negative log probability of the true class, nats."""
+    calibration_error: float
+    """Expected calibration error (Guo et al. 2017, equation 3), 0 to 1: the mean distance between the probability that
+    the model gives its answers and the share of them that is right, over 15 bins of equal width."""
+    correct: str
+    """Which test images are classified correctly, in their order: bits, packed and in base64 (`packed`)."""
     confusion: list[list[int]]
     """Test images by true class (row) and predicted class (column)."""
     predictions: str
@@ -117,6 +170,17 @@ class FinalRecord:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The record that `to_json` wrote."""
         return cls(**values)
+
+
+def packed(bits: NDArray[np.bool_]) -> str:
+    """Bits (n,) as text, eight per byte, in base64."""
+    return base64.b64encode(np.packbits(bits).tobytes()).decode()
+
+
+def unpacked(text: str, n: int) -> NDArray[np.bool_]:
+    """The n bits that were `packed`."""
+    stored = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
+    return np.unpackbits(stored, count=n).astype(bool)
 
 
 def plain(value: Any) -> Value:

@@ -21,7 +21,7 @@ from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
 from study.images import Images
 from study.objective import Direction, Objective
-from study.paths import weights_file
+from study.paths import weights_file, whole
 from study.records import DECLARED, RECORD, TrialRecord
 from study.search.declarations import declared
 from study.search.hyperparameters import stored
@@ -29,11 +29,11 @@ from study.search.keras_tuner_private import declare
 from study.storage import results
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy, creation_lock
-from study.system.progress import LastingConsole, display
+from study.system.progress import LastingConsole, display, print_line
 from study.training.examples import Examples, SearchData
 
 DIRECTIONS: dict[str, Direction] = {"max": "maximize", "min": "minimize"}
-DEFAULTS = {"executions_per_trial": 1, "max_retries_per_trial": 0, "max_consecutive_failed_trials": 3}
+DEFAULTS = {"executions_per_trial": 1, "max_retries_per_trial": 0}
 """Arguments of KerasTuner's tuners that this one takes at their defaults only."""
 ROUNDING = 1e-6
 """How far a pixel may lie from a 255th and still be one."""
@@ -66,6 +66,7 @@ class OptunaTuner:
         project_name: Names the study; None is `untitled_project`.
         overwrite: Delete what is stored of the project and start again.
         allow_drift: Continue under other versions of Keras or other packages than the project was started with.
+        max_consecutive_failed_trials: So many failed trials, one after the other, end the search with an exception.
         **others: Other arguments of KerasTuner's tuners, at their defaults only: `executions_per_trial=1`.
 
     Raises:
@@ -87,15 +88,19 @@ class OptunaTuner:
         project_name: str | None = None,
         overwrite: bool = False,
         allow_drift: bool = False,
+        max_consecutive_failed_trials: int = 3,
         **others: Any,
     ) -> None:
         for name, value in others.items():
             if value is not None and (name not in DEFAULTS or value != DEFAULTS[name]):
                 raise StudyError(f"OptunaTuner takes no {name}={value!r}; its docstring says what it takes")
+        most = max_consecutive_failed_trials
+        if not isinstance(most, int) or most < 1:
+            raise StudyError(f"max_consecutive_failed_trials must be at least 1; it was given {most!r}")
         self.project_name = project_name or "untitled_project"
-        self.directory = Path(directory or ".")
+        self.directory = whole(directory or ".")
         self._space = _space_name(hypermodel)
-        self._allow_drift = allow_drift
+        self._options = Options(allow_drift=allow_drift, keep_weights=True, failures_in_a_row=most)
         try:
             self.hypermodel = given(self._space, hypermodel).hypermodel((0, 0, 0), 0)
         except SpaceError as error:
@@ -109,10 +114,10 @@ class OptunaTuner:
             spaces=(self._space,),
             dataset=ARRAYS,
             objective=_objective(objective),
-            trials=max_trials,
+            trials=api.parsed("trials", max_trials),
             sampler=sampler,
             pruner=pruner,
-            seed=seed or 0,
+            seed=api.parsed("seed", seed or 0),
             precision=keras.config.dtype_policy().name,
         )
         self._address = Address.of(self.directory)
@@ -135,9 +140,9 @@ class OptunaTuner:
 
         Raises:
             StudyError: other data or settings than those that the project was started with.
-            StudyFailure: ten trials in a row failed.
+            StudyFailure: no trial succeeded, too many in a row failed, or one raised KerasTuner's FatalError.
         """
-        callbacks = tuple(callbacks or ())
+        callbacks = api.listed(callbacks)
         if len(fit_args) > 2 and type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
             raise StudyError(f"search takes x and y by position and all else by name; it was given {len(fit_args)}")
         definition = replace(
@@ -152,10 +157,11 @@ class OptunaTuner:
             Resources(workers=0),
             Steps(create=stored is None, finals=False),
             Objects({self._space: self.hypermodel}, _data(fit_args, fit_kwargs), callbacks),
-            Options(allow_drift=self._allow_drift, keep_weights=True),
+            self._options,
         )
         with display(quiet=not verbose) as shown:
             execution.run(task, shown)
+            execution.refuse_failed(self.study.stored, shown.warn)
 
     @property
     def study(self) -> api.Study:
@@ -386,4 +392,4 @@ def _space_name(hypermodel: Any) -> str:
 
 
 def _print(text: str) -> None:
-    LastingConsole().print(text, markup=False, highlight=False, soft_wrap=True)
+    print_line(LastingConsole(), text)

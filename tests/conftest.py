@@ -28,7 +28,7 @@ environment.import_tensorflow()
 
 import servers
 import tiny
-from helpers import SERVER, Command, placed
+from helpers import SERVER, Command, placed, with_defaults
 
 from study import cli
 
@@ -70,11 +70,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in that directory: exit code, standard output, standard error. `run` trains in this process."""
+    """Runs a command in that directory: exit code, standard output, standard error. `run` trains in this process, with
+    the defaults of tests."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        here = ["--workers", "0"] if words[:1] == ("run",) and "--workers" not in words else []
-        code = cli.main([*placed(home, map(str, words)), *here])
+        code = cli.main([*placed(home, with_defaults(tuple(map(str, words)), workers=0))])
         output = capsys.readouterr()
         return code, output.out, output.err
 

@@ -63,8 +63,10 @@ def points(difference: float | None) -> str:
     return "–" if difference is None else f"{100 * difference:+.2f}"
 
 
-def p_value(p: float) -> str:
-    """Three decimals, but never 0."""
+def p_value(p: float | None) -> str:
+    """Three decimals, but never 0; or a dash."""
+    if p is None:
+        return "–"
     return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 

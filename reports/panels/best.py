@@ -1,12 +1,13 @@
-"""The best configuration of a space, and how to get it."""
+"""The winner of a space beside its baseline, and how to get it."""
 
 from typing import NamedTuple
 
-from reports import commands
+from reports import commands, parameters
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, number
+from reports.parameters import Parameter
 from study.paths import model_file
-from study.records import TUNED, History, Value
+from study.records import BASELINE, BASELINE_NUMBER, History, Value
 
 
 class Best(NamedTuple):
@@ -17,6 +18,12 @@ class Best(NamedTuple):
     value: float
     best_epoch: int | None
     values: dict[str, Value]
+    baseline: dict[str, Value]
+    """The values of the space's defaults; empty where their trial was not begun."""
+    searched: dict[str, str]
+    """What each value was searched in, in words, as far as it is known."""
+    epochs: list[int | None]
+    """Those that the finals of the baseline and of the winner trained; None where they were not tested."""
     history: History
     """What it logged after each epoch."""
     command: str | None
@@ -28,13 +35,24 @@ def info(results: StudyResults, space: SpaceResults) -> Best | None:
     record = space.record(space.best) if space.best is not None else None
     if space.best is None or record is None or space.best.value is None:
         return None
-    finals = results.finals_of(space.name, TUNED)
-    best = max(finals, key=lambda final: (final.accuracy, -final.seed_index), default=None)
-    seed = best.seed if best is not None else results.definition.seed
-    command = commands.train(results.definition, space.name, record.values, record.best_epoch or 1, seed)
+    finals = results.finals_of_winner(space.name)
+    seed = finals[0].seed if finals else results.definition.seed
+    best_epoch = results.selection.winners[space.name].best_epoch
+    command = commands.train(results.definition, space.name, record.values, best_epoch, seed)
+    baseline = space.records.get(BASELINE_NUMBER)
+    tested = (results.finals_of(space.name, BASELINE), finals)
     return Best(
-        space.name, space.best.number, space.best.value, record.best_epoch, record.values, record.history, command
-    )  # fmt: skip
+        space=space.name,
+        trial=space.best.number,
+        value=space.best.value,
+        best_epoch=best_epoch,
+        values=record.values,
+        baseline=baseline.values if baseline is not None else {},
+        searched={each.name: _searched(each) for each in parameters.of(space)},
+        epochs=[found[0].epochs if found else None for found in tested],
+        history=record.history,
+        command=command,
+    )
 
 
 def cards(results: StudyResults) -> list[Card]:
@@ -43,16 +61,32 @@ def cards(results: StudyResults) -> list[Card]:
 
 
 def _card(results: StudyResults, space: SpaceResults) -> Card:
-    title, found = f"{space.name}: the best configuration", info(results, space)
+    title, found = f"{space.name}: the winner and the baseline", info(results, space)
     if found is None:
         return Card(title, "There will be one once a trial is complete.")
     objective = results.definition.objective.name
-    caption = f"Trial {found.trial}, {objective} {found.value:.4f} in epoch {found.best_epoch}. "
-    if results.finals_of(space.name, TUNED):
-        caption += f"Its best final is kept as {model_file(space.name)} in the study's folder. "
+    caption = f"Trial {found.trial}, {objective} {found.value:.4f}, best after {found.best_epoch} epochs. "
+    if results.winner_of(space.name) == BASELINE:
+        caption += "It is the baseline: tuning found nothing better. "
+    if results.finals_of_winner(space.name):
+        caption += (
+            f"The model of its first seed is kept as {model_file(space.name, found.trial)} in the study's folder. "
+        )
     if found.command is None:
         caption += "Its space or data were given as Python objects, so no command trains it again."
     else:
         caption += "This command trains it again on training + validation images:"
-    rows = [(name, number(value)) for name, value in found.values.items()]
-    return Card(title, caption, ("Hyperparameter", "Value"), rows, code=found.command or "")
+    columns = ("Hyperparameter", "Searched", "Baseline", "Winner")
+    rows = [
+        (name, found.searched.get(name, "–"), number(found.baseline.get(name)), number(found.values.get(name)))
+        for name in {**found.baseline, **found.values}
+    ]
+    rows.append(("epochs of its finals", "–", number(found.epochs[0]), number(found.epochs[1])))
+    return Card(title, caption, columns, rows, code=found.command or "")
+
+
+def _searched(parameter: Parameter) -> str:
+    """What a hyperparameter was searched in."""
+    if parameter.low is None or parameter.high is None:
+        return ", ".join(map(number, parameter.choices))
+    return f"{number(parameter.low)} to {number(parameter.high)}{', log' if parameter.log else ''}"

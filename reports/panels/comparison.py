@@ -68,9 +68,15 @@ class Contest(NamedTuple):
     what: str
     """What is compared: the objective of the best trial, or the test accuracy of the winner."""
     seeds: int
-    difference: statistics.Difference
-    adjusted_p: float
+    difference: float
+    """The mean of first - second."""
+    interval: statistics.Interval | None
+    """None for 2 pairs, and where all pairs differ by the same."""
+    p: float | None
+    """None where there is no interval."""
+    adjusted_p: float | None
     word: str
+    """`BETTER`, `WORSE` or `UNDECIDED`: there is no margin within which two groups would be tied."""
 
 
 class Comparison(NamedTuple):
@@ -171,19 +177,19 @@ def _curve(runs: list[list[tuple[float, float]]], spent: list[float]) -> Curve |
 
 def _contests(groups: list[Group]) -> list[Contest]:
     """Every pair of comparable groups."""
-    pairs = combinations(groups, 2)
-    measured = [(first, second, found) for first, second in pairs if (found := _measured(first, second)) is not None]
-    adjusted = statistics.holm([difference.p for _, _, (_, _, difference) in measured])
+    found = [each for first, second in combinations(groups, 2) if (each := _measured(first, second)) is not None]
+    adjusted = iter(statistics.holm([each.p for _, each in found if each.p is not None]))
     contests = []
-    for (first, second, (measure, seeds, difference)), p in zip(measured, adjusted, strict=True):
-        word = statistics.verdict_word(difference.interval, p, measure.maximize)
-        contests.append(Contest(first.name, second.name, measure.name, seeds, difference, p, word))
+    for measure, contest in found:
+        p = None if contest.p is None else next(adjusted)
+        word = statistics.verdict_word(contest.interval, p, maximize=measure.maximize)
+        contests.append(contest._replace(adjusted_p=p, word=word))
     return contests
 
 
-def _measured(first: Group, second: Group) -> tuple[Objective, int, statistics.Difference] | None:
-    """What two groups are compared by, their number of pairs, and their difference: test accuracy or, where the studies
-    of a space were not tested, the objective."""
+def _measured(first: Group, second: Group) -> tuple[Objective, Contest] | None:
+    """Two groups before they are judged, and what they are compared by: test accuracy or, where the studies of a space
+    were not tested, the objective."""
     if _place(first)[1:] != _place(second)[1:]:  # all but the space
         return None
     measures = [(TEST_ACCURACY, first.tested, second.tested)]
@@ -191,11 +197,15 @@ def _measured(first: Group, second: Group) -> tuple[Objective, int, statistics.D
         measures.append((first.settings["objective"], first.best, second.best))
     for measure, one, other in measures:
         others = dict(zip(second.seeds, other, strict=True))
-        found = [(value, others.get(seed)) for seed, value in zip(first.seeds, one, strict=True)]
-        pairs = [(a, b) for a, b in found if a is not None and b is not None]
-        difference = statistics.paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-        if difference is not None:
-            return measure, len(pairs), difference
+        values = [(value, others.get(seed)) for seed, value in zip(first.seeds, one, strict=True)]
+        pairs = [(a, b) for a, b in values if a is not None and b is not None]
+        if len(pairs) > 1:
+            mean = fmean(a - b for a, b in pairs)
+            found = statistics.paired_difference([a for a, _ in pairs], [b for _, b in pairs])
+            interval, p = (None, None) if found is None else found
+            return measure, Contest(
+                first.name, second.name, measure.name, len(pairs), mean, interval, p, None, statistics.UNDECIDED
+            )
     return None
 
 
@@ -252,13 +262,17 @@ def contests(results: Sequence[StudyResults]) -> list[Card]:
     columns = ("Comparison", "Of", "Study seeds", "Difference", "95 % interval", "p", "Adjusted p", "Verdict")
     rows = [
         (
-            f"{each.first} − {each.second}", each.what, str(each.seeds), f"{each.difference.interval.estimate:+.4f}",
-            f"{each.difference.interval.low:+.4f} to {each.difference.interval.high:+.4f}",
-            p_value(each.difference.p), p_value(each.adjusted_p), each.word,
+            f"{each.first} − {each.second}", each.what, str(each.seeds), f"{each.difference:+.4f}",
+            "–" if each.interval is None else f"{each.interval.low:+.4f} to {each.interval.high:+.4f}",
+            p_value(each.p), p_value(each.adjusted_p), each.word,
         )
         for each in found
     ]  # fmt: skip
-    return [Card(title, f"Paired by study seed. {verdict.RULE}", columns, rows)]
+    caption = (
+        "Student's t of the differences, paired by study seed; it takes 3 pairs that differ. 'Better' and 'worse' are "
+        "said only where the interval excludes 0 and the adjusted p (Holm) is below 0.05."
+    )
+    return [Card(title, caption, columns, rows)]
 
 
 def curves(results: Sequence[StudyResults]) -> list[Card]:

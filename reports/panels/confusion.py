@@ -1,4 +1,4 @@
-"""Which classes a tuned winner confuses on the test set."""
+"""Which classes a winner confuses on the test set."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 from reports import colors
 from reports.collect import StudyResults
 from reports.panels import Card, plotly_text
-from study.records import TUNED
 
 MOST_PRINTED = 20
 """Classes up to which the numbers of a matrix are printed."""
@@ -43,14 +42,16 @@ class Confusion(NamedTuple):
 
 
 def info(results: StudyResults) -> list[Confusion]:
-    """One for each space whose tuned winner was tested."""
+    """One for each space whose winner was tested."""
     found = []
     for space in results.spaces:
-        finals = results.finals_of(space.name, TUNED)
+        finals = results.finals_of_winner(space.name)
         if finals:
             counts = np.sum([final.confusion for final in finals], axis=0)
             classes = [results.class_name(label) for label in range(counts.shape[1])]
-            found.append(Confusion(f"{space.name} tuned", len(finals), classes, counts.tolist()))
+            found.append(
+                Confusion(f"{space.name} {results.winner_of(space.name)}", len(finals), classes, counts.tolist())
+            )
     return found
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 from reports import contested
 from reports.collect import StudyResults
 from reports.panels import Card, Picture
-from study.records import TUNED
 
 MOST = 60
 """Images per winner: those that most of its seeds misclassified."""
@@ -37,7 +36,7 @@ class Misread(NamedTuple):
 
 def info(results: StudyResults, space: str) -> tuple[list[Misread], dict[int, NDArray[np.uint8]]]:
     """What the seeds of a space's winner misclassified, the most frequent first, and the images by index."""
-    members = results.predictions_of(results.finals_of(space, TUNED))
+    members = results.predictions_of(results.finals_of_winner(space))
     images: dict[int, NDArray[np.uint8]] = {}
     guesses: dict[int, list[tuple[int, float]]] = {}
     for each in members:
@@ -56,14 +55,15 @@ def info(results: StudyResults, space: str) -> tuple[list[Misread], dict[int, ND
 
 def cards(results: StudyResults) -> list[Card]:
     """One card per winner that was tested."""
-    tested = [space.name for space in results.spaces if results.finals_of(space.name, TUNED)]
+    tested = [space.name for space in results.spaces if results.finals_of_winner(space.name)]
     if not tested:
         return [Card("Which images are misclassified?", "They will be shown once the finals are done.")]
     return [_card(results, space) for space in tested]
 
 
 def _card(results: StudyResults, space: str) -> Card:
-    title, finals = f"{space} tuned: which images are misclassified?", results.finals_of(space, TUNED)
+    title = f"{space} {results.winner_of(space)}: which images are misclassified?"
+    finals = results.finals_of_winner(space)
     if not results.predictions_of(finals):
         return Card(title, "Nothing can be shown: the predictions of its finals are missing from the study's folder.")
     found, images = info(results, space)

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from reports import colors
 from reports.collect import StudyResults
 from reports.panels import Card, plotly_text, verdict
+from reports.statistics import Interval
 
 
 class Anchor(NamedTuple):
@@ -38,20 +39,24 @@ class Cost(NamedTuple):
     finalist: str
     error: float
     """Mean share of test images misclassified."""
-    low: float
-    high: float
-    """The interval of that share."""
+    low: float | None
+    high: float | None
+    """The interval of that share for new images; None for fewer than 3 seeds."""
     parameters: int
     seconds: float
     """Mean training time, on this study's hardware."""
 
 
 def info(results: StudyResults) -> list[Cost]:
-    """The finalists, the best first."""
+    """The finalists, the recommended one first."""
     return [
-        Cost(row.finalist, 1 - row.accuracy, 1 - row.interval.high, 1 - row.interval.low, row.parameters, row.seconds)
+        Cost(row.finalist, 1 - row.accuracy, *_errors(row.new_images), row.parameters, row.seconds)
         for row in verdict.finalists(results)
     ]
+
+
+def _errors(accuracy: Interval | None) -> tuple[float | None, float | None]:
+    return (None, None) if accuracy is None else (1 - accuracy.high, 1 - accuracy.low)
 
 
 def published(results: StudyResults) -> tuple[Anchor, ...]:
@@ -66,7 +71,7 @@ def cards(results: StudyResults) -> list[Card]:
         return [Card(title, "It will be shown once the finals are done.")]
     anchors = published(results)
     figures = [_figure(found, anchors, "parameters"), _figure(found, anchors, "seconds")]
-    caption = "Test error of the finalists (mean over seeds, with its interval) against what they cost."
+    caption = "Test error of the finalists (mean over seeds, with its interval for new images) against what they cost."
     if anchors:
         caption += " Crosses are published results, with times on the hardware named; single runs were often selected "
         caption += "by their test accuracy and are therefore optimistic."
@@ -76,10 +81,11 @@ def cards(results: StudyResults) -> list[Card]:
 def _figure(found: list[Cost], anchors: tuple[Anchor, ...], cost: str) -> go.Figure:
     figure = go.Figure()
     for index, each in enumerate(found):
+        low, high = (each.error if bound is None else bound for bound in (each.low, each.high))
         figure.add_scatter(
             x=[getattr(each, cost)], y=[100 * each.error], name=plotly_text(each.finalist), mode="markers",
             marker={"color": colors.of(index), "symbol": colors.marker(index), "size": 11},
-            error_y={"array": [100 * (each.high - each.error)], "arrayminus": [100 * (each.error - each.low)]},
+            error_y={"array": [100 * (high - each.error)], "arrayminus": [100 * (each.error - low)]},
             hovertemplate="%{fullData.name}: %{y:.2f} %<extra></extra>",
         )  # fmt: skip
     known = [each for each in anchors if getattr(each, cost) is not None]
@@ -90,7 +96,7 @@ def _figure(found: list[Cost], anchors: tuple[Anchor, ...], cost: str) -> go.Fig
             marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": colors.COMPLETE}},
             text=[f"{each.what}, {each.n}" for each in known], hovertemplate="%{text}: %{y:.2f} %<extra></extra>",
         )  # fmt: skip
-    perfect = min(each.low for each in found) <= 0
+    perfect = any(bound is not None and bound <= 0 for each in found for bound in (each.error, each.low))
     title = {"parameters": "parameters", "seconds": "seconds to train"}[cost]
     figure.update_xaxes(title=title, type="log")
     return figure.update_yaxes(title="test error, %", type="linear" if perfect else "log")

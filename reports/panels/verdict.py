@@ -1,36 +1,49 @@
 """How good each finalist is on the test set, and which differences are more than chance."""
 
-from collections.abc import Mapping
-from itertools import combinations
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reports import commands, predictions, statistics
 from reports.collect import StudyResults, once
-from reports.panels import Card, p_value, percent, points
-from study.records import BASELINE, TUNED, FinalRecord
+from reports.panels import Card, number, p_value, percent, points
+from reports.statistics import BETTER, TIED, UNDECIDED, WORSE, Interval
+from study.config import Definition
+from study.records import BASELINE, TUNED, FinalRecord, unpacked
 
 COLUMNS = (
-    "Finalist", "Test accuracy", "95 % interval", "Seeds", "Errors per 10,000", "Validation accuracy",
-    "Validation minus test (points)", "Parameters", "Seconds to train", "Trials",
+    "Finalist", "Test accuracy", "On these images", "For new images", "Seeds", "Validation minus test (points)",
+    "Test loss (nats)", "Calibration error", "Epochs", "Parameters", "Seconds to train",
 )  # fmt: skip
-SHORT_COLUMNS = ("Finalist", "Test accuracy", "95 % interval", "Seeds", "Parameters")
+SHORT_COLUMNS = ("Finalist", "Test accuracy", "For new images", "Seeds", "Parameters")
 """Those that fit into a terminal."""
-COMPARISON_COLUMNS = ("Comparison", "Seeds", "Difference (points)", "95 % interval", "p", "Adjusted p", "Verdict")
+COMPARISON_COLUMNS = (
+    "Comparison", "Seeds", "Difference (points)", "On these images", "For new images", "p", "Adjusted p", "Verdict",
+)  # fmt: skip
 MEDIAN_COLUMNS = ("Comparison", "Only the first is right", "Only the second is right", "p")
 CAPTION = (
-    "Each finalist is retrained on training + validation images and tested once per seed. Test accuracy is the mean "
-    "over seeds with its bootstrap interval (BCa), which covers the variation between trainings on these test images; "
-    "with fewer than 10 seeds it is somewhat too narrow. A single seed, and an ensemble (one classifier that averages "
-    "the probabilities of all seeds' models, at their joint cost), have Wilson's interval of that one model, which "
-    "covers the variation between test sets of this size. The validation accuracy is that of the selected trial."
+    "Each finalist is retrained on training + validation images and tested once per seed; accuracy, loss, calibration "
+    "error (expected calibration error, Guo et al. 2017), epochs and seconds are means over seeds. The recommended "
+    "finalist, which validation chose, is first. The 95 % intervals: 'on these images' is for training again and "
+    "testing on the same images (Student's t), 'for new images' for testing on others like them as well (Wilson's "
+    "interval, with seeds and images crossed). With fewer than 3 seeds there is no interval but the range of the "
+    "seeds. An ensemble is one classifier that averages the probabilities of all seeds' models, at their joint cost; "
+    "its interval is Wilson's."
 )
 RULE = (
-    "Bootstrap interval (BCa) and sign-flip permutation p, Holm-adjusted. 'Better' is said only where the interval "
-    "excludes 0 and the adjusted p is below 0.05."
+    "'Better' and 'worse' are said only where the interval for new images excludes 0 and the adjusted p (Behrens and "
+    "Fisher's distribution, Holm's adjustment) is below 0.05, 'tied' where the interval lies within the margin, "
+    "'undecided' otherwise."
 )
-Finals = Mapping[tuple[str, str], list[FinalRecord]]
-"""The finals of each finalist, by space and role."""
+CERTAIN = (BETTER, WORSE)
+PHRASES = {BETTER: "better than", WORSE: "worse than", TIED: "tied with", UNDECIDED: "undecided against"}
+Finalist = tuple[str, str]
+"""Space and role."""
+Finals = Mapping[Finalist, list[FinalRecord]]
+"""The finals of each finalist, by seed."""
 
 
 class Row(NamedTuple):
@@ -38,13 +51,26 @@ class Row(NamedTuple):
 
     finalist: str
     accuracy: float
-    interval: statistics.Interval
+    these_images: Interval | None
+    """For further trainings, tested on the same images; None for fewer than 3 seeds, and for an ensemble."""
+    new_images: Interval | None
+    """For further trainings, tested on new images; None for fewer than 3 seeds. That of an ensemble, which
+    is one classifier, is for new images alone."""
+    least: float
+    most: float
+    """The range of the seeds' accuracies."""
     seeds: int
+    test_images: int
     errors_per_10000: float
     validation: float | None
     """Validation accuracy of the trial that was selected."""
     optimism: float | None
     """Validation accuracy minus mean test accuracy."""
+    loss: float | None
+    """Mean negative log probability of the true class, nats; None for an ensemble."""
+    calibration_error: float | None
+    """0 to 1; None for an ensemble."""
+    epochs: float
     parameters: int
     seconds: float
     trials: int
@@ -54,24 +80,39 @@ class Row(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two finalists, paired by seed."""
+    """Two finalists, paired by seed and by image."""
 
     first: str
     second: str
     seeds: int
-    difference: statistics.Difference
-    adjusted_p: float
+    difference: float
+    """Mean test accuracy of the first minus that of the second."""
+    these_images: Interval | None
+    new_images: Interval | None
+    """As those of a row; None for fewer than 3 seeds."""
+    least: float
+    most: float
+    """The range of the seeds' differences."""
+    p: float | None
+    """Of the hypothesis that there is no difference for new images; None for fewer than 3 seeds."""
+    adjusted_p: float | None
     word: str
+    margin: float
+    """A share of the test images."""
     seeds_needed: int | None
-    """About how many seeds would detect such a difference; None where it is detected, or there is none."""
-    medians: statistics.Disagreement | None
-    """The median models of both on the same images; None where their predictions are missing."""
+    """About how many seeds would decide it; None where it is decided, or no number of seeds would do."""
+    images_needed: int | None
+    """About how many test images it would take instead; None where seeds would do."""
+    medians: statistics.Disagreement
+    """The median models of both on the same images."""
 
 
 class Verdict(NamedTuple):
     """What the report begins with."""
 
     sentence: str
+    recommended: str | None
+    """The finalist that validation chose."""
     rows: list[Row]
     comparisons: list[Comparison]
     test_evaluations: int
@@ -80,24 +121,25 @@ class Verdict(NamedTuple):
 
 @once
 def info(results: StudyResults) -> Verdict:
-    """Finalists by mean test accuracy, the best first, then the ensembles of their models; comparisons of each tuned
-    winner with its baseline and with the other winners, adjusted together (Holm)."""
+    """The recommended finalist, the others by mean test accuracy, then the ensembles of their models; comparisons of
+    each tuned winner with its baseline and of the recommended finalist with the other winners, adjusted together."""
+    recommended = None if results.recommended is None else " ".join(results.recommended)
     finals = {
         (space.name, role): found
         for space in results.spaces
-        for role in (BASELINE, TUNED)
-        if (found := results.finals_of(space.name, role))
+        for role in dict.fromkeys((BASELINE, results.winner_of(space.name)))
+        if role is not None and (found := results.finals_of(space.name, role))
     }
     rows = [_row(results, space, role, found) for (space, role), found in finals.items()]
-    rows.sort(key=lambda row: -row.accuracy)
+    rows.sort(key=lambda row: (row.finalist != recommended, -row.accuracy))
     comparisons = _comparisons(results, finals)
-    sentence = _sentence(results, rows[0], comparisons) if rows else _not_yet(results)
+    sentence = _sentence(results, rows, comparisons) if rows else _not_yet(results)
     rows += sorted(_ensembles(results, finals), key=lambda row: -row.accuracy)
-    return Verdict(sentence, rows, comparisons, len(results.finals))
+    return Verdict(sentence, recommended, rows, comparisons, len(results.finals))
 
 
 def finalists(results: StudyResults) -> list[Row]:
-    """The finalists without the ensembles, the best first."""
+    """The finalists without the ensembles, the recommended one first."""
     return [row for row in info(results).rows if not row.models]
 
 
@@ -106,14 +148,15 @@ def cells(row: Row) -> tuple[str, ...]:
     return (
         row.finalist,
         percent(row.accuracy),
-        f"{percent(row.interval.low)} to {percent(row.interval.high)}",
+        _span(row.these_images) if row.models else _span_or_range(row),
+        _span(row.new_images),
         f"ensemble of {row.models}" if row.models else str(row.seeds),
-        f"{row.errors_per_10000:.0f}",
-        percent(row.validation),
         points(row.optimism),
+        "–" if row.loss is None else f"{row.loss:.4f}",
+        percent(row.calibration_error),
+        number(row.epochs),
         f"{row.parameters:,}",
         f"{row.seconds:.1f}",
-        str(row.trials),
     )
 
 
@@ -125,118 +168,181 @@ def cards(results: StudyResults) -> list[Card]:
     caption = f"{CAPTION} The test set was read {found.test_evaluations} times."
     shown = [Card(title, caption, COLUMNS, [cells(row) for row in found.rows], lead=found.sentence)]
     if found.comparisons:
-        caption = f"Differences in percentage points of test accuracy, paired by seed. {RULE}"
-        rows = [_comparison_cells(comparison) for comparison in found.comparisons]
+        caption = f"Differences in percentage points of test accuracy, paired by seed and by image. {RULE}"
+        rows = [_comparison_cells(each) for each in found.comparisons]
         shown.append(Card("Which differences are real?", caption, COMPARISON_COLUMNS, rows))
-    medians = [
-        (f"{each.first} − {each.second}", str(told.only_first), str(told.only_second), p_value(told.p))
-        for each in found.comparisons
-        if (told := each.medians) is not None
-    ]
-    if medians:
         caption = (
             "Test images that only one of two models classifies correctly, for the model of median accuracy of each "
             "finalist, and the exact McNemar p (Dietterich 1998). It is about these two models; the comparison above "
             "is about how they are trained."
         )
-        shown.append(Card("Where do the median models differ?", caption, MEDIAN_COLUMNS, medians))
+        rows = [
+            (_names(each), str(each.medians.only_first), str(each.medians.only_second), p_value(each.medians.p))
+            for each in found.comparisons
+        ]
+        shown.append(Card("Where do the median models differ?", caption, MEDIAN_COLUMNS, rows))
     return shown
 
 
 def _row(results: StudyResults, space: str, role: str, finals: list[FinalRecord]) -> Row:
-    accuracies, one = [final.accuracy for final in finals], finals[0]
+    accuracies, one, correct = [final.accuracy for final in finals], finals[0], _correct(finals)
     mean = fmean(accuracies)
     return Row(
         finalist=f"{space} {role}",
         accuracy=mean,
-        interval=statistics.mean_interval(accuracies)
-        or statistics.proportion_interval(one.test_images - one.errors, one.test_images),
+        these_images=statistics.on_these_images(correct),
+        new_images=statistics.accuracy(correct),
+        least=min(accuracies),
+        most=max(accuracies),
         seeds=len(finals),
+        test_images=one.test_images,
         errors_per_10000=10_000 * (1 - mean),
         validation=one.validation,
         optimism=None if one.validation is None else one.validation - mean,
+        loss=fmean(final.loss for final in finals),
+        calibration_error=fmean(final.calibration_error for final in finals),
+        epochs=fmean(final.epochs for final in finals),
         parameters=one.parameters,
         seconds=fmean(final.seconds for final in finals),
         trials=next(each.ended for each in results.spaces if each.name == space),
     )
 
 
-def _ensembles(results: StudyResults, finals: Finals) -> list[Row]:
-    rows = []
+def _ensembles(results: StudyResults, finals: Finals) -> Iterator[Row]:
     for (space, role), found in finals.items():
         together = predictions.ensemble(results.predictions_of(found))
         if together is not None:
-            right = together.test_images - together.errors
-            one = _row(results, space, role, found)
-            rows.append(
-                one._replace(
-                    finalist=f"{space} {role}, ensemble",
-                    accuracy=together.accuracy,
-                    interval=statistics.proportion_interval(right, together.test_images),
-                    errors_per_10000=10_000 * (1 - together.accuracy),
-                    validation=None,
-                    optimism=None,
-                    parameters=one.parameters * together.models,
-                    seconds=one.seconds * together.models,
-                    models=together.models,
-                )
+            one, right = _row(results, space, role, found), together.test_images - together.errors
+            yield one._replace(
+                finalist=f"{space} {role}, ensemble",
+                accuracy=together.accuracy,
+                these_images=None,
+                new_images=statistics.proportion_interval(right, together.test_images),
+                least=together.accuracy,
+                most=together.accuracy,
+                errors_per_10000=10_000 * (1 - together.accuracy),
+                validation=None,
+                optimism=None,
+                loss=None,
+                calibration_error=None,
+                parameters=one.parameters * together.models,
+                seconds=one.seconds * together.models,
+                models=together.models,
             )
-    return rows
+
+
+def _correct(finals: Sequence[FinalRecord]) -> NDArray[np.bool_]:
+    """(K, N): whether each final classifies each test image correctly."""
+    return np.stack([unpacked(final.correct, final.test_images) for final in finals])
+
+
+def _pairs(results: StudyResults, finals: Finals) -> Iterator[tuple[Finalist, Finalist]]:
+    """The finalists that are compared, of those that were tested."""
+    for space, role in finals:
+        if role == TUNED and (space, BASELINE) in finals:
+            yield (space, TUNED), (space, BASELINE)
+    if (chosen := results.recommended) is not None and chosen in finals:
+        for space, role in finals:
+            if space != chosen[0] and role == results.winner_of(space):
+                yield chosen, (space, role)
 
 
 def _comparisons(results: StudyResults, finals: Finals) -> list[Comparison]:
-    pairs = [((space, TUNED), (space, BASELINE)) for space, role in finals if role == TUNED]
-    pairs += combinations([key for key in finals if key[1] == TUNED], 2)
-    measured = []
-    for first, second in pairs:
-        others = {final.seed_index: final.accuracy for final in finals.get(second, [])}
-        shared = [(final.accuracy, others[final.seed_index]) for final in finals[first] if final.seed_index in others]
-        difference = statistics.paired_difference([a for a, _ in shared], [b for _, b in shared])
-        if difference is not None:
-            measured.append((first, second, [a - b for a, b in shared], difference))
-    adjusted = statistics.holm([difference.p for _, _, _, difference in measured])
-    compared = []
-    for (first, second, differences, difference), p in zip(measured, adjusted, strict=True):
-        word = statistics.verdict_word(difference.interval, p)
-        needed = statistics.seeds_needed(differences, len(measured)) if word == statistics.SAME else None
-        medians = _medians(results, finals[first], finals[second])
-        names = " ".join(first), " ".join(second)
-        compared.append(Comparison(*names, len(differences), difference, p, word, needed, medians))
-    return compared
+    measured = [
+        found
+        for first, second in _pairs(results, finals)
+        if (found := _measured(results.definition, first, second, finals)) is not None
+    ]
+    adjusted = iter(statistics.holm([each.p for each, _ in measured if each.p is not None]))
+    decided = []
+    for each, differences in measured:
+        p = None if each.p is None else next(adjusted)
+        word = statistics.verdict_word(each.new_images, p, each.margin)
+        seeds, images = _needed(differences, each.margin, len(measured)) if word == UNDECIDED else (None, None)
+        decided.append(each._replace(adjusted_p=p, word=word, seeds_needed=seeds, images_needed=images))
+    return decided
 
 
-def _medians(
-    results: StudyResults, first: list[FinalRecord], second: list[FinalRecord]
-) -> statistics.Disagreement | None:
-    """The models of median accuracy of both, on the same images; of an even number, the less accurate middle one."""
-    ranked = [sorted(finals, key=lambda final: (final.errors, final.seed_index)) for finals in (first, second)]
-    models = results.predictions_of([finals[len(finals) // 2] for finals in ranked])
-    if len(models) < 2 or len(models[0].labels) != len(models[1].labels):
+def _measured(
+    definition: Definition, first: Finalist, second: Finalist, finals: Finals
+) -> tuple[Comparison, NDArray[np.int8]] | None:
+    """Two finalists before they are judged, and their differences (K, N); None where they share no seed."""
+    seeds = {final.seed_index for final in finals[first]} & {final.seed_index for final in finals[second]}
+    if not seeds:
         return None
-    return statistics.mcnemar(models[0].correct, models[1].correct)
+    one, other = ([final for final in finals[each] if final.seed_index in seeds] for each in (first, second))
+    differences = _correct(one).astype(np.int8) - _correct(other)
+    by_seed, found = differences.mean(axis=1), statistics.difference(differences)
+    comparison = Comparison(
+        first=" ".join(first),
+        second=" ".join(second),
+        seeds=len(seeds),
+        difference=float(differences.mean()),
+        these_images=statistics.on_these_images(differences),
+        new_images=None if found is None else found.interval,
+        least=float(by_seed.min()),
+        most=float(by_seed.max()),
+        p=None if found is None else found.p,
+        adjusted_p=None,
+        word=UNDECIDED,
+        margin=max(definition.margin / 100, 1 / differences.shape[1]),
+        seeds_needed=None,
+        images_needed=None,
+        medians=statistics.mcnemar(*(_median(finals[each]) for each in (first, second))),
+    )
+    return comparison, differences
+
+
+def _needed(differences: NDArray[np.int8], margin: float, comparisons: int) -> tuple[int | None, int | None]:
+    """How many seeds would decide or, where none would, how many test images."""
+    if len(differences) < statistics.FEWEST_SEEDS:
+        return Definition.seeds, None
+    seeds = statistics.seeds_needed(differences, margin, comparisons)
+    return seeds, None if seeds is not None else statistics.images_needed(differences, margin, comparisons)
+
+
+def _median(finals: list[FinalRecord]) -> NDArray[np.bool_]:
+    """(N,) what the model of median accuracy classifies correctly; of two in the middle, the less accurate one."""
+    ranked = sorted(finals, key=lambda final: (final.errors, final.seed_index))
+    middle = ranked[len(ranked) // 2]
+    return unpacked(middle.correct, middle.test_images)
+
+
+def _names(comparison: Comparison) -> str:
+    return f"{comparison.first} − {comparison.second}"
 
 
 def _comparison_cells(comparison: Comparison) -> tuple[str, ...]:
-    interval = comparison.difference.interval
     return (
-        f"{comparison.first} − {comparison.second}",
+        _names(comparison),
         str(comparison.seeds),
-        points(interval.estimate),
-        f"{points(interval.low)} to {points(interval.high)}",
-        p_value(comparison.difference.p),
+        points(comparison.difference),
+        _span_or_range(comparison, points),
+        _span(comparison.new_images, points),
+        p_value(comparison.p),
         p_value(comparison.adjusted_p),
-        _words(comparison),
+        f"{comparison.word}{_more(comparison)}",
     )
 
 
-def _words(comparison: Comparison) -> str:
-    first, second, word = comparison.first, comparison.second, comparison.word
-    if word != statistics.SAME:
-        return f"{first} is {word} than {second}"
-    needed, hint = comparison.seeds_needed, ""
-    if needed is not None and needed > comparison.seeds:
-        hint = f"; about {needed:,} seeds would detect such a difference (80 % power)"
-    return f"{first} is {word} from {second}{hint}"
+def _more(comparison: Comparison) -> str:
+    """What a reader should know besides the word."""
+    margin = f"the margin of {100 * comparison.margin:.2f} points"
+    if comparison.word == UNDECIDED:
+        if comparison.seeds_needed is not None:
+            return f" (about {comparison.seeds_needed} seeds would decide)"
+        if comparison.images_needed is not None:
+            return f" (more seeds would not decide; about {comparison.images_needed:,} test images would)"
+        return " (neither more seeds nor more test images would decide)"
+    if comparison.word == TIED:
+        return f" (within {margin})"
+    return f" (less than {margin})" if abs(comparison.difference) < comparison.margin else ""
+
+
+def _phrase(comparison: Comparison) -> str:
+    """What the first is, compared with the second."""
+    by = f" by {100 * abs(comparison.difference):.2f} points" if comparison.word in CERTAIN else ""
+    return f"{PHRASES[comparison.word]} {comparison.second}{by}{_more(comparison)}"
 
 
 def _not_yet(results: StudyResults) -> str:
@@ -246,27 +352,51 @@ def _not_yet(results: StudyResults) -> str:
     )
 
 
-def _sentence(results: StudyResults, best: Row, comparisons: list[Comparison]) -> str:
-    lead = (
-        f"{best.finalist} has the highest mean test accuracy on {results.definition.dataset_name}: "
-        f"{percent(best.accuracy)} [{percent(best.interval.low)}, {percent(best.interval.high)}], "
-        f"{best.seeds} seed{'s' if best.seeds > 1 else ''}."
-    )
-    told = [each for each in comparisons if best.finalist in (each.first, each.second)]
-    better, same = [], []
-    for each in told:
-        is_first = each.first == best.finalist
-        other = each.second if is_first else each.first
-        if each.word == statistics.SAME:
-            same.append(other)
-        elif each.word == (statistics.BETTER if is_first else statistics.WORSE):
-            better.append(other)
-    if better:
-        lead += f" It is better than {' and '.join(better)}."
-    if same:
-        lead += f" It is not distinguishable from {' and '.join(same)} with so few seeds."
-    for each in comparisons:
-        if each not in told and each.word != statistics.SAME:
-            size = 100 * abs(each.difference.interval.estimate)
-            lead += f" {each.first} is {each.word} than {each.second} by {size:.2f} points."
-    return lead
+def _sentence(results: StudyResults, rows: list[Row], comparisons: list[Comparison]) -> str:
+    """The recommended finalist, and what the test says of it and of the others."""
+    best, definition = rows[0], results.definition
+    if results.recommended is None or best.finalist != " ".join(results.recommended):
+        return f"The recommended finalist has not been tested yet. To continue: {commands.resume(definition)}"
+    told = [each for each in comparisons if each.first == best.finalist]
+    lead = f"{best.finalist} is recommended, chosen on validation"
+    if worse := [_phrase(each) for each in told if each.word == WORSE]:
+        lead = f"The test contradicts validation, which recommends {best.finalist}: it is {', '.join(worse)}"
+    sentences = [f"{lead}: {_result(best, definition)}.", *_tuning(results)]
+    if others := [_phrase(each) for each in told if each.word != WORSE]:
+        sentences.append(f"It is {', '.join(others)}.")
+    sentences += [
+        f"{each.first} is {_phrase(each)}." for each in comparisons if each not in told and each.word in CERTAIN
+    ]
+    needed = [each.seeds_needed for each in told if each.seeds_needed is not None]
+    if needed:
+        sentences.append(f"To train more seeds: {commands.resume(definition, seeds=min(needed))}")
+    return " ".join(sentences)
+
+
+def _result(row: Row, definition: Definition) -> str:
+    """What a finalist reached, and how sure that is."""
+    result = f"{percent(row.accuracy)} mean test accuracy on {definition.dataset_name}"
+    if row.new_images is not None:
+        result += f" (95 % interval for new images: {_span(row.new_images)})"
+    elif row.seeds > 1:
+        result += f" ({_span_or_range(row)})"
+    return f"{result}, {row.test_images:,} test images, {row.seeds} seed{'s' if row.seeds > 1 else ''}"
+
+
+def _tuning(results: StudyResults) -> Iterator[str]:
+    """In which spaces tuning found nothing."""
+    found = [space.name for space in results.spaces if results.winner_of(space.name) == BASELINE]
+    if found:
+        where = "" if len(found) == len(results.spaces) else f" of {' and '.join(found)}"
+        yield f"Tuning found nothing better than the baseline{where}."
+
+
+def _span(interval: Interval | None, shown: Callable[[float], str] = percent) -> str:
+    return "–" if interval is None else f"{shown(interval.low)} to {shown(interval.high)}"
+
+
+def _span_or_range(measured: Row | Comparison, shown: Callable[[float], str] = percent) -> str:
+    """The interval on these images; with 2 seeds their range, which is called what it is."""
+    if measured.these_images is None and measured.seeds > 1:
+        return f"range {shown(measured.least)} to {shown(measured.most)}"
+    return _span(measured.these_images, shown)

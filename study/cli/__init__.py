@@ -1,18 +1,22 @@
 """The commands. Nothing heavy is imported at module level: `study --help` answers at once."""
 
+import contextlib
 import sys
 from typing import Any
 
 import typer
 
-from search_spaces import SpaceError
 from study.cli import training, viewing  # noqa: F401  they register the commands, in the order of the help
 from study.cli.app import app
-from study.errors import StudyError
+from study.errors import StudyError, printable
+from study.system import packages, streams
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 2 unusable input, 1 a failure, 130 interrupted."""
+    packages.claim()
+    from search_spaces import SpaceError
+
     try:
         result = app(args=arguments, prog_name="study", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -35,7 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def entry_point() -> None:
     """The console script."""
-    sys.exit(main())
+    streams.last()
+    exit_code = main()
+    if (lost := streams.lost()) is not None:
+        exit_code = _complain(f"the output could not be written ({lost.strerror})", 1)
+    sys.exit(exit_code)
 
 
 def _usage(error: Any) -> str:
@@ -56,7 +64,6 @@ def _options_of(name: str) -> list[str]:
 
 
 def _complain(message: str, exit_code: int) -> int:
-    from rich.console import Console
-
-    Console(stderr=True).print(f"study: {message}", markup=False, highlight=False, soft_wrap=True)
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        typer.echo(printable(f"study: {message}"), err=True)
     return exit_code

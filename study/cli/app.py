@@ -1,6 +1,8 @@
-"""The application that the commands register with."""
+"""The application that the commands register with, and how they print."""
 
 import typer
+
+from study.errors import printable
 
 app = typer.Typer(
     add_completion=False,
@@ -9,3 +11,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Tune Keras image classifiers with Optuna, keep every trial in SQLite, compare the best on the test set.",
 )
+
+
+def echo(text: str) -> None:
+    """Print a line, or several."""
+    typer.echo(printable(text))

@@ -72,7 +72,7 @@ Workers = Annotated[
 Join = Annotated[int | None, typer.Option(metavar="W", help="Workers that 'study worker' adds. [default: 0]")]
 Lease = Annotated[
     str | None,
-    typer.Option(help="How long a worker on another host may be silent before it loses its trial. [default: 10m]"),
+    typer.Option(help="How long a worker on another machine may be silent before it loses its trial. [default: 10m]"),
 ]
 ClusterAddress = Annotated[
     str | None, typer.Option("--cluster", help="Place the workers on a Ray cluster: auto or ray://HOST:10001.")
@@ -83,6 +83,10 @@ MemoryLimit = Annotated[str | None, typer.Option(help="Per worker, such as 4GB; 
 AllowDrift = Annotated[
     bool,
     typer.Option("--allow-drift", help="Continue under other versions of Keras or other packages."),
+]
+TakeOver = Annotated[
+    bool,
+    typer.Option("--take-over", help="Take every trial under way at once: nobody else trains this study any more."),
 ]
 TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs of each trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

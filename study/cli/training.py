@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from study.cli import options as option
-from study.cli.app import app
+from study.cli.app import app, echo
 from study.cli.options import HOME, given, lease_seconds, parsed
 from study.config import Definition, Resources, changed, parse_duration, parse_size
 from study.errors import Interrupted, StudyError
 from study.objective import Objective
-from study.paths import absolute, absolute_dataset
+from study.paths import absolute, absolute_dataset, relative, whole
 
 if TYPE_CHECKING:
     from study.api import Conclusion
@@ -43,6 +43,9 @@ def run(
     trials: Annotated[int, typer.Option(help="Finished trials per space.")] = Definition.trials,
     epochs: Annotated[int, typer.Option(help="The most a trial may train.")] = Definition.epochs,
     timeout: option.Timeout = None,
+    confirm: Annotated[
+        int, typer.Option(help="The best trials that are trained again before the winner is chosen; 0: none.")
+    ] = Definition.confirm,
     seeds: Annotated[int, typer.Option(help="Finals per finalist.")] = Definition.seeds,
     seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = Definition.seed,
     split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = Definition.split_seed,
@@ -54,6 +57,9 @@ def run(
         str, typer.Option(help="val_accuracy, val_loss, or a metric of yours with --direction.")
     ] = Objective.name,
     direction: Annotated[option.Direction | None, typer.Option(help="Which way a metric of yours is better.")] = None,
+    margin: Annotated[
+        float, typer.Option(help="Percentage points of test accuracy within which finalists are tied.")
+    ] = Definition.margin,
     workers: option.Workers = "auto",
     join: option.Join = None,
     lease: option.Lease = None,
@@ -62,6 +68,9 @@ def run(
     gpus_per_worker: option.Gpus = 0.0,
     memory_limit: option.MemoryLimit = None,
     precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = Definition.precision,
+    pixels: Annotated[str, typer.Option(help="The range in which models get them: 0..1 or 0..255.")] = (
+        Definition.pixels
+    ),
     tensorboard: option.TensorBoard = None,
     home: option.Home = HOME,
     storage: option.Storage = None,
@@ -81,12 +90,15 @@ def run(
         objective=Objective.of(objective, direction.value if direction else None),
         trials=trials,
         epochs=epochs,
+        confirm=confirm,
         seeds=seeds,
+        margin=margin,
         sampler=sampler,
         pruner=pruner,
         seed=seed,
         split_seed=split_seed,
         precision=precision,
+        pixels=pixels,
     )
     resources = Resources(
         workers=_workers(workers, placed),
@@ -97,7 +109,7 @@ def run(
         **given(join=join, lease=lease_seconds(lease)),
     )
     api.refuse_existing(address, name)
-    options = Options(tensorboard=tensorboard, cluster=placed)
+    options = Options(tensorboard=_whole(tensorboard), cluster=placed)
     _carry_out(Task(address, definition, resources, Steps(create=True), options=options), quiet)
 
 
@@ -114,10 +126,12 @@ def resume(
     cpus_per_worker: option.Cpus = 1.0,
     gpus_per_worker: option.Gpus = 0.0,
     memory_limit: option.MemoryLimit = None,
+    dataset: Annotated[str | None, typer.Option(help="The same data set, where it lies now: npz:FILE.")] = None,
     manual_dir: option.ManualDir = None,
     data_dir: option.DataDir = None,
     tensorboard: option.TensorBoard = None,
     allow_drift: option.AllowDrift = False,
+    take_over: option.TakeOver = False,
     home: option.Home = HOME,
     storage: option.Storage = None,
     quiet: option.Quiet = False,
@@ -135,11 +149,12 @@ def resume(
         join=join,
         lease=lease_seconds(lease),
         memory_limit=parsed(memory_limit, parse_size),
+        dataset=parsed(dataset, absolute_dataset),
         manual_dir=absolute(manual_dir),
         data_dir=absolute(data_dir),
     )
     definition, resources = changed(study.definition, study.resources, changes)
-    options = Options(allow_drift=allow_drift, tensorboard=tensorboard, cluster=placed)
+    options = Options(allow_drift=allow_drift, take_over=take_over, tensorboard=_whole(tensorboard), cluster=placed)
     _carry_out(Task(study.store.address, definition, resources, options=options), quiet)
 
 
@@ -201,11 +216,15 @@ def worker(
 def train(
     space: Annotated[str, typer.Option(help=f"Search space: {SPACE}.")],
     values: Annotated[str, typer.Option(help="The hyperparameters, a JSON object; those left out are the defaults.")],
-    epochs: Annotated[int, typer.Option(help="How many to train.")],
+    epochs: Annotated[int, typer.Option(help="How many it is planned for.")],
     dataset: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.dataset,
     seed: Annotated[int, typer.Option(help="Weights, order of images, dropout and augmentation follow from it.")] = 0,
     split_seed: Annotated[int, typer.Option(help="As for 'study run'.")] = Definition.split_seed,
+    stop_after: Annotated[
+        int | None, typer.Option(min=1, help="Epochs after which the training ends, of those it is planned for.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.precision,
+    pixels: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.pixels,
     manual_dir: option.ManualDir = None,
     data_dir: option.DataDir = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file.")] = Path("model.keras"),
@@ -221,11 +240,16 @@ def train(
         seed=seed,
         split_seed=split_seed,
         precision=precision,
+        pixels=pixels,
     )
     check_name(space)
     resources = Resources(**_places(manual_dir, data_dir))
-    parameters = retraining.retrain(definition, resources, retraining.parse(values), output)
-    typer.echo(f"model: {output} ({parameters:,} parameters)")
+    parameters = retraining.retrain(definition, resources, retraining.parse(values), stop_after, whole(output))
+    echo(f"model: {output} ({parameters:,} parameters)")
+
+
+def _whole(path: Path | None) -> Path | None:
+    return None if path is None else whole(path)
 
 
 def _places(manual_dir: Path | None, data_dir: Path | None) -> dict[str, Any]:
@@ -324,14 +348,14 @@ def _show(conclusion: "Conclusion", display: "LineDisplay") -> None:
         table.add_row(*(cells[index] for index in shown))
     display.stop()
     display.table(table)
-    for line in (conclusion.verdict.sentence, f"report: {conclusion.report}"):
+    for line in (conclusion.verdict.sentence, f"report: {relative(conclusion.report)}"):
         display.warn(line)
 
 
 def _resume_command(task: "Task") -> str:
     address, options = task.address, task.options
     words = ["study", "resume", task.definition.name]
-    if address.home != HOME:
+    if address.home != whole(HOME):
         words += ["--home", str(address.home)]
     if not address.is_default:
         words += ["--storage", address.shown]

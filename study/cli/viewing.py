@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from study.cli.app import app
+from study.cli.app import app, echo
 from study.cli.options import HOME, AsJson, Assets, Home, Name, Storage, Target
 from study.config import check_choice
-from study.errors import StudyError
+from study.errors import StudyError, printable
+from study.paths import relative, whole
 
 
 @app.command()
@@ -34,7 +35,7 @@ def report(
     first = open_study(Address.of(home, storage), names[0])
     studies = [first, *map(first.store.study, names[1:])]
     file = api.write_report(studies, output, assets is Assets.directory)
-    typer.echo(f"report: {file}")
+    echo(f"report: {relative(file)}")
 
 
 @app.command()
@@ -54,11 +55,14 @@ def status(
         raise no_study(name)
     studies = [] if store is None else [store.study(name)] if name else list(store.studies().values())
     states = [results.progress(study) for study in studies]
+    losses = [] if store is None or name else store.losses()
+    for loss in losses:
+        typer.echo(printable(f"study: {loss}"), err=True)
     if as_json:
-        typer.echo(json.dumps(states if name is None else states[0], indent=2))
+        echo(json.dumps(states if name is None else states[0], indent=2))
         return
-    if not states:
-        typer.echo("there is no study yet; 'study run' starts one")
+    if not states and not losses:
+        echo("there is no study yet; 'study run' starts one")
     for state in states:
         _print_status(state)
 
@@ -71,24 +75,24 @@ def best(
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
-    """Print the winning configuration and where its model is."""
-    from study.storage import results
+    """Print the recommended configuration, as validation chose it, and where its model is."""
+    from study.storage import selection
     from study.storage.address import Address
     from study.storage.store import open_study
 
     study = open_study(Address.of(home, storage), name)
     if space is not None:
         check_choice("--space", space, study.definition.spaces)
-    winner = results.best(study, space)
+    winner = selection.best(study, space)
     if as_json:
-        typer.echo(json.dumps(winner, indent=2))
+        echo(json.dumps(winner, indent=2))
         return
     for key, value in winner.items():
         if key == "values":
             for parameter, setting in value.items():
-                typer.echo(f"  {parameter}: {setting}")
+                echo(f"  {parameter}: {setting}")
         else:
-            typer.echo(f"{key.replace('_', ' ')}: {'-' if value is None else value}")
+            echo(f"{key.replace('_', ' ')}: {'-' if value is None else value}")
 
 
 @app.command()
@@ -117,11 +121,11 @@ def export(
         from study.integrations import mlflow_runs
 
         written = mlflow_runs.export(study, output)
-        typer.echo(f"{written} new runs: {output or 'MLflow'}")
+        echo(f"{written} new runs: {output or 'MLflow'}")
         return
     assert output is not None
-    rows = results.export(study, Path(output))
-    typer.echo(f"{rows} trials: {output}")
+    rows = results.export(study, whole(output))
+    echo(f"{rows} trials: {output}")
 
 
 @app.command()
@@ -144,19 +148,20 @@ def datasets() -> None:
 
 
 def _print_status(state: dict[str, Any]) -> None:
-    typer.echo(f"{state['name']}: {state['dataset']}, {state['objective']}")
+    echo(f"{state['name']}: {state['dataset']}, {state['objective']}")
     for space in state["spaces"]:
         best_value = "-" if space["best"] is None else f"{space['best']:.4f} (trial {space['best_trial']})"
         counts = ", ".join(f"{space[state]} {state}" for state in ("complete", "pruned", "failed", "running"))
         if space["interrupted"]:
             counts += f", {space['interrupted']} interrupted"
-        typer.echo(f"  {space['name']}: {counts}, {space['left']} left; best {best_value}")
+        echo(f"  {space['name']}: {counts}, {space['left']} left; best {best_value}")
         if space["last_error"]:
-            typer.echo(f"    last failure: {space['last_error']}")
-    typer.echo(f"  finals: {state['finals']} done")
+            echo(f"    last failure: {space['last_error']}")
+    echo(f"  confirmation: {state['confirmation']} runs done")
+    echo(f"  finals: {state['finals']} done")
 
 
 def _print_names(names: dict[str, str]) -> None:
     width = max(map(len, names))
     for name, about in names.items():
-        typer.echo(f"{name:{width}}  {about}")
+        echo(f"{name:{width}}  {about}")

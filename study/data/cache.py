@@ -8,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from study.data.arrays import ARRAYS
+from study.data.arrays import ARRAYS, REMARK
 from study.errors import StudyError, one_line
 from study.images import Arrays
 
 
+def root(data_dir: str | None) -> Path:
+    """The folder that TensorFlow Datasets and the cache share."""
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
 def load(key: str, data_dir: str | None, decode: Callable[[], Arrays]) -> Arrays:
-    """The four arrays that the cache holds under a key, memory-mapped, read only.
+    """The arrays that the cache holds under a key, memory-mapped, read only: the four, and `REMARK` if there is one.
 
     Args:
         key: Names a folder of the cache; it must change with the content.
@@ -24,13 +29,13 @@ def load(key: str, data_dir: str | None, decode: Callable[[], Arrays]) -> Arrays
     Raises:
         StudyError: The cache cannot be written, or is damaged.
     """
-    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    folder = root / "arrays" / key
+    folder = root(data_dir) / "arrays" / key
     if not folder.is_dir():
         _write(folder, decode())
     try:
-        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-    except (OSError, ValueError) as error:
+        names = (*ARRAYS, REMARK) if (folder / f"{REMARK}.npy").exists() else ARRAYS
+        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    except (OSError, ValueError, EOFError) as error:
         why = one_line(error, 120)
         raise StudyError(f"the cached images in {folder} are damaged ({why}); delete that folder") from None
 
@@ -47,4 +52,5 @@ def _write(folder: Path, arrays: Arrays) -> None:
             with contextlib.suppress(OSError):  # another process was faster
                 draft.rename(folder)
     except OSError as error:
-        raise StudyError(f"images cannot be cached in {folder}: {error.strerror}; give another --data-dir") from None
+        why = error.strerror or one_line(error, 120)
+        raise StudyError(f"images cannot be cached in {folder}: {why}; give another --data-dir") from None

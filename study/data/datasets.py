@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from study.config import ARRAYS as ARRAYS_NAME
+from study.config import PIXELS
 from study.data import archives, catalog
-from study.data.arrays import described, validation_size
+from study.data.arrays import REMARK, described, validation_size
 from study.errors import StudyError
 from study.images import Arrays, Images
 
@@ -37,6 +38,8 @@ class Dataset:
     test_images: int
     parts: dict[str, str]
     """Shape, type and hash of every array, the test set's included, and of the validation set's rows."""
+    remark: str
+    """What was made of the pixels, in one line; empty where they were taken as they are."""
     _test: Callable[[], Images]
 
     @property
@@ -50,7 +53,13 @@ class Dataset:
         return self._test()
 
 
-def load(name: str, split_seed: int, manual_dir: str | None = None, data_dir: str | None = None) -> Dataset:
+def load(
+    name: str,
+    split_seed: int,
+    manual_dir: str | None = None,
+    data_dir: str | None = None,
+    pixels: str = PIXELS[0],
+) -> Dataset:
     """The data set of that name.
 
     Args:
@@ -59,6 +68,7 @@ def load(name: str, split_seed: int, manual_dir: str | None = None, data_dir: st
         manual_dir: A folder with the original files, for TensorFlow Datasets.
         data_dir: Where TensorFlow Datasets prepares data sets and decoded arrays are cached; by default
             `TFDS_DATA_DIR` or ~/tensorflow_datasets. A moved archive is looked for there too.
+        pixels: One of `PIXELS`: the range in which models are given the pixels.
 
     Raises:
         StudyError: An unknown name, arrays that are not an image classification set, or files that are missing.
@@ -72,7 +82,7 @@ def load(name: str, split_seed: int, manual_dir: str | None = None, data_dir: st
         arrays, class_names = archives.read(Path(name.removeprefix("npz:")), data_dir)
     else:
         arrays, class_names = catalog.read(name, manual_dir, data_dir)
-    return _split(name, arrays, class_names, split_seed)
+    return _split(name, arrays, class_names, split_seed, pixels)
 
 
 def _digits() -> Arrays:
@@ -86,15 +96,16 @@ def _digits() -> Arrays:
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
-def _split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: int) -> Dataset:
+def _split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: int, pixels: str) -> Dataset:
     """Cut the validation set from the training images; every class has about the same share of both."""
     from sklearn.model_selection import train_test_split
 
+    remark = str(arrays.pop(REMARK, ""))
     labels = arrays["y_train"]
     rows, size = np.arange(len(labels)), validation_size(name, labels)
     train, validation = map(np.sort, train_test_split(rows, test_size=size, stratify=labels, random_state=split_seed))
     order = np.concatenate([train, validation])
-    both = Images(arrays["x_train"][order], labels[order])
+    both = Images(arrays["x_train"][order], labels[order], pixels=pixels)
     return Dataset(
         name=name,
         train_and_validation=both,
@@ -104,5 +115,6 @@ def _split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: 
         class_names=class_names,
         test_images=len(arrays["y_test"]),
         parts={part: described(array) for part, array in {**arrays, "validation": validation}.items()},
-        _test=lambda: Images(np.asarray(arrays["x_test"]), np.asarray(arrays["y_test"])),
+        remark=remark,
+        _test=lambda: Images(np.asarray(arrays["x_test"]), np.asarray(arrays["y_test"]), pixels=pixels),
     )

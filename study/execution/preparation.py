@@ -3,29 +3,30 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.config import BUDGET, Definition
+from study.config import BUDGET, SPACES, Definition
 from study.data import datasets
-from study.errors import StudyError
+from study.errors import Ended, StudyError, one_line
 from study.execution import fingerprints
 from study.execution.growth import Growth
 from study.execution.session import Session
 from study.execution.task import Objects, Role, Task
 from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file
 from study.records import CLASSES, ENVIRONMENT, FINGERPRINT
-from study.storage import queries, results
+from study.storage import claims, queries, results
 from study.storage.store import Store, StoredStudy, creation_lock, open_study
 from study.system import environment
 from study.system.files import sweep_drafts
 from study.system.progress import Display
-from study.system.signals import Interruption
+from study.system.signals import Interruption, contained
 from study.training.checkpoints import sweep
 
 if TYPE_CHECKING:
     from study.data.datasets import Dataset
-    from study.training.examples import SearchData
+    from study.training.examples import Examples, SearchData
 
 
 def prepare(
@@ -43,15 +44,18 @@ def prepare(
     import keras
 
     dataset, data = _data(task)
-    hypermodels, declared = _spaces(task.definition, task.objects, dataset)
+    is_new = role.first and task.steps.create  # what is wrong with a space is said once
+    hypermodels, declared = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None)
     fingerprint = fingerprints.of_study(task.definition, data.parts, declared)
     interruption.check()
+    keras.config.set_dtype_policy(task.definition.precision)
+    if is_new and task.steps.search and task.objects.data is None:
+        _rehearse(task, hypermodels, data.examples, display, interruption)
     if task.steps.create:
         classes = list(dataset.class_names) if dataset else []
         study = _create(task, display, {FINGERPRINT: fingerprint, CLASSES: classes})
     else:
         study = _check(task, role, display, fingerprint)
-    keras.config.set_dtype_policy(task.definition.precision)
     session = Session(
         task=task,
         role=role,
@@ -79,33 +83,85 @@ def _data(task: Task) -> "tuple[Dataset | None, SearchData]":
         return None, task.objects.data
     resources = task.resources
     dataset = datasets.load(
-        task.definition.dataset, task.definition.split_seed, resources.manual_dir, resources.data_dir
-    )
+        task.definition.dataset, task.definition.split_seed, resources.manual_dir, resources.data_dir,
+        task.definition.pixels,
+    )  # fmt: skip
     return dataset, SearchData(dataset.parts, Examples(dataset.train, dataset.validation))
 
 
 def _spaces(
-    definition: Definition, objects: Objects, dataset: "Dataset | None"
+    definition: Definition, objects: Objects, dataset: "Dataset | None", warn: Callable[[str], None] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The HyperModel of each space, and what its defaults declare."""
+    import keras
+
     from search_spaces import SpaceError, given, load
     from study.search.declarations import declared
+    from study.training.inherited import remember
+    from study.training.parts import parts
+    from study.training.pixel_range import advice
 
     shape = (dataset.input_shape, dataset.num_classes) if dataset is not None else ((0, 0, 0), 0)
     try:
-        hypermodels = {
-            name: (given(name, objects.spaces[name]) if name in objects.spaces else load(name)).hypermodel(*shape)
-            for name in definition.spaces
-        }
+        with contained():
+            hypermodels = {
+                name: (given(name, objects.spaces[name]) if name in objects.spaces else load(name)).hypermodel(*shape)
+                for name in definition.spaces
+            }
     except SpaceError as error:
         raise StudyError(str(error)) from error
-    found = {name: declared(name, hypermodel) for name, hypermodel in hypermodels.items()}
+    except Ended as error:
+        raise StudyError(f"one of {', '.join(definition.spaces)} cannot be imported: {one_line(error)}") from error
+
+    def look(name: str, model: Any) -> None:
+        if isinstance(model, keras.Model):
+            remember(parts(model))
+        if warn and dataset and (said := advice(model, definition.pixels, dataset.input_shape)):
+            warn(f"{name}: {said}")
+
+    found = {name: declared(name, hypermodel, partial(look, name)) for name, hypermodel in hypermodels.items()}
     if definition.sampler == "kt-grid":
         from study.search.oracles import refuse_repeated
 
         for hp in found.values():
             refuse_repeated(hp)
     return hypermodels, found
+
+
+def _rehearse(
+    task: Task, hypermodels: Mapping[str, Any], examples: "Examples", display: Display, interruption: Interruption
+) -> None:
+    """Train the defaults of the user's spaces on a few images.
+
+    Raises:
+        StudyError: a space whose trials would depend on each other, or whose finals would test an untrained model.
+    """
+    from study.search.hyperparameters import TrialHyperParameters
+    from study.training.inherited import Dependent
+    from study.training.rehearsal import rehearse
+
+    definition = task.definition
+    for name in definition.spaces:
+        if name in SPACES and name not in task.objects.spaces:
+            continue
+        try:
+            shown = rehearse(
+                hypermodels[name], TrialHyperParameters, examples, definition.epochs, definition.objective,
+                on_epoch=lambda epoch, logs: interruption.check(),
+            )  # fmt: skip
+        except Dependent as error:
+            raise Dependent(f"{name}: {error}") from error
+        if shown is not None and not shown.trained and task.steps.finals:
+            raise StudyError(
+                f"fit of {name} does not train the model that build(hp) returned, so there would be nothing to test: "
+                "let it train that model too, for example on all its images after the folds, or search with "
+                "study.OptunaTuner, which tests nothing"
+            )
+        if shown is not None and not shown.repeatable:
+            display.warn(
+                f"{name} does not train twice alike with the same seed: its trials depend on something outside build "
+                "and fit, such as a global counter or an unseeded random number, and a resume may give another result"
+            )
 
 
 def _create(task: Task, display: Display, attributes: Mapping[str, Any]) -> StoredStudy:
@@ -119,7 +175,7 @@ def _create(task: Task, display: Display, attributes: Mapping[str, Any]) -> Stor
 
 def _check(task: Task, role: Role, display: Display, fingerprint: Mapping[str, Any]) -> StoredStudy:
     name = task.definition.name
-    study = open_study(task.address, name, check_integrity=True, wait_for_server=True, say=display.warn)
+    study = open_study(task.address, name, to_read=False, check_integrity=True, wait_for_server=True, say=display.warn)
     fingerprints.check(study.fingerprint, fingerprint)
     if role.first:
         environment.check(study.name, study.attributes[ENVIRONMENT], task.options.allow_drift, display.warn)
@@ -137,6 +193,8 @@ def _begin(session: Session) -> None:
             grown = {name: max(getattr(stored, name), getattr(task.definition, name)) for name in BUDGET}
             study.definition, study.resources = replace(task.definition, **grown), task.resources
             study.save()
+        if task.options.take_over:
+            _take_over(session)
         running = {
             Path(checkpoint_file(part, trial.number)).name
             for part in study.definition.parts
@@ -147,3 +205,10 @@ def _begin(session: Session) -> None:
     session.exclusively(begin)
     for folder in (study.folder, study.folder / MODELS, study.folder / PREDICTIONS):
         sweep_drafts(folder)
+
+
+def _take_over(session: Session) -> None:
+    """Let this session take up what others are said to train no more."""
+    for part in session.definition.parts:
+        for trial in claims.take_over(session.study.store, session.definition.study_name(part)):
+            session.display.warn(f"{part} trial {trial.number} was taken over")

@@ -3,11 +3,10 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from study.config import Definition, Resources
+from study.config import SPACES, Definition, Resources
 from study.errors import StudyError, one_line
-from study.objective import Objective
 from study.records import Value
 from study.system import environment
 from study.system.files import write_whole
@@ -16,19 +15,15 @@ if TYPE_CHECKING:
     import keras
 
     from study.data.datasets import Dataset
-    from study.training.fit import Training
-
-
-def on_all_images(
-    dataset: "Dataset", hypermodel: Any, hp: Any, epochs: int, seed: int, objective: Objective
-) -> "Training":
-    """A training on training + validation images."""
     from study.training.examples import Examples
-    from study.training.fit import Training, demands_validation
 
-    # A `fit` that cannot do without validation data is shown some: they are among the images it trains on.
-    shown = dataset.validation if demands_validation(hypermodel) else None
-    return Training(hypermodel, hp, Examples(dataset.train_and_validation, shown), epochs, seed, objective)
+
+def all_images(dataset: "Dataset", space: str) -> "Examples":
+    """What a final trains on: training + validation images. A `fit` of a user's may read `val_loss` or
+    `validation_data`: it watches the validation images, which it trains on too."""
+    from study.training.examples import Examples
+
+    return Examples(dataset.train_and_validation, None if space in SPACES else dataset.validation)
 
 
 def parse(text: str) -> dict[str, Value]:
@@ -46,7 +41,9 @@ def parse(text: str) -> dict[str, Value]:
     return values
 
 
-def retrain(definition: Definition, resources: Resources, values: dict[str, Value], file: Path) -> int:
+def retrain(
+    definition: Definition, resources: Resources, values: dict[str, Value], stop_after: int | None, file: Path
+) -> int:
     """Train a configuration on training + validation images as a final is, save the model to `file`, and return its
     number of parameters. The test images are not read.
 
@@ -54,6 +51,7 @@ def retrain(definition: Definition, resources: Resources, values: dict[str, Valu
         definition: Its one space, data set, epochs and seed.
         resources: Where the data lie.
         values: Hyperparameters by name; those left out have their defaults.
+        stop_after: Epochs after which the training ends, where those that `fit` is asked for are more.
         file: Ends in .keras.
 
     Raises:
@@ -64,24 +62,30 @@ def retrain(definition: Definition, resources: Resources, values: dict[str, Valu
         raise StudyError(f"a model is saved to a .keras file; -o was given {file}")
     _check_writable(file)
     environment.import_tensorflow()
-    model = _train(definition, resources, values)
+    from study.training.published import published
+
+    model = _train(definition, resources, values, stop_after)
     try:
-        write_whole(file, model.save)
+        write_whole(file, published(model).save)
     except OSError as error:
         raise _unwritable(file, error) from None
     return int(model.count_params())
 
 
-def _train(definition: Definition, resources: Resources, values: dict[str, Value]) -> "keras.Model":
+def _train(
+    definition: Definition, resources: Resources, values: dict[str, Value], stop_after: int | None
+) -> "keras.Model":
     import keras
 
     from search_spaces import load
     from study.data import datasets
     from study.search.hyperparameters import TrialHyperParameters
     from study.training.epochs import EpochLog
-    from study.training.fit import Hooks, fit
+    from study.training.fit import Hooks, Training, fit
 
-    dataset = datasets.load(definition.dataset, definition.split_seed, resources.manual_dir, resources.data_dir)
+    dataset = datasets.load(
+        definition.dataset, definition.split_seed, resources.manual_dir, resources.data_dir, definition.pixels
+    )
     (name,) = definition.spaces
     hypermodel = load(name).hypermodel(dataset.input_shape, dataset.num_classes)
     keras.config.set_dtype_policy(definition.precision)
@@ -93,7 +97,8 @@ def _train(definition: Definition, resources: Resources, values: dict[str, Value
         if unknown:
             raise StudyError(f"the search space {name} has no {', '.join(sorted(unknown))} with these --values")
 
-    training = on_all_images(dataset, hypermodel, hp, definition.epochs, definition.seed, definition.objective)
+    examples, objective = all_images(dataset, name), definition.objective
+    training = Training(hypermodel, hp, examples, definition.epochs, definition.seed, objective, stop_after=stop_after)
     try:
         return fit(training, EpochLog(), Hooks(on_epoch=refuse_unknown))
     except StudyError:

@@ -1,14 +1,24 @@
 """Work on a task: in this process, in worker processes, or on a cluster."""
 
 import copy
+import io
 import pickle
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import IO, Any
+
+from optuna.trial import TrialState
 
 from search_spaces.loading import SpaceError, check_name
-from study.errors import StudyError, one_line
+from study.errors import StudyError, StudyFailure, one_line
 from study.execution.supervisor import Supervisor
 from study.execution.task import Role, Task
-from study.execution.workers import work_here
+from study.execution.workers import UNGUARDED, work_here
+from study.storage import results
+from study.storage.reasons import nothing_succeeded, reasons
+from study.storage.store import StoredStudy, settle
 from study.system import extras
 from study.system.progress import Display
 
@@ -23,14 +33,32 @@ def run(task: Task, display: Display) -> None:
     """
     check(task)
     display.say("loading TensorFlow and the data ...")
-    if task.options.cluster is not None:
-        from study.execution import cluster
+    try:
+        if task.options.cluster is not None:
+            from study.execution import cluster
 
-        cluster.run(task, task.options.cluster, display)
-    elif task.workers:
-        Supervisor(task, Role(), display).run()
-    else:
-        work_here(task, display)
+            cluster.run(task, task.options.cluster, display)
+        elif task.workers:
+            Supervisor(task, Role(), display).run()
+        else:
+            work_here(task, display)
+    finally:
+        settle(task.address)
+
+
+def refuse_failed(study: StoredStudy, warn: Callable[[str], None]) -> None:
+    """Refuse a study in which no trial succeeded; warn of each space in which none did.
+
+    Raises:
+        StudyFailure: with the commonest reason.
+    """
+    searched = {space: results.trials(study, space) for space in study.definition.spaces}
+    if nothing_succeeded(study):
+        every = [trial for trials in searched.values() for trial in trials]
+        raise StudyFailure(f"every trial failed, {reasons(every)}; mend the cause, then start again")
+    for space, trials in searched.items():
+        if {trial.state for trial in trials} == {TrialState.FAIL}:
+            warn(f"{space} has no result: every trial of it failed, {reasons(trials)}")
 
 
 def check(task: Task) -> None:
@@ -60,10 +88,51 @@ def check(task: Task) -> None:
             "callbacks=[...]) continues it"
         )
     if task.workers:
+        names = _Names(io.BytesIO())
         _check_that(
-            lambda: pickle.dumps((objects.spaces, objects.callbacks)),
+            lambda: names.dump((objects.spaces, objects.callbacks)),
             "spaces and callbacks that are given as objects must be picklable for worker processes; workers=0 trains "
             "in this process",
+        )
+        _check_main(names.of_main)
+
+
+def end_if_imported() -> None:
+    """End the process where it is a worker that imports the script of its study, which starts the study again."""
+    imported = sys.modules.get("__mp_main__")  # multiprocessing's name; it is the main module once it is imported
+    if imported is not None and imported is not sys.modules["__main__"]:
+        raise SystemExit(UNGUARDED)
+
+
+class _Names(pickle.Pickler):
+    """Finds out which classes and functions of the main module are pickled: by their names alone."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self.of_main: list[str] = []
+
+    def reducer_override(self, each: Any) -> Any:
+        if isinstance(each, (type, FunctionType)) and each.__module__ == "__main__":
+            self.of_main.append(each.__qualname__)
+        return NotImplemented
+
+
+def _check_main(names: list[str]) -> None:
+    """Refuse what worker processes would not find: they import the main module, which must be a file for that.
+
+    Args:
+        names: Of the main module's classes and functions that they need.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if getattr(main.__spec__, "name", None) is not None or (file is not None and Path(file).is_file()):
+        return
+    if file is not None:
+        raise StudyError(f"worker processes import the script again, and {file} is no file; save it, or give workers=0")
+    if names:
+        raise StudyError(
+            f"worker processes cannot import {', '.join(names)}, which this notebook or session defines; put it into "
+            "a module, or give workers=0"
         )
 
 

@@ -5,18 +5,20 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from study.config import ARRAYS
 from study.errors import StudyFailure
+from study.execution.giving_up import take_up
 from study.execution.loop import Job, Work, run_all
 from study.execution.session import Session
 from study.execution.trials import TrialAttempt
+from study.records import BASELINE_NUMBER
 from study.search.hyperparameters import TrialHyperParameters
 from study.search.pruners import PRUNERS
 from study.search.samplers import SAMPLERS, KeyedSampler
-from study.search.visibility import BASELINE_NUMBER, lag_for, visible_from
-from study.storage import queries
+from study.search.visibility import lag_for, visible_from
+from study.storage import queries, results
+from study.storage.reasons import nothing_succeeded, reasons
 from study.system.optuna_private import storage_of
-
-FAILURES_IN_A_ROW = 10
 
 
 def search(session: Session) -> None:
@@ -27,7 +29,7 @@ def search(session: Session) -> None:
     Raises:
         Interrupted: by a signal; the trial under way is left to be taken up by a resume.
         Recycled: this worker has grown too large; another one continues.
-        StudyFailure: ten trials in a row failed.
+        StudyFailure: too many trials in a row failed, or one of them by a FatalError of KerasTuner's.
         StudyError: a space whose models do not report the objective.
     """
     run_all(session, [SpaceSearch(session, space) for space in session.definition.spaces])
@@ -78,9 +80,8 @@ class SpaceSearch(Work[bool]):
         known = self.claims.under_way()
         self._ended_below = known.ended_below
         for left in self.claims.free_of(known.running):
-            # Its stored parameters are returned when it asks again.
-            self.claims.mark(left.trial_id, left.owner)
-            return left.trial_id, False
+            if take_up(self, left):
+                return left.trial_id, False  # its stored parameters are returned when it asks again
         too_early = any(visible_from(each.number, self.lag) <= known.begun for each in known.running)
         if known.begun >= session.definition.trials or too_early:
             return None
@@ -105,15 +106,18 @@ class SpaceSearch(Work[bool]):
         Raises:
             StudyFailure: so it is.
         """
-        last = queries.last_ended(self.session.study.store, self.study.study_name, FAILURES_IN_A_ROW)
-        if len(last) == FAILURES_IN_A_ROW and all(
-            state == TrialState.FAIL.name and ended >= self.session.began for state, ended in last
-        ):
-            name = self.session.study.name
-            raise StudyFailure(
-                f"{FAILURES_IN_A_ROW} trials of {self.part} failed in a row; 'study status {name}' says why, "
-                f"'study resume {name}' continues once the cause is mended"
-            )
+        session, study = self.session, self.session.study
+        most = session.task.options.failures_in_a_row
+        last = queries.last_ended(study.store, self.study.study_name, most)
+        stays = len(last) < most or any(state != TrialState.FAIL.name or ended < session.began for state, ended in last)
+        if stays or self.claims.under_way().begun >= session.definition.trials:  # there is nothing left to stop
+            return
+        ended = [trial for trial in results.trials(study, self.part) if trial.state in results.FINISHED]
+        resume = "search(...)" if session.definition.dataset == ARRAYS else f"'study resume {study.name}'"
+        then = "start again" if nothing_succeeded(study) else f"{resume} continues"
+        raise StudyFailure(
+            f"{most} trials of {self.part} failed in a row, {reasons(ended[-most:])}; mend the cause, then {then}"
+        )
 
     def forget_trials(self) -> None:
         self.study = self._load()

@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,10 @@ from study.execution.growth import Growth
 from study.execution.pause import Pause
 from study.execution.task import Role, Task
 from study.paths import checkpoint_file, file_name, weights_file
+from study.storage import queries
 from study.storage.claims import Claims
 from study.storage.database import Result
+from study.storage.holders import Holders
 from study.storage.postgresql import SAID_EVERY
 from study.storage.store import StoredStudy
 from study.system.processes import Process
@@ -28,6 +30,7 @@ from study.training.checkpoints import CheckpointFile
 
 if TYPE_CHECKING:
     from study.data.datasets import Dataset
+    from study.training.best_weights import Keep
     from study.training.examples import Examples
 
 
@@ -68,6 +71,11 @@ class Session:
         """Host and process."""
         return f"{platform.node()}:{Process.current().pid}"
 
+    @cached_property
+    def _holders(self) -> Holders:
+        supervisor = self.role.supervisor or Process.current()
+        return Holders(self.study, supervisor, self.role.place, self.task.resources.lease)
+
     def claims(self, part: str) -> Claims:
         """The running trials of one of the study's Optuna studies."""
         return Claims(
@@ -99,8 +107,9 @@ class Session:
 
     def checkpoint(self, part: str, trial: FrozenTrial, seed: int, claims: Claims) -> CheckpointFile:
         """The checkpoint of a trial that this process has claimed."""
-        began = trial.datetime_start
-        key = f"{self.definition.study_name(part)} {trial.number} {began.isoformat() if began else 0} {seed}"
+        name = self.definition.study_name(part)
+        times = queries.times(self.study.store, name, trial.number).get(trial.number)
+        key = f"{name} {trial.number} {times and times.began} {seed}"
         file = self.study.folder / checkpoint_file(part, trial.number)
         return CheckpointFile(file, key, self.display.warn, claims.renew_if_due)
 
@@ -118,12 +127,15 @@ class Session:
 
             folder = options.tensorboard / self.study.name / file_name(space) / f"trial-{number}"
             callbacks.append(TensorBoardLog(folder, values))
-        if options.keep_weights:
-            from study.training.model_state import BestWeights, keep_weights
-
-            keep = partial(keep_weights, self.weights(space, number))
-            callbacks.append(BestWeights(keep, self.definition.objective))
         return callbacks
+
+    def keep_weights(self, space: str, number: int) -> "Keep | None":
+        """What keeps a trial's weights, where they are kept; for `fit.Hooks.on_best`."""
+        if not self.task.options.keep_weights:
+            return None
+        from study.training.model_state import keep_weights
+
+        return partial(keep_weights, self.weights(space, number))
 
     def out_of_time(self, space: str) -> bool:
         """Whether this space's part of the timeout, and those of the spaces before it, are used up."""
@@ -145,12 +157,14 @@ class Session:
             raise Recycled
 
     def wait(self, pause: Pause) -> None:
-        """Wait a moment for other processes.
+        """Wait a moment for other processes; say at once who they are, where other commands started them.
 
         Raises:
             Interrupted: by a signal.
         """
         self.interruption.check()
+        if self.role.first and (news := self._holders.news()) is not None:
+            self.display.warn(news)
         time.sleep(pause.seconds())
 
     def unwritable(self, error: OSError) -> StudyFailure:

@@ -6,29 +6,23 @@ A worker that dies is replaced, and its trial is taken up; one that has grown to
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
 
 import joblib
-from optuna.trial import TrialState
 
-from study.config import FINALS
 from study.errors import Interrupted, StudyError, StudyFailure
-from study.execution.loop import Outcome, end
+from study.execution.giving_up import give_up
 from study.execution.messages import Claimed, Farewell, Goodbye, Message, Ready, Refused, Shown
 from study.execution.task import Role, Task
-from study.execution.workers import POLL_SECONDS, joining, live, send
-from study.paths import checkpoint_file
-from study.records import ERROR, RECORD, TrialRecord
-from study.storage import claims, results
-from study.storage.queries import Running
+from study.execution.workers import POLL_SECONDS, UNGUARDED, joining, live, send
+from study.storage import claims
 from study.storage.store import Store, StoredStudy
-from study.system.files import remove
 from study.system.machine import GPUS, gpus
 from study.system.processes import Process
 from study.system.progress import Display
@@ -107,7 +101,7 @@ class Supervisor:
             task = replace(task, steps=replace(task.steps, create=False))  # the one before it died right after
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=live, args=(task, role, index, theirs))
+        process = context.Process(target=live, args=(pickle.dumps(task), role, index, theirs))
         with _share_of_machine(self._task.workers, index), _signals_held_back():
             process.start()
         theirs.close()
@@ -148,6 +142,10 @@ class Supervisor:
     def _begin(self, first: _Worker, began: float) -> None:
         """The study is stored: workers that start from now on join it."""
         self._task, self._role = joining(self._task, self._role, began)
+        study = self._stored()
+        assert study is not None
+        if study.store.presence is not None:
+            study.store.presence.show()
         for other in self._workers:
             if other is not first:
                 send(other.pipe, Ready(began))
@@ -170,7 +168,14 @@ class Supervisor:
                 self._fail(StudyError(text) if exit_code == StudyError.exit_code else StudyFailure(text))
             case Goodbye.STOPPED if not (self._stopping or self._interruption.requested):
                 how = "stopped by SIGTERM"  # by somebody else
-        if how is not None and not self._stopping:
+        if worker.process.exitcode == UNGUARDED:
+            self._fail(
+                StudyError(
+                    "each worker process imports this script, which starts the study again; put what starts it under "
+                    "'if __name__ == \"__main__\":', or give workers=0"
+                )
+            )
+        elif how is not None and not self._stopping:
             self._display.warn(f"a worker was {how}; another takes its place")
             self._count_death(worker, how)
         self._start(worker.index, worker.first)
@@ -194,25 +199,11 @@ class Supervisor:
             for part in study.definition.parts:
                 name = study.definition.study_name(part)
                 for trial in claims.release(study.store, name, worker.identity, how):
-                    self._give_up(study, part, trial)
+                    deaths = claims.deaths_in(trial.owner)
+                    why = f"{len(deaths)} workers died in it: {', '.join(deaths)}"
+                    give_up(study, part, trial, why, self._display.warn)
 
         study.exclusively(release)
-
-    def _give_up(self, study: StoredStudy, part: str, trial: Running) -> None:
-        deaths = claims.deaths_in(trial.owner)
-        text = f"{len(deaths)} workers died in it: {', '.join(deaths)}"
-        attributes: dict[str, Any]
-        if part == FINALS:
-            attributes = {ERROR: f"final {trial.number}: {text}"}
-        else:
-            attributes = {RECORD: _record_of_dead(study, part, trial, text).to_json()}
-        end(study, study.part(part), trial.trial_id, trial.number, Outcome(TrialState.FAIL, attributes=attributes))
-        file = study.folder / checkpoint_file(part, trial.number)
-        try:
-            remove(file)
-        except OSError as error:  # a resume sweeps it
-            self._display.warn(f"the checkpoint {file} cannot be deleted ({error.strerror})")
-        self._display.warn(f"{part} trial {trial.number} is given up: {text}")
 
     def _stored(self) -> StoredStudy | None:
         """The study, once it is stored as it is defined."""
@@ -251,27 +242,6 @@ class Supervisor:
         self._stopping = True
         for worker in self._workers:
             worker.process.kill()
-
-
-def _record_of_dead(study: StoredStudy, space: str, trial: Running, text: str) -> TrialRecord:
-    """What is known of a trial whose workers died."""
-    definition = study.definition
-    stored = study.store.storage.get_trial(trial.trial_id)
-    known = results.record(stored)
-    reported: list[float | None] = list(stored.intermediate_values.values())
-    if known is not None:
-        return replace(known, epochs=len(reported), history={definition.objective.name: reported}, error=text)
-    return TrialRecord(
-        values={},
-        epochs=0,
-        best_epoch=None,
-        parameters=None,
-        seconds=0.0,
-        history={},
-        seed=definition.seed_for(space, "trial", trial.number),
-        worker="",
-        error=text,
-    )
 
 
 def _how(exitcode: int | None) -> str:

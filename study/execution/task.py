@@ -51,6 +51,8 @@ class Options:
 
     allow_drift: bool = False
     """Continue under other versions than the study was started with."""
+    take_over: bool = False
+    """Take every trial under way: nobody else trains."""
     joins: bool = False
     """Join a study that another command leads, and change nothing that is stored of it."""
     workers: int | None = None
@@ -61,6 +63,8 @@ class Options:
     """Where each trial is logged for TensorBoard."""
     keep_weights: bool = False
     """Keep the weights of each complete trial's best epoch."""
+    failures_in_a_row: int = 10
+    """So many failed trials of a space, one after the other, stop the study."""
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ import keras_tuner
 import optuna
 from optuna.trial import TrialState
 
-from study.errors import StudyError, one_line, traceback_end
+from study.errors import StudyError, StudyFailure, one_line, traceback_end
 from study.execution.judgement import Judgement
 from study.execution.loop import Attempt, Job, Outcome, TrialReleased
-from study.records import DECLARED, RECORD, TrialRecord, plain
+from study.records import BASELINE_NUMBER, DECLARED, RECORD, TrialRecord, plain
 from study.search.hyperparameters import TrialHyperParameters
 from study.search.samplers import ORACLES
-from study.search.visibility import BASELINE_NUMBER
 from study.system import environment
 from study.system.progress import EpochEnded, TrialEnded, TrialStarted
 from study.training.checkpoints import CheckpointFile
 from study.training.epochs import EpochLog
 from study.training.fit import Hooks, Training, fit
+from study.training.inherited import Dependent
 
 if TYPE_CHECKING:
     from study.execution.search import SpaceSearch
@@ -68,8 +68,12 @@ class TrialAttempt(Attempt):
 
     def failed(self, error: Exception) -> Outcome:
         if isinstance(error, StudyError):
-            return self._outcome(TrialState.FAIL, error=str(error), fatal=self._if_baseline(error))
-        return self._outcome(TrialState.FAIL, error=one_line(error), traceback=traceback_end(error))
+            fatal = error if isinstance(error, Dependent) else self._if_baseline(error)
+            return self._outcome(TrialState.FAIL, error=str(error), fatal=fatal)
+        text, fatal = one_line(error), None
+        if isinstance(error, keras_tuner.errors.FatalError):
+            fatal = StudyFailure(f"trial {self._job.number} of {self._space} ended the study: {text}")
+        return self._outcome(TrialState.FAIL, error=text, traceback=traceback_end(error), fatal=fatal)
 
     def show(self, outcome: Outcome) -> None:
         search, definition = self._search, self._definition
@@ -147,6 +151,8 @@ class TrialAttempt(Attempt):
             values={name: plain(value) for name, value in self._hp.values.items()},
             epochs=self._log.epochs,
             best_epoch=best[0] if best else None,
+            returned=self._definition.objective.name in self._log.result,
+            trained=self._log.trained,
             parameters=self._log.parameters,
             seconds=self._log.seconds + time.monotonic() - self._began,
             history=self._log.history,

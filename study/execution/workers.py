@@ -4,6 +4,7 @@ own."""
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -18,11 +19,13 @@ from study.execution.session import Recycled, Session
 from study.execution.task import Role, Task
 from study.storage import results
 from study.storage.failures import FAILURES, failure
-from study.system import environment
+from study.system import environment, packages, streams
 from study.system.progress import Display, PhaseStarted, RemoteDisplay
-from study.system.signals import STOPPING, Interruption, raise_interrupted
+from study.system.signals import STOPPING, Interruption, contained, raise_interrupted
 
 POLL_SECONDS = 0.5
+UNGUARDED = 70
+"""The exit code of a worker whose script starts the study again when the worker imports it."""
 
 
 def work_here(task: Task, display: Display) -> None:
@@ -33,17 +36,17 @@ def work_here(task: Task, display: Display) -> None:
         StudyError: what cannot be used; nothing was begun.
         StudyFailure: the study stopped; what is finished is kept.
     """
-    from study.execution.preparation import prepare
-
     interruption = Interruption(display.warn, at_once=raise_interrupted)
     with interruption.listening():
-        environment.import_tensorflow()
+        environment.import_tensorflow()  # before anything imports Keras, which would do it noisily
+        from study.execution.preparation import prepare
+
         work(prepare(task, Role(), display, interruption))
 
 
 def work(session: Session) -> None:
-    """Search, and make the finals."""
-    from study.execution import finals, search
+    """Search, confirm the winners, and make the finals."""
+    from study.execution import confirmation, finals, search
 
     steps = session.task.steps
     for space in session.definition.spaces:
@@ -52,18 +55,28 @@ def work(session: Session) -> None:
     if steps.search:
         search.search(session)
     if steps.finals:
+        confirmation.confirm(session)
         finals.evaluate(session)
 
 
-def live(task: Task, role: Role, index: int, pipe: Connection) -> None:
-    """The life of the worker process of that number: prepare, wait for the word, work until nothing is left."""
+def live(packed: bytes, role: Role, index: int, pipe: Connection) -> None:
+    """The life of the worker process of that number: prepare, wait for the word, work until nothing is left.
+
+    Args:
+        packed: The task, pickled; it may contain what cannot be imported here.
+        role: What the worker is among the others.
+        index: Its number.
+        pipe: To its supervisor.
+    """
+    streams.last()
+    packages.claim()
     for number in set(STOPPING) - {signal.SIGTERM}:  # a terminal sends them to every process; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow_supervisor, daemon=True).start()
     interruption = Interruption(lambda line: None, at_once=None)
     with interruption.listening((signal.SIGTERM,)):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        farewell = _farewell(task, role, index, pipe, interruption)
+        farewell = _farewell(packed, role, index, pipe, interruption)
     send(pipe, farewell)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -76,10 +89,11 @@ def send(pipe: Connection, message: Message) -> None:
         pipe.send(message)
 
 
-def _farewell(task: Task, role: Role, index: int, pipe: Connection, interruption: Interruption) -> Farewell:
+def _farewell(packed: bytes, role: Role, index: int, pipe: Connection, interruption: Interruption) -> Farewell:
     """Work; the last message."""
     try:
-        _work(task, role, index, pipe, interruption)
+        with contained():
+            _work(_unpacked(packed), role, index, pipe, interruption)
     except Interrupted:
         return Goodbye.STOPPED
     except Recycled:
@@ -92,6 +106,17 @@ def _farewell(task: Task, role: Role, index: int, pipe: Connection, interruption
         text = f"a worker failed: {one_line(error)}; what is finished is kept"
         return Refused(text, StudyFailure.exit_code, traceback.format_exc())
     return Goodbye.FINISHED
+
+
+def _unpacked(packed: bytes) -> Task:
+    try:
+        task: Task = pickle.loads(packed)
+    except Exception as error:  # whatever their modules raise
+        raise StudyError(
+            f"a worker process cannot import what was given as an object ({one_line(error, 300)}); define it at the "
+            "top of a module, or give workers=0"
+        ) from error
+    return task
 
 
 def _work(task: Task, role: Role, index: int, pipe: Connection, interruption: Interruption) -> None:

@@ -9,9 +9,9 @@ import mlflow
 from mlflow.entities import Metric, Param
 from optuna.trial import FrozenTrial, TrialState
 
-from study.config import FINALS
+from study.config import CONFIRMATION, FINALS
 from study.errors import StudyError, one_line
-from study.records import RECORD, FinalRecord, TrialRecord
+from study.records import RECORD, ConfirmationRecord, FinalRecord, TrialRecord
 from study.storage.results import FINISHED
 from study.storage.store import StoredStudy
 
@@ -45,7 +45,7 @@ def _export(client: Any, study: StoredStudy, part: str) -> int:
     trials = [trial for trial in study.part(part).get_trials(deepcopy=False) if str(trial.number) not in there]
     new = [trial for trial in trials if trial.state in FINISHED and RECORD in trial.user_attrs]
     for trial in new:
-        described = _final(trial) if part == FINALS else _trial(trial, study.definition.objective.name)
+        described = DESCRIBED.get(part, _trial)(trial, study.definition.objective.name)
         _write(client, number, trial, described)
     return len(new)
 
@@ -68,16 +68,23 @@ class _Run(NamedTuple):
     """A trial or final as a run; `last` are metrics of the end of its training."""
 
     name: str
-    record: TrialRecord | FinalRecord
+    record: TrialRecord | ConfirmationRecord | FinalRecord
     last: dict[str, float]
     tags: dict[str, str]
 
 
-def _final(trial: FrozenTrial) -> _Run:
+def _final(trial: FrozenTrial, objective: str) -> _Run:
     record = FinalRecord.from_json(trial.user_attrs[RECORD])
     last = {"test_accuracy": record.accuracy, "test_loss": record.loss}
     tags = {"study.space": record.space, "study.role": record.role}
     return _Run(f"{record.space} {record.role}, seed {record.seed_index}", record, last, tags)
+
+
+def _confirmation(trial: FrozenTrial, objective: str) -> _Run:
+    record = ConfirmationRecord.from_json(trial.user_attrs[RECORD])
+    tags = {"study.space": record.space, "study.trial": str(record.trial)}
+    name = f"{record.space} trial {record.trial}, seed {record.seed_index}"
+    return _Run(name, record, {} if trial.value is None else {objective: trial.value}, tags)
 
 
 def _trial(trial: FrozenTrial, objective: str) -> _Run:
@@ -85,6 +92,10 @@ def _trial(trial: FrozenTrial, objective: str) -> _Run:
     last = {} if trial.value is None else {f"best_{objective}": trial.value}
     tags = {"study.state": trial.state.name.lower(), "study.error": record.error or ""}
     return _Run(f"trial {trial.number}", record, last, tags)
+
+
+DESCRIBED = {CONFIRMATION: _confirmation, FINALS: _final}
+"""How a trial of these Optuna studies is described; one of a search, by `_trial`."""
 
 
 def _write(client: Any, experiment: str, trial: FrozenTrial, described: _Run) -> None:

@@ -1,29 +1,38 @@
 """The hyperparameters that a space declares."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from study.errors import StudyError, one_line
 from study.search.hyperparameters import TrialHyperParameters
+from study.system.keras_settings import settings_kept
+from study.system.signals import contained
 
 
-def declared(name: str, hypermodel: Any) -> TrialHyperParameters:
+def declared(name: str, hypermodel: Any, on_built: Callable[[Any], None] = lambda model: None) -> TrialHyperParameters:
     """What a space declares while its defaults are built.
+
+    Args:
+        name: What messages call the space.
+        hypermodel: The space.
+        on_built: Called with the model of its defaults.
 
     Raises:
         StudyError: they cannot be built.
     """
     hp = TrialHyperParameters()
-    try:
-        hypermodel.declare_hyperparameters(hp)
-        hypermodel.build(hp)
-    except Exception as error:  # a user's build may raise anything
-        raise StudyError(f"the search space {name!r} cannot build its defaults: {one_line(error)}") from error
-    policy = keras.config.dtype_policy()
-    keras.backend.clear_session()
-    keras.config.set_dtype_policy(policy)  # clearing the session resets it
+    with settings_kept():
+        try:
+            with contained():
+                hypermodel.declare_hyperparameters(hp)
+                model = hypermodel.build(hp)
+        except Exception as error:  # a user's build may raise anything
+            raise StudyError(f"the search space {name!r} cannot build its defaults: {one_line(error)}") from error
+        on_built(model)
+        keras.backend.clear_session()
     return hp
 
 

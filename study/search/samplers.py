@@ -21,8 +21,9 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
+from study.records import BASELINE_NUMBER
 from study.search.sobol import SobolByTrial
-from study.search.visibility import BASELINE_NUMBER, study_visible_to
+from study.search.visibility import study_visible_to
 
 if TYPE_CHECKING:  # it imports KerasTuner, which takes long
     from study.search.hyperparameters import TrialHyperParameters

@@ -6,10 +6,8 @@ ended, so the trial table does not depend on how fast each worker is.
 
 import optuna
 
+from study.records import BASELINE_NUMBER
 from study.system.optuna_private import FilteredStudy
-
-BASELINE_NUMBER = 0
-"""The trial that trains a space's defaults."""
 
 
 def lag_for(workers: int) -> int:

@@ -1,6 +1,5 @@
 """Where studies are kept: a home for their files, and a database's URL."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,10 +8,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from study.errors import StudyError
-from study.paths import DATABASE
+from study.paths import ARTIFACTS, CHECKPOINTS, DATABASE, MODELS, PREDICTIONS, whole
 from study.storage import postgresql, sqlite
 from study.storage.database import shown
-from study.system import extras
+from study.system import extras, rights
 from study.system.files import is_local, remove, write_whole
 
 
@@ -32,6 +31,7 @@ class Address:
         Raises:
             StudyError: a URL that cannot be read or used.
         """
+        home = whole(home) if is_local(home) else home
         if storage is not None:
             return cls(home, parse(storage))
         if not is_local(home):
@@ -65,9 +65,11 @@ class Address:
         Raises:
             StudyError: naming what is in the way.
         """
+        file = sqlite.file_of(self.url)
         if is_local(self.home):
-            for folder in (self.home, self.home / name):
-                self._check_folder(folder)
+            own = [self.home / name / part for part in ("", CHECKPOINTS, MODELS, PREDICTIONS)]
+            for folder in (self.home, *own, self.home / ARTIFACTS):
+                self._refuse(rights.obstacle(folder, is_folder=True))
         else:
             probe = self.home / name / "probe"
             try:
@@ -77,20 +79,17 @@ class Address:
                 raise StudyError(
                     f"the home {self.home} cannot be written: {error.strerror}; give another --home"
                 ) from None
-        file = sqlite.file_of(self.url)
-        if file is not None and not self.is_default and not file.absolute().parent.is_dir():
+        if file is None:
+            return
+        if not self.is_default and not file.absolute().parent.is_dir():
             raise StudyError(f"there is no folder {file.absolute().parent} for the database; create it")
+        for needed in sqlite.files_of(file, name):
+            self._refuse(rights.obstacle(needed))
 
-    def _check_folder(self, folder: Path) -> None:
-        try:
-            existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-            writable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
-        except PermissionError as error:
-            existing, writable = Path(error.filename), False
-        if not writable:
+    def _refuse(self, obstacle: str | None) -> None:
+        if obstacle is not None:
             raise StudyError(
-                f"the home {self.home} cannot be written ({existing} is in the way); make it writable or give another "
-                "--home"
+                f"the home {self.home} cannot be written ({obstacle}); make it writable or give another --home"
             )
 
 
@@ -118,4 +117,6 @@ def parse(storage: str) -> URL:
     if url.get_backend_name() in postgresql.NAMES:
         extras.check("--storage postgresql")
         return postgresql.normalized(url)
+    if (file := sqlite.file_of(url)) is not None and not str(file).startswith("file:"):
+        return url.set(database=str(whole(file)))
     return url

@@ -13,7 +13,9 @@ from optuna.storages import RDBStorage
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL, Engine
 
-from study.errors import StudyError
+from study.errors import StudyError, printable
+from study.storage.presence import Presence
+from study.system import rights
 
 SCHEMA = "v3.2.0.a"
 """Optuna 5.0's version of its tables, which `queries` reads in SQL."""
@@ -38,7 +40,14 @@ def shown(url: URL) -> str:
     """A URL as it may be printed and stored: without its passwords."""
     if "sslpassword" in url.query:
         url = url.update_query_dict({"sslpassword": "***"})
-    return url.render_as_string(hide_password=True)
+    return rendered(url, hide_password=True)
+
+
+def rendered(url: URL, *, hide_password: bool = False) -> str:
+    """A URL as a text; bytes of a file's name that are no text are written as escapes."""
+    if url.database is not None:
+        url = url.set(database=printable(url.database))
+    return url.render_as_string(hide_password=hide_password)
 
 
 class Database(ABC):
@@ -48,6 +57,9 @@ class Database(ABC):
         url: Of the database.
         say: Told in a line that the database is busy or does not answer; it is waited for.
     """
+
+    presence: Presence | None = None
+    """Which of its processes are alive, where all of them are on one machine."""
 
     def __init__(self, url: URL, say: Say) -> None:
         self.url = url
@@ -92,6 +104,9 @@ class Database(ABC):
         """Do what may be repeated, until the database answers."""
         return action()
 
+    def settle(self) -> None:  # noqa: B027  most have nothing to settle
+        """Make the database complete in its own file, for whoever copies that alone."""
+
     @abstractmethod
     def exclusively(self, storage: RDBStorage, name: str, action: Callable[[], Result], waiting: Waiting) -> Result:
         """Do what only one process may do for a study at a time; the lock is released when its holder dies.
@@ -105,6 +120,15 @@ class Database(ABC):
         """Held while the schema and a study are created, so that no two processes do it at once."""
 
 
+CREATION_LOCK, PROCESSES = "study.lock", "study.processes"
+"""Files beside a database of one machine: the lock of creations, and the signs of life of its processes."""
+
+
+def lock_of(name: str) -> str:
+    """The file that is the lock of a study."""
+    return f"study.{name}.lock"
+
+
 class FileLocked(Database):
     """A database of one host: files beside it are its locks.
 
@@ -112,11 +136,14 @@ class FileLocked(Database):
         url: Of the database.
         say: As of `Database`.
         folder: Where the lock files are.
+        file: The database, where it is a file. Who may write it may write the lock files.
     """
 
-    def __init__(self, url: URL, say: Say, folder: Path) -> None:
+    def __init__(self, url: URL, say: Say, folder: Path, file: Path | None = None) -> None:
         super().__init__(url, say)
+        self.presence = Presence.of(folder / PROCESSES, file)
         self._folder = folder
+        self._file = file
 
     def schema(self, *, thoroughly: bool) -> str | None:
         return "unknown"  # Optuna says whether it can be read
@@ -130,7 +157,7 @@ class FileLocked(Database):
             # Optuna recommends other databases for many processes; ours are few, and wait for each other.
             warnings.simplefilter("ignore", UserWarning)
             return RDBStorage(
-                self.url.render_as_string(hide_password=False),
+                rendered(self.url),
                 engine_kwargs=self.engine_options(),
                 skip_table_creation=not create,
             )
@@ -139,11 +166,11 @@ class FileLocked(Database):
         return self.open(create=False, schema=schema).engine
 
     def exclusively(self, storage: RDBStorage, name: str, action: Callable[[], Result], waiting: Waiting) -> Result:
-        with self._locked(f"study.{name}.lock", waiting):
+        with self._locked(lock_of(name), waiting):
             return action()
 
     def creation_lock(self, waiting: Waiting) -> AbstractContextManager[None]:
-        return self._locked("study.lock", waiting)
+        return self._locked(CREATION_LOCK, waiting)
 
     @contextmanager
     def _locked(self, name: str, waiting: Waiting) -> Iterator[None]:
@@ -159,6 +186,10 @@ class FileLocked(Database):
                 break
             except Timeout:
                 waiting(time.monotonic() - began)
+            except OSError as error:
+                raise rights.unwritable(self._folder / name, error) from None
+        if self._file is not None:
+            rights.give_rights_of(self._file, self._folder / name)
         try:
             yield
         finally:

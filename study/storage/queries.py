@@ -5,10 +5,10 @@ The tables are those of Optuna's schema `database.SCHEMA`; another schema is nev
 
 import json
 from dataclasses import dataclass
-from datetime import UTC
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, DateTime, String, text
+from sqlalchemy import Connection, DateTime, Integer, String, text
 
 from study.objective import Direction
 from study.records import OWNER, RECORD
@@ -40,11 +40,20 @@ class UnderWay:
     """Enqueued trials, by their identifiers in the storage."""
     ended_below: int
     """Every trial with a smaller number has ended."""
+    is_there: bool = True
+    """Whether the Optuna study is, at all."""
 
     @property
     def finished(self) -> int:
         """Trials that have ended."""
         return self.begun - len(self.running)
+
+
+class Times(NamedTuple):
+    """When a trial began and ended, UTC; None before it has."""
+
+    began: datetime | None
+    ended: datetime | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,10 @@ class Overview:
 
 def under_way(store: Store, study_name: str) -> UnderWay:
     """The running trials of an Optuna study, and how many there are in all: one statement, so one moment."""
-    newest = f"SELECT max(number) AS newest FROM trials WHERE {STUDY}"
+    newest = (
+        f"SELECT max(number) AS newest, (SELECT count(*) FROM studies WHERE study_name = :name) AS studies "
+        f"FROM trials WHERE {STUDY}"
+    )
     unfinished = (
         "SELECT state, number, trials.trial_id, value_json FROM trials LEFT JOIN trial_user_attributes a "
         f"ON a.trial_id = trials.trial_id AND a.key = :owner WHERE {STUDY} AND {UNFINISHED}"
@@ -80,9 +92,24 @@ def under_way(store: Store, study_name: str) -> UnderWay:
         ]
         waiting = [row.trial_id for row in rows if row.state == "WAITING"]
         first = rows[0].number
-        return UnderWay(total - len(waiting), running, waiting, ended_below=total if first is None else first)
+        ended_below = total if first is None else first
+        return UnderWay(total - len(waiting), running, waiting, ended_below, is_there=rows[0].studies > 0)
 
     return store.ask(read)
+
+
+def times(store: Store, study_name: str, number: int | None = None) -> dict[int, Times]:
+    """When the trials of an Optuna study, or the one of a number, began and ended, by number.
+
+    Optuna stores UTC, and returns local time without its zone: it is another time in another zone, and in the hour that
+    comes twice when daylight saving time ends it is taken for the earlier one.
+    """
+    condition = "" if number is None else "AND number = :number"
+    asked = text(f"SELECT number, datetime_start, datetime_complete FROM trials WHERE {STUDY} {condition}").columns(
+        number=Integer, datetime_start=DateTime, datetime_complete=DateTime
+    )
+    rows = store.ask(lambda connection: connection.execute(asked, {"name": study_name, "number": number}).all())
+    return {row[0]: Times(*(time and time.replace(tzinfo=UTC) for time in row[1:])) for row in rows}
 
 
 def last_ended(store: Store, study_name: str, most: int) -> list[tuple[str, float]]:

@@ -1,20 +1,18 @@
 """How far a study is, its best configuration, and its trials as a table; read from the storage alone."""
 
 from collections.abc import Iterable
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from study.config import FINALS
+from study.config import CONFIRMATION, FINALS
 from study.errors import StudyError
-from study.objective import Objective
-from study.paths import model_file
-from study.records import ERROR, RECORD, TUNED, FinalRecord, TrialRecord
+from study.records import ERROR, RECORD, ConfirmationRecord, FinalRecord, TrialRecord
 from study.storage import claims, queries
 from study.storage.database import Clock
 from study.storage.store import Store, StoredStudy
-from study.system.files import exists
 
 if TYPE_CHECKING:
     import pandas
@@ -23,9 +21,24 @@ STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
-def trials(study: StoredStudy, space: str) -> list[FrozenTrial]:
-    """Every trial of a space's search, by number."""
-    return study.part(space).get_trials(deepcopy=False)
+def trials(study: StoredStudy, part: str) -> list[FrozenTrial]:
+    """Every trial of a space's search, or of another part, by number; its times are UTC (`queries.times`).
+
+    Raises:
+        StudyFailure: another tool has deleted it meanwhile.
+    """
+    try:
+        found = study.part(part).get_trials(deepcopy=False)
+    except KeyError:
+        study.store.refuse_loss(study.name)
+    times = queries.times(study.store, study.definition.study_name(part))
+    return [_at(trial, times[trial.number]) for trial in found if trial.number in times]
+
+
+def _at(trial: FrozenTrial, times: queries.Times) -> FrozenTrial:
+    copied = copy(trial)
+    copied.datetime_start, copied.datetime_complete = times.began, times.ended if trial.state in FINISHED else None
+    return copied
 
 
 def finished(study: StoredStudy, space: str) -> int:
@@ -35,20 +48,30 @@ def finished(study: StoredStudy, space: str) -> int:
 
 def finals(study: StoredStudy) -> list[FinalRecord]:
     """The finals of a study that are done."""
-    done = [trial for trial in study.part(FINALS).get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
-    return [FinalRecord.from_json(trial.user_attrs[RECORD]) for trial in done if RECORD in trial.user_attrs]
+    return [FinalRecord.from_json(record) for record in _done(study, FINALS)]
 
 
-def failed_finals(study: StoredStudy, since: float) -> list[FrozenTrial]:
-    """The finals that have failed since a moment, seconds since 1970; a later session tries them again."""
-    return failed(study.part(FINALS).get_trials(deepcopy=False), since)
+def confirmations(study: StoredStudy) -> list[ConfirmationRecord]:
+    """The confirmation runs of a study that are done."""
+    return [ConfirmationRecord.from_json(record) for record in _done(study, CONFIRMATION)]
 
 
-def failed(finals: Iterable[FrozenTrial], since: float) -> list[FrozenTrial]:
-    """Those of some finals."""
+def _done(study: StoredStudy, part: str) -> list[dict[str, Any]]:
+    ended = [trial for trial in trials(study, part) if trial.state == TrialState.COMPLETE]
+    return [trial.user_attrs[RECORD] for trial in ended if RECORD in trial.user_attrs]
+
+
+def failures(study: StoredStudy, part: str, since: float = 0.0) -> list[FrozenTrial]:
+    """The finals, or the confirmation runs, that have failed since a moment, seconds since 1970; a later session tries
+    them again."""
+    return failed(trials(study, part), since)
+
+
+def failed(runs: Iterable[FrozenTrial], since: float) -> list[FrozenTrial]:
+    """Those of some finals or confirmation runs, as `trials` returns them."""
     return [
         trial
-        for trial in finals
+        for trial in runs
         if trial.state == TrialState.FAIL
         and ERROR in trial.user_attrs
         and trial.datetime_complete
@@ -64,7 +87,7 @@ def refuse_existing(store: Store | None, name: str) -> None:
     """
     if store is None:
         return
-    store.refuse_older(name)
+    store.refuse_unusable(name)
     if (study := store.studies().get(name)) is None:
         return
     finished = ", ".join(
@@ -81,59 +104,20 @@ def record(trial: FrozenTrial) -> TrialRecord | None:
     return None if values is None else TrialRecord.from_json(values)
 
 
-def best_trial(searched: list[FrozenTrial], objective: Objective) -> FrozenTrial | None:
-    """The complete trial with the best value, the earliest of equals; None where none is complete."""
-    complete = [
-        (objective.rank(trial.value), trial.number, trial)
-        for trial in searched
-        if trial.state == TrialState.COMPLETE and trial.value is not None and RECORD in trial.user_attrs
-    ]
-    return min(complete, default=(0, 0, None))[2]
-
-
 def progress(study: StoredStudy) -> dict[str, Any]:
     """How far a study is: JSON with counts of each space's trials, the best so far, the finals done."""
     definition = study.definition
-    finals = queries.overview(study.store, definition.study_name(FINALS), "maximize")
+    done = {
+        part: queries.overview(study.store, definition.study_name(part), "maximize").counts.get("COMPLETE", 0)
+        for part in (CONFIRMATION, FINALS)
+    }
     return {
         "name": definition.name,
         "dataset": definition.dataset,
         "objective": definition.objective.name,
         "spaces": [_progress_of(study, space) for space in definition.spaces],
-        "finals": finals.counts.get("COMPLETE", 0),
+        **done,
         "seeds": definition.seeds,
-    }
-
-
-def best(study: StoredStudy, space: str | None) -> dict[str, Any]:
-    """The winning configuration of a space, or of the space with the best one: JSON.
-
-    Raises:
-        StudyError: no trial is complete.
-    """
-    objective = study.definition.objective
-    winners = {
-        name: winner
-        for name in ((space,) if space else study.definition.spaces)
-        if (winner := best_trial(trials(study, name), objective)) is not None
-    }
-    winner = best_trial(list(winners.values()), objective)
-    if winner is None:
-        raise StudyError(f"the study {study.name!r} has no complete trial yet; 'study status {study.name}' says why")
-    name = next(name for name, trial in winners.items() if trial is winner)
-    kept = TrialRecord.from_json(winner.user_attrs[RECORD])
-    tested = [each.accuracy for each in finals(study) if each.finalist == (name, TUNED, winner.number)]
-    model = study.folder / model_file(name)
-    return {
-        "study": study.name,
-        "space": name,
-        "trial": winner.number,
-        objective.name: winner.value,
-        "best_epoch": kept.best_epoch,
-        "test_accuracy": sum(tested) / len(tested) if tested else None,
-        "finals": len(tested),
-        "values": kept.values,
-        "model": str(model) if tested and exists(model) else None,
     }
 
 
@@ -206,7 +190,8 @@ def _progress_of(study: StoredStudy, space: str) -> dict[str, Any]:
     counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
     owners = list(map(claims.owner_in, overview.owners))
     clock = store.clock() if owners else Clock()
-    trained = sum(owner is not None and not owner.is_dead(clock) for owner in owners)
+    lease = study.resources.lease
+    trained = sum(owner is not None and not owner.is_dead(clock, store.presence, lease) for owner in owners)
     finished = sum(counts.values())
     number, value = overview.best or (None, None)
     return {

@@ -3,16 +3,18 @@
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from optuna.storages import RDBStorage
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Engine
+from sqlalchemy.pool import NullPool
 
 from study.errors import StudyError, one_line
-from study.storage.database import SCHEMA, FileLocked, Say
+from study.storage.database import CREATION_LOCK, PROCESSES, SCHEMA, FileLocked, Say, lock_of
+from study.system import rights
 
 BUSY_SECONDS = 60
 """After which a wait for another process is put into words."""
@@ -27,20 +29,38 @@ def file_of(url: URL) -> Path | None:
     return Path(url.database)
 
 
+def files_of(file: Path, name: str) -> list[Path]:
+    """What a study of that name writes of a database and beside it."""
+    beside = [file.resolve().parent / each for each in (CREATION_LOCK, PROCESSES, lock_of(name))]
+    return [file, Path(f"{file}-wal"), Path(f"{file}-shm"), *beside]
+
+
 class SQLite(FileLocked):
     """A database in a file; its locks lie beside it, so that every process finds the same ones, whatever its folder.
 
     Only SQLite may open the file: closing it by any other way would drop the locks that this process's connections
     hold on it, and with them what other processes write (sqlite.org/howtocorrupt.html, section 2.2).
+
+    Args:
+        url: Of the database.
+        say: As of `Database`.
+        file: Of the URL.
+        to_read: Nothing is to be changed, and nothing left beside the file.
     """
 
-    def __init__(self, url: URL, say: Say, file: Path) -> None:
-        super().__init__(url, say, file.resolve().parent)
+    def __init__(self, url: URL, say: Say, file: Path, to_read: bool = False) -> None:
+        super().__init__(url, say, file.resolve().parent, file)
         self.file = file
+        self._to_read = to_read
 
     def schema(self, *, thoroughly: bool) -> str | None:
-        if not self.file.exists():
-            return None
+        try:
+            if not self.file.exists():
+                return None
+        except PermissionError as error:
+            raise self._unreadable(Path(error.filename)) from None
+        if not os.access(self.file, os.R_OK):
+            raise self._unreadable(self.file)
         try:
             with closing(self._connect()) as connection:
                 # Optuna stamps its version last, so a creation that was interrupted has none.
@@ -61,9 +81,9 @@ class SQLite(FileLocked):
             ) from None
 
     def engine_options(self) -> dict[str, Any]:
-        if self._is_unchangeable():
-            return {"creator": self._connect}
-        return {"connect_args": {"timeout": BUSY_SECONDS}}
+        if not self._may_change():
+            return {"creator": self._connect, "poolclass": NullPool}
+        return {"creator": self._connect}  # a URL cannot name every file
 
     def open(self, *, create: bool, schema: str | None) -> RDBStorage:
         storage = super().open(create=create, schema=schema)
@@ -77,6 +97,12 @@ class SQLite(FileLocked):
         engine = create_engine(self.url, **self.engine_options())
         self._wait_while_busy(engine)
         return engine
+
+    def settle(self) -> None:
+        """Move the write-ahead log into the file; where another process reads just then, that is left to it."""
+        if self.file.exists() and self._log.exists():
+            with suppress(sqlite3.Error), closing(sqlite3.connect(self.file, timeout=1)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _wait_while_busy(self, engine: Engine) -> None:
         """Let a statement wait for another process beyond SQLite's own timeout, saying so."""
@@ -98,14 +124,31 @@ class SQLite(FileLocked):
                     self.say(f"another process keeps the database {self.shown} busy for {waited} s now; waiting for it")
 
     def _connect(self) -> sqlite3.Connection:
-        """Where nothing can be written, SQLite's shared memory cannot be either; but then nobody changes the file."""
-        if self._is_unchangeable():
-            uri = f"{self.file.absolute().as_uri()}?immutable=1"
-            return sqlite3.connect(uri, uri=True, check_same_thread=False)
-        return sqlite3.connect(self.file, timeout=BUSY_SECONDS)
+        if self._may_change():
+            return sqlite3.connect(self.file, timeout=BUSY_SECONDS, check_same_thread=False)
+        # To open a database with a write-ahead log creates that log and its index; they would belong to this user, and
+        # whoever cannot write them cannot write the database. Where there is no log, nobody is writing just now.
+        how = "mode=ro&readonly_shm=1" if self._log.exists() else "immutable=1"
+        uri = f"{self.file.absolute().as_uri()}?{how}"
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
-    def _is_unchangeable(self) -> bool:
-        return not os.access(self.file.absolute().parent, os.W_OK) and not Path(f"{self.file}-wal").exists()
+    def _may_change(self) -> bool:
+        """Whether SQLite may create what it needs beside the database. Somebody who only reads may not, but for whom
+        it belongs to, and root, who gives what it creates to that one."""
+        if self._to_read and self.file.exists() and os.geteuid() not in (0, self.file.stat().st_uid):
+            return False
+        return os.access(self.file.absolute().parent, os.W_OK) or self._log.exists()
+
+    @property
+    def _log(self) -> Path:
+        """The write-ahead log, which is there as long as somebody has the database open, or where one was killed."""
+        return Path(f"{self.file}-wal")
+
+    def _unreadable(self, there: Path) -> StudyError:
+        return StudyError(
+            f"the storage {self.file} cannot be read ({rights.described(there)}); make it readable, or give another "
+            "--home"
+        )
 
     def _damaged(self, what: str) -> StudyError:
         return StudyError(

@@ -5,20 +5,22 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import optuna
 from optuna.storages import RDBStorage
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from study.config import FINALS, Definition, Resources
-from study.errors import StudyError
+from study.config import Definition, Resources
+from study.errors import StudyError, StudyFailure
 from study.records import CONFIG, FINGERPRINT
 from study.storage.address import Address
+from study.storage.contents import Contents, Entry, direction_of
 from study.storage.database import Clock, Database, FileLocked, Result, Say, Source, Waiting
 from study.storage.failures import opening
 from study.storage.postgresql import PostgreSQL
+from study.storage.presence import Presence
 from study.storage.sqlite import SQLite, file_of
 
 UNFINISHED = "state IN ('RUNNING', 'WAITING')"
@@ -45,6 +47,7 @@ class Store:
         address: Address,
         *,
         create: bool = False,
+        to_read: bool = False,
         check_integrity: bool = False,
         wait_for_server: bool = False,
         say: Say = lambda line: None,
@@ -54,6 +57,7 @@ class Store:
         Args:
             address: Of the store.
             create: Create the tables where there are none.
+            to_read: Nothing is to be stored; whoever may only read leaves nothing beside the database.
             check_integrity: Look through the whole database for damage first.
             wait_for_server: A server that does not answer is waited for: it is known to be there.
             say: Told in a line when another process keeps the database busy, or a server is waited for.
@@ -62,7 +66,7 @@ class Store:
             StudyError: a URL of no known kind, a file that is no SQLite database or a damaged one, a database that
                 cannot be opened.
         """
-        database = _database(address, say)
+        database = _database(address, say, to_read)
 
         def attempt() -> RDBStorage | None:
             schema = database.schema(thoroughly=create or check_integrity)
@@ -81,7 +85,7 @@ class Store:
         Raises:
             StudyError: as `open`.
         """
-        database = _database(address, lambda line: None)
+        database = _database(address, lambda line: None, to_read=True)
         with opening(database.shown):
             schema = database.schema(thoroughly=False)
             return None if schema is None else cls(address, database, database.engine_for_reading(schema))
@@ -97,6 +101,11 @@ class Store:
         assert isinstance(self._source, RDBStorage), "the store was opened for reading"
         return self._source
 
+    @property
+    def presence(self) -> Presence | None:
+        """Which processes are alive, where all that share the database are on one machine; None elsewhere."""
+        return self._database.presence
+
     def ask(self, question: Callable[[Connection], Result]) -> Result:
         """Ask the database in SQL."""
         return self._database.ask(self._source, question)
@@ -110,39 +119,56 @@ class Store:
         return self._database.exclusively(self.storage, name, action, waiting)
 
     def studies(self) -> dict[str, "StoredStudy"]:
-        """The studies by name. Other people's Optuna studies beside them are passed over."""
-        found = {}
-        for config in self._configs():
-            with suppress(KeyError, TypeError, AttributeError, StudyError):  # somebody else's attribute of that name
-                definition = Definition.from_json(config["definition"])
-                resources = Resources.from_json(config["resources"])
-                found[definition.name] = StoredStudy(self, definition, resources)
-        return found
+        """The studies by name, without those that have lost a part (`losses`). Other people's Optuna studies beside
+        them are passed over."""
+        contents = self._contents()
+        losses = contents.losses(self._database.shown)
+        return {
+            name: StoredStudy(self, found.definition, found.resources)
+            for name, found in contents.studies().items()
+            if name not in losses
+        }
 
     def study(self, name: str) -> "StoredStudy":
         """The study of a name.
 
         Raises:
-            StudyError: there is none; the ones that exist are named. Or it is of an earlier version.
+            StudyError: there is none; the ones that exist are named. Or it is of an earlier version or has lost a part.
         """
         found = self.studies()
         if name in found:
             return found[name]
-        self.refuse_older(name)
+        self.refuse_unusable(name)
         raise no_study(name, found)
 
-    def refuse_older(self, name: str) -> None:
-        """Refuse a study that was stored before what a study is and what it runs on were told apart.
+    def refuse_unusable(self, name: str) -> None:
+        """Refuse a study that was stored before what a study is and what it runs on were told apart, and one that has
+        lost a part.
 
         Raises:
             StudyError: the study of that name is such a one.
         """
-        if any(isinstance(config, dict) and {"spaces", "name"} <= config.keys() and config["name"] == name
-               for config in self._configs()):  # fmt: skip
+        found = self._contents()
+        if found.has_older(name):
             raise StudyError(
                 f"the study {name!r} was stored by an earlier development version, which this one cannot read; start "
                 "it again under another name, or use the version that wrote it"
             )
+        if (loss := found.losses(self._database.shown).get(name)) is not None:
+            raise StudyError(loss)
+
+    def losses(self) -> list[str]:
+        """What other tools have deleted or renamed of studies, in a line each."""
+        return list(self._contents().losses(self._database.shown).values())
+
+    def refuse_loss(self, name: str) -> NoReturn:
+        """End the work on a study of which a part is gone.
+
+        Raises:
+            StudyFailure: saying which one.
+        """
+        loss = self._contents().losses(self._database.shown).get(name)
+        raise StudyFailure(loss or f"another tool deleted the study {name!r}; start it again")
 
     def create_study(
         self, definition: Definition, resources: Resources, attributes: Mapping[str, Any]
@@ -158,7 +184,7 @@ class Store:
             created = optuna.create_study(
                 study_name=definition.study_name(part),
                 storage=self.storage,
-                direction="maximize" if part == FINALS else definition.objective.direction,
+                direction=direction_of(definition, part),
                 load_if_exists=True,
             )
             for key, value in attributes.items():
@@ -173,14 +199,14 @@ class Store:
             if study.study_name.startswith(f"{name}/") and CONFIG in study.user_attrs:
                 optuna.delete_study(study_name=study.study_name, storage=self.storage)
 
-    def _configs(self) -> list[Any]:
-        # The finals' is written last: a study without one was interrupted while it was created.
+    def _contents(self) -> Contents:
         stored = text(
-            "SELECT a.value_json FROM study_user_attributes a JOIN studies USING (study_id) "
-            "WHERE a.key = :key AND study_name LIKE '%/finals' ORDER BY study_id"
+            "SELECT study_name, value_json, EXISTS (SELECT 1 FROM trials t WHERE t.study_id = s.study_id) "
+            "FROM studies s LEFT JOIN study_user_attributes a ON a.study_id = s.study_id AND a.key = :key "
+            "ORDER BY s.study_id"
         )
-        values = self.ask(lambda connection: connection.execute(stored, {"key": CONFIG}).scalars().all())
-        return [json.loads(each) for each in values]
+        rows = self.ask(lambda connection: connection.execute(stored, {"key": CONFIG}).all())
+        return Contents([Entry(name, json.loads(config or "null"), bool(begun)) for name, config, begun in rows])
 
     def _forget_interrupted_creation(self, definition: Definition) -> None:
         """Delete the empty Optuna studies of a creation that was interrupted."""
@@ -220,8 +246,8 @@ class StoredStudy:
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """What was stored when it was created: fingerprint, environment, classes."""
-        return self.part(FINALS).user_attrs
+        """What was stored when it was created: fingerprint, environment, classes. Each part has it."""
+        return {key: value for part in self.definition.parts for key, value in self.part(part).user_attrs.items()}
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -236,8 +262,15 @@ class StoredStudy:
         return self._parts[name]
 
     def load(self, part: str, **options: Any) -> optuna.Study:
-        """The same as a fresh object; `options` are its sampler and pruner."""
-        return optuna.load_study(study_name=self.definition.study_name(part), storage=self.store.storage, **options)
+        """The same as a fresh object; `options` are its sampler and pruner.
+
+        Raises:
+            StudyFailure: it is gone.
+        """
+        try:
+            return optuna.load_study(study_name=self.definition.study_name(part), storage=self.store.storage, **options)
+        except KeyError:
+            self.store.refuse_loss(self.name)
 
     def exclusively(self, action: Callable[[], Result], waiting: Waiting = lambda seconds: None) -> Result:
         """Choose, claim or end a trial while no other process does; see `Database.exclusively`."""
@@ -253,6 +286,7 @@ def open_study(
     address: Address,
     name: str,
     *,
+    to_read: bool = True,
     check_integrity: bool = False,
     wait_for_server: bool = False,
     say: Say = lambda line: None,
@@ -262,7 +296,9 @@ def open_study(
     Raises:
         StudyError: there is none, or its storage cannot be opened.
     """
-    store = Store.open(address, check_integrity=check_integrity, wait_for_server=wait_for_server, say=say)
+    store = Store.open(
+        address, to_read=to_read, check_integrity=check_integrity, wait_for_server=wait_for_server, say=say
+    )
     if store is None:
         raise no_study(name)
     return store.study(name)
@@ -275,15 +311,20 @@ def no_study(name: str, known: Iterable[str] = ()) -> StudyError:
     return StudyError(f"the storage has no study named {name!r}: {has}")
 
 
+def settle(address: Address) -> None:
+    """At the end of a command: make the database complete in its own file, for whoever copies that alone."""
+    _database(address, lambda line: None).settle()
+
+
 def creation_lock(address: Address, waiting: Waiting = lambda seconds: None) -> AbstractContextManager[None]:
     """Held while the schema and a study are created, so that no two processes do it at once."""
     return _database(address, lambda line: None).creation_lock(waiting)
 
 
-def _database(address: Address, say: Say) -> Database:
+def _database(address: Address, say: Say, to_read: bool = False) -> Database:
     file = file_of(address.url)
     if file is not None:
-        return SQLite(address.url, say, file)
+        return SQLite(address.url, say, file, to_read)
     if address.serves_many_hosts:
         return PostgreSQL(address.url, say)
     return FileLocked(address.url, say, address.home)

@@ -1,5 +1,6 @@
 """What a study runs on: versions and hardware, stored beside its trials."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -15,6 +16,7 @@ from typing import Any
 import psutil
 
 from study.errors import StudyError
+from study.system.streams import open_missing
 
 PACKAGES = ("keras", "tensorflow", "keras-tuner", "optuna", "numpy", "tensorflow-datasets", "scikit-learn")
 """Packages whose version can change a result."""
@@ -25,7 +27,10 @@ def import_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
+    open_missing()
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # nobody may read it any more
+            sys.stderr.flush()
     with open(os.dup(2), "wb") as original, tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:

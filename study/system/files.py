@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from study.errors import StudyError, one_line
+from study.paths import whole
 from study.system import extras
 from study.system.processes import short_host
 
@@ -19,7 +20,7 @@ from study.system.processes import short_host
 def folder(text: str | Path) -> Path:
     """A folder by its path or, if the package for it is installed, a place in an object store by its URL (fsspec)."""
     if isinstance(text, Path) or "://" not in text or text.startswith("file://"):
-        return Path(str(text).removeprefix("file://"))
+        return whole(str(text).removeprefix("file://"))
     extras.check("--home URL")
     from upath import UPath
 

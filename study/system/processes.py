@@ -3,39 +3,71 @@
 import hashlib
 import os
 import platform
+import re
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import psutil
 
+MACHINE_ID = re.compile("[0-9a-f]{32}")
+"""An image from which containers or machines are made may say "uninitialized" instead."""
+
+
+class Host(NamedTuple):
+    """Where processes have their numbers: a machine, or a container on one."""
+
+    name: str
+    """Of the network; it may change at any time."""
+    namespace: str = ""
+    """Of the process numbers: a container has its own. Empty where the system has no namespaces."""
+    installation: str = ""
+    """The ID of the installed system (machine-id(5)); empty where it has none."""
+
+    def resembles(self, other: "Host") -> bool:
+        """Whether both have the name or the installed system of one machine."""
+        return self.name == other.name or bool(self.installation and self.installation == other.installation)
+
 
 @cache
-def host() -> str:
-    """Identifies this machine, or this container."""
-    parts = [platform.node()]
-    with suppress(OSError):  # a container may share its host's name, but numbers its processes itself
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    with suppress(OSError):  # the ID of the installation, for machines of the same name
-        parts.append(Path("/etc/machine-id").read_text().strip())
-    return " ".join(parts)
+def host() -> Host:
+    """Where this process has its number."""
+    namespace = installation = ""
+    with suppress(OSError):
+        namespace = os.readlink("/proc/self/ns/pid")
+    with suppress(OSError):
+        found = Path("/etc/machine-id").read_text().strip()
+        installation = found if MACHINE_ID.fullmatch(found) else ""
+    return Host(platform.node(), namespace, installation)
 
 
 @cache
 def short_host() -> str:
-    """A hash of `host()` that can be part of a file's name: 8 hexadecimal digits."""
-    return hashlib.sha256(host().encode()).hexdigest()[:8]
+    """A hash that can be part of a file's name: 8 hexadecimal digits, the same when a machine is renamed."""
+    _, namespace, installation = found = host()
+    identity = f"{namespace} {installation}" if installation else " ".join(found)
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 @cache
 def boot() -> str:
-    """Identifies the current run of this machine: it changes with every reboot."""
+    """Identifies the current run of this machine: it changes with every reboot, and containers share it."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return str(round(psutil.boot_time()))
+
+
+class Life(Enum):
+    """What is known of a process."""
+
+    ALIVE = "it runs"
+    STOPPED = "it was stopped, by Ctrl-Z for example, and may go on"
+    DEAD = "it has ended"
+    UNKNOWN = "it cannot be seen from here"
 
 
 @dataclass(frozen=True)
@@ -61,11 +93,18 @@ class Process:
         """This process."""
         return cls.of(os.getpid())
 
-    def is_alive(self) -> bool:
-        """Whether it still runs."""
+    def life(self) -> Life:
+        """What the process table says of it."""
         try:
-            return self == Process.of(self.pid) and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+            status = psutil.Process(self.pid).status() if self == Process.of(self.pid) else psutil.STATUS_DEAD
         except psutil.NoSuchProcess:
-            return False
+            return Life.DEAD
         except psutil.AccessDenied:
-            return True
+            return Life.ALIVE
+        if status == psutil.STATUS_STOPPED:
+            return Life.STOPPED
+        return Life.DEAD if status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) else Life.ALIVE
+
+    def is_alive(self) -> bool:
+        """Whether it still runs, or may go on."""
+        return self.life() is not Life.DEAD

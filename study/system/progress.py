@@ -1,7 +1,6 @@
 """What a study shows while it runs: events, and the displays that they are shown on."""
 
-import os
-import sys
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -13,6 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from study.errors import printable
+from study.system.streams import discard
 
 
 class PhaseStarted(NamedTuple):
@@ -102,7 +104,7 @@ class LineDisplay(Display):
         if isinstance(event, TrialEnded):
             event = Line(event.line)
         if isinstance(event, Line) and (event.is_warning or not self._quiet):
-            self._draw(self.console.print, event.text, markup=False, highlight=False, soft_wrap=True)
+            self._draw(print_line, self.console, event.text)
 
     def stop(self) -> None:
         """Show nothing more that moves."""
@@ -116,7 +118,7 @@ class LineDisplay(Display):
             draw(*what, **options)
             self.console.file.flush()
         except OSError:
-            _discard_output()
+            _discard_output(self.console)
 
 
 class LiveDisplay(LineDisplay):
@@ -140,14 +142,14 @@ class LiveDisplay(LineDisplay):
             case TrialStarted(name, epochs, worker):
                 if worker in self._workers:
                     self._bars.remove_task(self._workers[worker])
-                self._workers[worker] = self._bars.add_task(f"  {escape(name)}, epoch", total=epochs, note="")
+                self._workers[worker] = self._bars.add_task(f"  {_shown(name)}, epoch", total=epochs, note="")
             case EpochEnded(epoch, note, worker) if worker in self._workers:
-                self._bars.update(self._workers[worker], completed=epoch, note=escape(note))
+                self._bars.update(self._workers[worker], completed=epoch, note=_shown(note))
             case TrialEnded(name, _, done, total, best):
                 bar, began, before = self._phase(name, done, total)
                 seconds = (time.monotonic() - began) / max(done - before, 1) * (total - done)  # by the pace so far
                 parts = (best, f"about {_duration(seconds)} left" if done < total else "")
-                self._bars.update(bar, completed=done, note=escape("  ".join(filter(None, parts))))
+                self._bars.update(bar, completed=done, note=_shown("  ".join(filter(None, parts))))
         super().show(event)
         self.refresh()
 
@@ -157,7 +159,7 @@ class LiveDisplay(LineDisplay):
     def _phase(self, name: str, done: int, total: int) -> tuple[TaskID, float, int]:
         """The phase of that name, which has begun by now."""
         if name not in self._phases:
-            bar = self._bars.add_task(escape(name), total=total, completed=done, note="")
+            bar = self._bars.add_task(_shown(name), total=total, completed=done, note="")
             self._phases[name] = bar, time.monotonic(), done
         return self._phases[name]
 
@@ -166,7 +168,13 @@ class LastingConsole(Console):
     """A console that a broken pipe does not end."""
 
     def on_broken_pipe(self) -> None:
-        _discard_output()
+        _discard_output(self)
+
+
+def print_line(console: Console, text: str) -> None:
+    """Print a text as it is, on a line of its own; what the console's encoding lacks is written as an escape."""
+    encodable = printable(text).encode(console.encoding, "backslashreplace").decode(console.encoding)
+    console.print(encodable, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -180,9 +188,15 @@ def display(*, quiet: bool = False) -> Iterator[LineDisplay]:
         shown.stop()
 
 
-def _discard_output() -> None:
+def _discard_output(console: Console) -> None:
     """Nobody reads it any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):  # a notebook's output is no file
+        discard(console.file.fileno())
+
+
+def _shown(text: str) -> str:
+    """A text beside a bar."""
+    return escape(printable(text))
 
 
 def _duration(seconds: float) -> str:

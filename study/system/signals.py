@@ -1,4 +1,5 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first signal ends the epoch, a second one ends the process at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first signal ends the epoch, a second one ends the process at once. What a
+user's code raises to end the process is none of them."""
 
 import signal
 import threading
@@ -6,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from study.errors import Interrupted
+from study.errors import Ended, Interrupted
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """The signals that ask a process to stop."""
@@ -50,3 +51,27 @@ class Interruption:
 def raise_interrupted() -> None:
     """What a process that trains by itself does at the second signal."""
     raise Interrupted
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Around a user's code: where it calls `sys.exit` or raises KeyboardInterrupt, that ends what it was called for, as
+    any exception does, and not the study.
+
+    Raises:
+        Ended: it did.
+    """
+    try:
+        yield
+    except (Exception, Interrupted):
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and _may_be_interrupted():
+            raise
+        raise Ended from error
+
+
+def _may_be_interrupted() -> bool:
+    """Whether somebody who presses Ctrl-C raises KeyboardInterrupt here: nobody listens to the signals."""
+    main = threading.current_thread() is threading.main_thread()
+    return main and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -27,6 +27,7 @@ class Batches:
         self.size, self.count = size, math.ceil(len(y) / size)
         self._seed = seed
         self._pixels, self._targets = _pixels(images), tf.constant(y)
+        self._divisor = images.divisor
         self._order = tf.Variable(tf.range(len(y), dtype=tf.int64), trainable=False)
 
     def begin(self, epoch: int) -> None:
@@ -36,9 +37,9 @@ class Batches:
             self._order.assign(tf.cast(order, tf.int64))
 
     def __getitem__(self, number: Any) -> tuple[Any, Any]:
-        """A batch by its number: pixels (size, height, width, channels), float32, 0 to 1, and targets (size, ...)."""
+        """A batch by its number: pixels (size, height, width, channels), float32, and targets (size, ...)."""
         index = self._order[number * self.size : (number + 1) * self.size]
-        return _scaled(tf.gather(self._pixels, index)), tf.gather(self._targets, index)
+        return _scaled(tf.gather(self._pixels, index), self._divisor), tf.gather(self._targets, index)
 
     def dataset(self) -> tf.data.Dataset:
         """All batches, in the order of the epoch that was begun last."""
@@ -48,9 +49,11 @@ class Batches:
 def validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Dataset:
     """Large batches in the order of the images; `targets` are the labels, and sample weights if there are any."""
 
+    divisor = images.divisor
+
     def make() -> tf.data.Dataset:
         batches = tf.data.Dataset.from_tensor_slices((_pixels(images), *targets)).batch(evaluation_batch(images))
-        return batches.map(lambda x, *y: (_scaled(x), *y)).prefetch(1)
+        return batches.map(lambda x, *y: (_scaled(x, divisor), *y)).prefetch(1)
 
     # One-hot or weighted targets are made for one model; plain labels are the same for every trial.
     plain = len(targets) == 1 and targets[0] is images.y
@@ -73,5 +76,6 @@ def _kept(images: Images, name: str, make: Callable[[], Any]) -> Any:
     return vars(images)[name]
 
 
-def _scaled(x: Any) -> Any:
-    return tf.cast(x, tf.float32) / 255.0
+def _scaled(x: Any, divisor: float) -> Any:
+    """As `Images.scaled`."""
+    return tf.cast(x, tf.float32) / divisor

@@ -39,6 +39,8 @@ class EpochLog:
     """The first epoch that counts: KerasTuner scores a fit in stages by the History of the last stage alone."""
     result: Logs = field(default_factory=dict)
     """Metrics that a HyperModel's own `fit` returned; they take precedence over the logged ones."""
+    trained: bool = False
+    """Whether `fit` trained the model that `build` returned, once it has ended; `fit` may train copies of it only."""
     requested: int = 0
     """Epochs that the fit that returned `result` was asked for, which reproduce it, however many were logged."""
 
@@ -51,13 +53,13 @@ class EpochLog:
             values.append(finite(value))
         self.epochs += 1
 
-    def best(self, objective: Objective) -> tuple[int, float] | None:
+    def best(self, objective: Objective, first: int | None = None) -> tuple[int, float] | None:
         """The epoch, from 1, at which the objective was best (the earliest, if several are equal), and its value there;
-        None where it was never logged."""
+        None where it was never logged. Epochs before `first` do not count."""
         if objective.name in self.result:
             return min(self.epochs, self.requested), self.result[objective.name]
         logged = enumerate(self.history.get(objective.name, []), 1)
-        values = [(epoch, value) for epoch, value in logged if value is not None and epoch >= self.first]
+        values = [(epoch, value) for epoch, value in logged if value is not None and epoch >= (first or self.first)]
         return min(values, key=lambda pair: objective.rank(pair[1]), default=None)
 
 

@@ -38,11 +38,16 @@ class SearchData:
     examples: Examples
 
 
+def loss_of(model: keras.Model) -> Any:
+    """The loss as the model was compiled with it; None where it was not."""
+    loss = getattr(model, "loss", None)
+    loss = list(loss.values()) if isinstance(loss, dict) else loss
+    return loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
+
+
 def targets(model: keras.Model, labels: NDArray[np.int64], classes: int) -> NDArray[Any]:
     """Labels (n,) as the model's loss expects them: one-hot (n, classes) for Keras's categorical ones, else as is."""
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, (list, tuple)) and len(loss) == 1:
-        loss = loss[0]
+    loss = loss_of(model)
     name = (loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)).lower()
     one_hot = "categorical" in name and "sparse" not in name
     return keras.utils.to_categorical(labels, classes) if one_hot else labels

@@ -2,20 +2,27 @@
 When it hands them on to `model.fit`, as almost every HyperModel does, the pipeline feeds the same images from memory.
 """
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from study.errors import StudyError
 from study.objective import Objective
+from study.system.keras_settings import settings_kept
+from study.system.signals import contained
+from study.training.best_weights import BestWeights, Keep
 from study.training.checkpoints import CheckpointFile
 from study.training.epoch_callback import EpochCallback
 from study.training.epochs import EpochLog, OnEarlyCheck, OnEpoch, take_result
 from study.training.examples import Examples
+from study.training.inherited import independent
+from study.training.keras_private import creation_number
 from study.training.model_state import Callbacks, OtherModel
+from study.training.parts import parts
 from study.training.pipeline import feed
 
 
@@ -33,6 +40,8 @@ class Training:
     """Initial weights, order of images, dropout and augmentation follow from it."""
     objective: Objective = Objective()
     """What a number that `HyperModel.fit` returns stands for, and what its epochs are judged by."""
+    stop_after: int | None = None
+    """End the fit after that many logged epochs, over all of its stages, although it was asked for `epochs`."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,9 @@ class Hooks:
     calling it again for the checkpoint's epoch."""
     on_early_check: OnEarlyCheck | None = None
     """Called once within the first epoch with the training metrics so far (see `pipeline.ManySteps`)."""
+    on_best: Keep | None = None
+    """Keeps the weights of the model it is called with: of the epoch that is the best so far, judged by the log that
+    scores it."""
     callbacks: Callable[[], Callbacks] = list
     """Makes further callbacks of Keras, which come before the study's own."""
 
@@ -59,32 +71,46 @@ def fit(
     in the checkpoint, if there is one, from which the fit continues.
 
     Raises:
+        Dependent: `build` returned a model that was made before, in whole or in part, and `fit` changed that part.
         Diverged: the loss is not a finite number.
+        Ended: the user's code wanted to end the process.
         StudyError: `build` returned no model, or `fit` neither used its callbacks nor returned a result.
     """
     try:
-        return _attempt(training, log, hooks, checkpoint)
+        with settings_kept(), contained():
+            return _attempt(training, log, hooks, checkpoint)
     except OtherModel as error:
         assert checkpoint is not None
         checkpoint.refuse(str(error))
         checkpoint.remove()
-        return _attempt(training, log, hooks, checkpoint)
+        with settings_kept(), contained():
+            return _attempt(training, log, hooks, checkpoint)
     finally:
         if checkpoint is not None:
             checkpoint.wait()
 
 
 def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: CheckpointFile | None) -> keras.Model:
-    last = EpochCallback(log, hooks.on_epoch, hooks.on_early_check, checkpoint)
+    best = BestWeights(hooks.on_best, log, training.objective) if hooks.on_best is not None else None
+    last = EpochCallback(log, hooks.on_epoch, hooks.on_early_check, checkpoint, training.stop_after, best)
     callbacks = [*hooks.callbacks(), last]
+    newest = creation_number(tf.Variable(0))
     model = _built(training)
     if model.built:
         hooks.on_built(model.count_params())
-    arguments, options = training.examples.arguments(model, training.epochs)
-    feed(model, training.examples, training.seed, last)
-    result = training.hypermodel.fit(training.hp, model, *arguments, callbacks=callbacks, **options)
+    found = parts(model)
+    steps, weights = _steps(found), [(each, each.value.read_value()) for each in model.trainable_variables]
+    with independent(model, found, newest, training.seed):
+        arguments, options = training.examples.arguments(model, training.epochs)
+        feed(model, training.examples, training.seed, last)
+        result = training.hypermodel.fit(training.hp, model, *arguments, callbacks=callbacks, **options)
     take_result(log, result, training.epochs, training.objective)
+    if best is not None:
+        best.after_fit()
     log.parameters = model.count_params()
+    log.trained = _steps(parts(model)) > steps or any(
+        not np.array_equal(each.numpy(), value) for each, value in weights
+    )
     return model
 
 
@@ -101,7 +127,6 @@ def _built(training: Training) -> keras.Model:
     return model
 
 
-def demands_validation(hypermodel: Any) -> bool:
-    """Whether `fit` cannot be called without `validation_data`, as in KerasTuner's own example."""
-    parameter = inspect.signature(hypermodel.fit).parameters.get("validation_data")
-    return parameter is not None and parameter.default is inspect.Parameter.empty
+def _steps(found: list[Any]) -> int:
+    """Steps that the optimizers among a model's parts have taken."""
+    return sum(int(each.iterations) for each in found if isinstance(each, keras.optimizers.Optimizer))

@@ -20,7 +20,7 @@ LEAST_EPSILON = 1.001e-5
 def fuse(model: keras.Model) -> None:
     """Let a model that is about to be trained use fused operations wherever they compute exactly what its layers and
     its optimizer would. The model's configuration, variables and saved file stay the same."""
-    for layer in _layers(model):
+    for layer in layers_within(model):
         if type(layer) is BatchNormalization and not layer.renorm and not layer.synchronized:
             replace_method(layer, "call", _normalize)
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # where the loss is scaled
@@ -31,11 +31,12 @@ def fuse(model: keras.Model) -> None:
         replace_method(optimizer, "update_step", _momentum_step)
 
 
-def _layers(model: Any) -> Iterator[keras.layers.Layer]:
+def layers_within(model: Any) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, and those of models among them."""
     for layer in model.layers:
         yield layer
         if hasattr(layer, "layers"):
-            yield from _layers(layer)
+            yield from layers_within(layer)
 
 
 def _adam_step(optimizer: Adam, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:

@@ -6,17 +6,22 @@
 | `Optimizer._get_variable_index` | finding the moments that belong to a variable | every fused step fails |
 | `Optimizer.update_step`, replaced in an instance | fused steps | silently slow, or different numbers |
 | `BatchNormalization.call`, replaced in an instance | fused batch normalisation | silently slow, or different numbers |
+| `Layer.call`, replaced in an instance for a moment | seeing what reaches the first weights | no advice on pixels |
 | `Model.train_function`, assigned | many steps per call into TensorFlow | silently slow, or skipped batches |
 | `Model.steps_per_execution`, assigned | the same: how many batches Keras counts per call | wrong number of steps |
 | `Model.make_train_function` | recognising models that bring their own | their function would be replaced |
 | `Model.distribute_strategy` | recognising models that are trained on several devices | every fit fails |
+| `Model._eval_epoch_iterator`, `.stop_evaluating` | telling Keras's own state from the user's | no checkpoints |
+| `tf.Variable._unique_id` | recognising variables from before a `build` | shared layers are not recognised |
 | `global_seed_generator` | saving the state of Keras's global random generator | no checkpoint can be written |
 
 `tests/study/training/test_keras_private.py` checks the meaning of each.
 """
 
-from collections.abc import Callable
-from functools import partial
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any, Literal
 
 import keras
@@ -42,6 +47,19 @@ def replace_method(owner: Any, name: Literal["call", "update_step"], function: C
     setattr(owner, name, partial(function, owner))
 
 
+@contextmanager
+def method_replaced(owner: Any, name: Literal["call"], function: Callable[..., Any]) -> Iterator[None]:
+    """The same for a while."""
+    before = vars(owner).get(name)
+    replace_method(owner, name, function)
+    try:
+        yield
+    finally:
+        delattr(owner, name)
+        if before is not None:
+            setattr(owner, name, before)
+
+
 def can_take_train_function(model: keras.Model) -> bool:
     """Whether a training function of ours would do what the model's own does: the model is trained as a graph, on one
     device, and does not bring a training function of its own."""
@@ -64,6 +82,18 @@ class TrainFunction(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.model.train_function = None
+
+
+@cache
+def attributes_of_keras() -> frozenset[str]:
+    """The names of attributes that Keras itself sets in layers and models, and changes while they train."""
+    return frozenset({*vars(keras.Model()), "_eval_epoch_iterator", "history", "stop_evaluating", "stop_training"})
+
+
+def creation_number(variable: tf.Variable) -> int:
+    """A number that is larger for every variable that is made later in this process."""
+    number = str(getattr(variable, "_unique_id", "")).rpartition("_")[2]
+    return int(number) if number.isdigit() else sys.maxsize  # as if it were made just now
 
 
 def global_random_state() -> keras.Variable:

@@ -2,17 +2,16 @@
 Keras's `BackupAndRestore` loses the state of random generators and callbacks, and writes its two files in place."""
 
 import json
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from study.errors import StudyFailure
-from study.objective import Objective
 from study.system.files import write_whole
 from study.training.checkpoints import packable
 from study.training.keras_private import global_random_state
@@ -22,24 +21,6 @@ Callbacks = list[keras.callbacks.Callback]
 
 class OtherModel(ValueError):
     """What was saved does not fit the model or its callbacks."""
-
-
-class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch, or of the last one if no epoch logs the objective. Unlike Keras's
-    `ModelCheckpoint` it continues after a kill: what it remembers is saved with the model."""
-
-    def __init__(self, keep: Callable[[keras.Model], None], objective: Objective) -> None:
-        super().__init__()
-        self.keep, self.monitor, self.rank = keep, objective.name, objective.rank
-        self.best = math.inf  # the rank of the best epoch so far
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logged = (logs or {}).get(self.monitor)
-        if logged is None:
-            self.keep(self.model)
-        elif (rank := self.rank(float(logged))) < self.best:
-            self.best = rank
-            self.keep(self.model)
 
 
 def keep_weights(file: Path, model: keras.Model) -> None:
@@ -53,32 +34,43 @@ def keep_weights(file: Path, model: keras.Model) -> None:
         raise StudyFailure(f"{why}; what is finished is kept: make room on its disk, then search again") from None
 
 
-def copy_variables(model: keras.Model) -> list[NDArray[Any]]:
-    """Weights, optimizer (with learning rate and iterations) and the state of every random generator. The arrays share
-    TensorFlow's memory, but no later step changes them: it copies a variable that was read before it writes to it."""
-    return [np.asarray(variable.value.read_value()) for variable in _variables(model)]
+def copy_variables(model: keras.Model, others: Sequence[tf.Variable] = ()) -> list[NDArray[Any]]:
+    """Weights, optimizer (with learning rate and iterations), the state of every random generator, and `others`. The
+    arrays share TensorFlow's memory, but no later step changes them: it copies a variable that was read before it
+    writes to it."""
+    return [np.asarray(variable.read_value()) for variable in _variables(model, others)]
 
 
-def restore_variables(model: keras.Model, values: list[NDArray[Any]]) -> None:
+def restore_variables(model: keras.Model, values: list[NDArray[Any]], others: Sequence[tf.Variable] = ()) -> None:
     """Give a built model the copied values; `OtherModel` if their number, shapes or types are not its variables'."""
-    own = _variables(model)
-    if [(tuple(each.shape), str(each.dtype)) for each in own] != [(each.shape, str(each.dtype)) for each in values]:
+    own = _variables(model, others)
+    if [(tuple(each.shape), each.dtype.name) for each in own] != [(each.shape, str(each.dtype)) for each in values]:
         raise OtherModel("its model is another")
     for variable, value in zip(own, values, strict=True):
         variable.assign(value)
 
 
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    # Unlike `model.weights`, `model.variables` includes the random generators of layers.
-    return [*model.variables, *model.optimizer.variables, global_random_state()]
+def listed(model: keras.Model) -> list[tf.Variable]:
+    """The variables that Keras knows of: those of the model, random generators of layers included, and of its
+    optimizer."""
+    optimizer = model.optimizer
+    return [each.value for each in [*model.variables, *(optimizer.variables if optimizer is not None else ())]]
 
 
-def resumable(callbacks: Callbacks) -> bool:
-    """Whether everything that callbacks remember, besides the model and functions, can be saved in a checkpoint."""
-    if any(isinstance(each, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)) for each in callbacks):
-        return False  # their files may be gone or older
-    values = (value for each in callbacks for name, value in vars(each).items() if name != "params")
-    return all(packable(value) or callable(value) for value in values)  # a model can be called, too
+def _variables(model: keras.Model, others: Sequence[tf.Variable]) -> list[tf.Variable]:
+    return [*listed(model), *others, global_random_state().value]
+
+
+def unsaved(callbacks: Callbacks) -> str | None:
+    """What callbacks have, besides the model and functions, that no checkpoint can hold, in words; None if nothing."""
+    for each in callbacks:
+        name = type(each).__name__
+        if isinstance(each, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)):
+            return f"the callback {name} keeps files of its own"  # they may be gone or older
+        for attribute, value in vars(each).items():
+            if attribute != "params" and not packable(value) and not callable(value):  # a model can be called, too
+                return f"the callback {name} keeps a {type(value).__name__} as {attribute}"
+    return None
 
 
 def copy_callbacks(callbacks: Callbacks) -> list[dict[str, Any]]:

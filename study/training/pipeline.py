@@ -5,6 +5,7 @@ Keras's iterator over a tf.data pipeline costs as much per batch as a step of a 
 import inspect
 import math
 import random
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -47,15 +48,13 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
         kwargs.setdefault("verbose", 0)
         given = inspect.signature(plain_fit).bind(*args, **kwargs).arguments
         if examples.train is None or not _can_feed(examples.train, given):
-            return plain_fit(*args, **kwargs)
+            return plain_fit(*args, **_last_at_the_end(kwargs, last))
         order_seed = seed if given.pop("shuffle", True) else None
         batches = Batches(examples.train, given.pop("y"), given.pop("batch_size", None) or 32, order_seed)
-        callbacks = given.pop("callbacks", None) or []
-        others = [each for each in callbacks if each is not last]
-        ours = [last] if len(others) < len(callbacks) else []
+        others, ours = _apart(given.pop("callbacks", None), last)
         if not any(isinstance(each, keras.callbacks.History) for each in others):
             others.append(keras.callbacks.History())  # Keras would add its own after the last
-        if ours and (first := last.first_epoch(others, given.get("epochs", 1))) is not None:
+        if ours and (first := last.first_epoch(others, given.get("epochs", 1), is_fed=True)) is not None:
             given["initial_epoch"] = first
         validation, held_out = examples.validation, given.get("validation_data")
         if validation is not None and isinstance(held_out, tuple) and held_out[0] is validation.scaled:
@@ -66,6 +65,23 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
         return plain_fit(**given, callbacks=callbacks, shuffle=False)
 
     model.fit = fit
+
+
+def _apart(callbacks: Any, last: EpochCallback) -> tuple[Callbacks, Callbacks]:
+    """The callbacks that `fit` was given but for the last one, and that one alone if it was given it."""
+    found = keras.tree.flatten(callbacks or [])
+    others = [each for each in found if each is not last]
+    return others, [last] if len(others) < len(found) else []
+
+
+def _last_at_the_end(given: dict[str, Any], last: EpochCallback) -> dict[str, Any]:
+    """The named arguments of a `fit` that Keras feeds itself, with `last` after the other callbacks."""
+    others, ours = _apart(given.get("callbacks"), last)
+    if not ours:
+        return given
+    first = last.first_epoch(others, given.get("epochs", 1), is_fed=False)
+    begin = {} if first is None else {"initial_epoch": first}
+    return {**given, "callbacks": [*others, *ours], **begin}
 
 
 def _can_feed(train: Images, given: dict[str, Any]) -> bool:
@@ -104,17 +120,25 @@ def _training_input(
 def _create_variables(model: keras.Model, batches: Batches) -> bool:
     """Create the variables of optimizer and metrics, and return whether that was possible. TensorFlow traces a step
     twice if variables are created in its first call."""
+    x, y = batches[0]
+    shape = _output_shape(model, x)
     if not model.built or model.optimizer is None:
         return False
     model.optimizer.build(model.trainable_variables)
-    shape = getattr(model, "output_shape", None)
     plain = type(model).compute_metrics is keras.Model.compute_metrics
     if not plain or not isinstance(shape, tuple) or None in shape[1:]:
         return False
-    x, y = batches[0]
     model.compute_metrics(x[:1], y[:1], tf.zeros((1, *shape[1:])))
     model.reset_metrics()
     return True
+
+
+def _output_shape(model: keras.Model, x: tf.Tensor) -> Any:
+    """The shape of a model's output, if it has a single one; a model that is not built yet is built for that."""
+    if not model.built:
+        with suppress(Exception):  # whatever a user's model raises, it raises again in its first step
+            return model(keras.KerasTensor((None, *x.shape[1:]), x.dtype)).shape
+    return getattr(model, "output_shape", None)
 
 
 class ManySteps(TrainFunction):

@@ -8,12 +8,18 @@ import keras
 import keras_tuner
 from launcher import EPOCHS_FILE
 
+from study.training.rehearsal import LEAST
+
 
 class WriteDown(keras.callbacks.Callback):
-    """Appends a line at the end of each epoch."""
+    """Appends a line at the end of each epoch on these images, but for the few of the dry run before the search."""
+
+    def __init__(self, images: Any) -> None:
+        super().__init__()
+        self.counts = len(images) > LEAST
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if EPOCHS_FILE in os.environ:
+        if EPOCHS_FILE in os.environ and self.counts:
             with open(os.environ[EPOCHS_FILE], "a") as file:
                 file.write(f"{os.getpid()} {epoch}\n")
 
@@ -55,7 +61,7 @@ class Dense(keras_tuner.HyperModel):
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
         plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.2)
         batch_size = hp.Choice("batch_size", [128, 256])
-        return model.fit(*args, batch_size=batch_size, callbacks=[WriteDown(), plateau, *callbacks], **kwargs)
+        return model.fit(*args, batch_size=batch_size, callbacks=[WriteDown(args[0]), plateau, *callbacks], **kwargs)
 
 
 class Conv(Dense):
@@ -81,7 +87,7 @@ class Looked(Dense):
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
         return model.fit(
-            *args, batch_size=hp.Choice("batch_size", [8, 16]), callbacks=[WriteDown(), *callbacks], **kwargs
+            *args, batch_size=hp.Choice("batch_size", [8, 16]), callbacks=[WriteDown(args[0]), *callbacks], **kwargs
         )
 
 
@@ -138,4 +144,4 @@ class Paced(Trivial):
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
         wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: time.sleep(0.5))
-        return super().fit(hp, model, *args, callbacks=[WriteDown(), wait, *callbacks], **kwargs)
+        return super().fit(hp, model, *args, callbacks=[WriteDown(args[0]), wait, *callbacks], **kwargs)

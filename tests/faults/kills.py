@@ -33,6 +33,7 @@ VARIANTS = (("sha", "1"), ("median", "2"), ("median", "1"), ("sha", "2"))
 """Pruner and number of workers."""
 DEFINITION = (
     "--space", "fault_space:Looked", "--space", "fault_space:Conv", "--trials", "8", "--epochs", "4", "--seeds", "2",
+    "--confirm", "1",
 )  # fmt: skip
 LONGEST = 9.0
 """Seconds after which a timed kill comes at the latest."""
@@ -119,6 +120,7 @@ def compare(whole: Outcome, broken: Outcome) -> None:
         AssertionError: what is not.
     """
     assert study_table(broken.home, NAME) == study_table(whole.home, NAME)
+    assert _confirmations(broken.home) == _confirmations(whole.home)
     finals = [_finals(outcome.home) for outcome in (whole, broken)]
     assert finals[0].keys() == finals[1].keys()
     for key, (numbers, predictions) in finals[0].items():
@@ -165,6 +167,11 @@ def _nothing_lost(home: Path, before: dict[str, list[Any]]) -> dict[str, list[An
     for space, rows in before.items():
         assert all(row in now[space] for row in rows), (space, rows, now[space])
     return now
+
+
+def _confirmations(home: Path) -> dict[Any, Any]:
+    runs = results.confirmations(opened(home, NAME))
+    return {(run.space, run.trial, run.seed_index): (run.curve, run.epochs, run.history, run.seed) for run in runs}
 
 
 def _finals(home: Path) -> dict[Any, Any]:

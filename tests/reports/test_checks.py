@@ -87,7 +87,7 @@ def finals(tuned: int, baseline: int, **changes: Any) -> list[Any]:
         ("F1", finals(7, 5), WARN, "dense baseline 5 of 7"),
         ("F1", finals(7, 7), PASS, "7 seeds"),
         ("F1", finals(0, 7), WARN, "dense tuned 0 of 7"),
-        ("F2", [], PASS, "p is at least 0.016"),
+        ("F2", [], WAITS, "not done"),
         ("F3", [], WAITS, "not been read"),
         ("F3", [*finals(7, 7), final_record(trial=3)], WARN, "15 times, 1 of them"),
         ("F3", finals(7, 7), PASS, "14 times"),
@@ -102,14 +102,34 @@ def test_of_the_finals(make: Make, code: str, tested: list[Any], level: str, wor
     assert words in outcome.text
 
 
-def test_five_seeds_are_too_few(make: Make) -> None:
-    assert asked("F2", collect.read(make({"dense": []}, seeds=5))).level == WARN
+@pytest.mark.parametrize(
+    ("seeds", "level", "words"), [(2, WARN, "intervals take 3, and 5 should do"), (3, WAITS, "not done")]
+)
+def test_intervals_take_three_seeds(make: Make, seeds: int, level: str, words: str) -> None:
+    outcome = asked("F2", collect.read(make({"dense": []}, seeds=seeds)))
+    assert outcome.level == level
+    assert words in outcome.text
 
 
-def test_two_spaces_make_three_comparisons_and_take_seven_seeds(make: Make) -> None:
-    outcome = asked("F2", collect.read(make({"dense": [], "cnn": []}, seeds=6)))
+def errors_by_seed(*tuned: int) -> list[Any]:
+    """Finals of a winner with these errors of 100, and of a baseline that has always 10."""
+    return [
+        final_record(role=role, trial=int(role == "tuned"), seed_index=seed, errors=errors)
+        for role, counts in (("tuned", tuned), ("baseline", [10] * len(tuned)))
+        for seed, errors in enumerate(counts)
+    ]
+
+
+def test_finalists_that_more_seeds_would_tell_apart_are_named(make: Make) -> None:
+    rows = {"dense": complete(3, best=1)}
+    outcome = asked("F2", collect.read(make(rows, errors_by_seed(25, 60, 15, 40, 30), seeds=5)))
     assert outcome.level == WARN
-    assert "takes 7 seeds" in outcome.text
+    assert "dense tuned and dense baseline take" in outcome.text
+    outcome = asked("F2", collect.read(make(rows, errors_by_seed(50, 51, 50, 49, 50), seeds=5, name="apart")))
+    assert outcome == (PASS, "5 per finalist")
+    outcome = asked("F2", collect.read(make(rows, errors_by_seed(11, 11, 11, 11, 11), seeds=5, name="images")))
+    assert outcome.level == PASS
+    assert "more seeds would not tell dense tuned and dense baseline apart" in outcome.text
 
 
 def test_a_baseline_that_failed_needs_no_finals(make: Make) -> None:

@@ -30,6 +30,7 @@ OPTIONS: list[dict[str, Any]] = [
     {
         "spaces": ("cnn",), "dataset": "npz:/data/it's a <b>.npz", "trials": 3, "epochs": 2, "seeds": 1,
         "sampler": "kt-grid", "pruner": "none", "seed": 2**32 - 1, "split_seed": 5, "precision": "mixed_float16",
+        "pixels": "0..255", "confirm": 2, "margin": 0.25,
         "objective": Objective.of("val_loss"), "workers": 0, "join": 2, "timeout": 0.5, "lease": 90.5,
         "manual_dir": "/here", "data_dir": "/there",
     },
@@ -86,7 +87,7 @@ def test_the_command_that_starts_a_study_says_all_that_it_is(options: dict[str, 
     assert Objective.of(words.pop("objective"), direction and direction.value) == definition.objective
     assert tuple(words.pop("space") or Definition.spaces) == definition.spaces
     for name in ("name", "dataset", "trials", "epochs", "seeds", "sampler", "pruner", "seed", "split_seed",
-                 "precision"):  # fmt: skip
+                 "precision", "pixels", "confirm", "margin"):  # fmt: skip
         assert words[name] == getattr(definition, name)
     assert int(words["workers"]) == resources.get("workers", 1)
     assert int(words["join"] or 0) == resources.get("join", 0)
@@ -121,7 +122,9 @@ def test_every_printed_command_is_accepted(make: Make, options: dict[str, Any], 
     kinds = {"train": 2 * len(spaces), "run": 2, "report": 2, "resume": 2 if tested else 4}
     assert {kind: sum(each.split()[1] == kind for each in found) for kind in kinds} == kinds
     for command in found:
-        parsed(command)
+        words = parsed(command)
+        if command.split()[1] in ("run", "train"):
+            assert words["pixels"] == options.get("pixels", Definition.pixels)
     with pytest.raises(Exception, match="--objective-direction"):
         parsed("study run a --objective-direction minimize")
 

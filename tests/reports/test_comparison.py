@@ -49,7 +49,7 @@ def test_studies_that_differ_by_their_seed_are_one_group(tmp_path: Path) -> None
     assert found.unequal == []
     (contest,) = found.contests
     assert (contest.first, contest.second, contest.what, contest.seeds) == ("tpe", "random", "test accuracy", 3)
-    assert contest.word == "not distinguishable"
+    assert (contest.difference, contest.interval, contest.p, contest.word) == (0, None, None, "undecided")
 
 
 def test_a_curve_goes_as_far_as_all_of_its_studies(tmp_path: Path) -> None:
@@ -67,19 +67,34 @@ def test_a_curve_goes_as_far_as_all_of_its_studies(tmp_path: Path) -> None:
 
 def test_untested_studies_are_compared_by_their_objective(tmp_path: Path) -> None:
     studies = [
-        study(tmp_path, f"{sampler}{seed}", [gain + seed / 1000], sampler=sampler, seed=seed)
-        for sampler, gain in (("tpe", 0.9), ("random", 0.7))
+        study(tmp_path, f"{sampler}{seed}", [gain + seed * step], sampler=sampler, seed=seed)
+        for sampler, gain, step in (("tpe", 0.9, 0.001), ("random", 0.7, 0.002))
         for seed in range(8)
     ]
     (contest,) = comparison.info(studies).contests
     assert (contest.what, contest.seeds, contest.word) == ("val_accuracy", 8, "better")
+    assert contest.interval is not None
+    assert contest.interval.low < contest.difference == pytest.approx(0.2 - 0.0035) < contest.interval.high
+
+
+@pytest.mark.parametrize("seeds, has_interval", [(1, None), (2, False), (3, True)])
+def test_an_interval_takes_three_pairs(tmp_path: Path, seeds: int, has_interval: bool | None) -> None:
+    """With 2 there is a difference without an interval, with 1 nothing is compared."""
+    studies = [
+        study(tmp_path, f"{sampler}{seed}", [gain + seed * step], sampler=sampler, seed=seed)
+        for sampler, gain, step in (("tpe", 0.9, 0.001), ("random", 0.7, 0.002))
+        for seed in range(seeds)
+    ]
+    found = comparison.info(studies).contests
+    assert [each.interval is not None for each in found] == ([] if has_interval is None else [has_interval])
+    assert [each.word for each in found] == {1: [], 2: ["undecided"], 3: ["better"]}[seeds]
 
 
 @pytest.mark.parametrize("objective", [Objective.of("val_loss"), Objective("own", "minimize")])
 def test_a_smaller_loss_is_better(tmp_path: Path, objective: Objective) -> None:
     studies = [
-        study(tmp_path, f"{sampler}{seed}", [loss + seed / 1000], sampler=sampler, seed=seed, objective=objective)
-        for sampler, loss in (("tpe", 0.1), ("random", 0.7))
+        study(tmp_path, f"{sampler}{seed}", [loss + seed * step], sampler=sampler, seed=seed, objective=objective)
+        for sampler, loss, step in (("tpe", 0.1, 0.001), ("random", 0.7, 0.002))
         for seed in range(8)
     ]
     (contest,) = comparison.info(studies).contests

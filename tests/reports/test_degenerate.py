@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from reports import collect, numbers, page
 from reports.collect import StudyResults
 from reports.panels import cards_or_error, verdict
-from study.records import FinalRecord
+from study.records import FinalRecord, packed
 
 IMAGES = 10
 BOTH, ONE = [0, 1] * (IMAGES // 2), [0] * IMAGES
@@ -29,8 +29,8 @@ any_guess = st.lists(st.integers(0, 1), min_size=IMAGES, max_size=IMAGES)
 @pytest.fixture(scope="module")
 def studied(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     """Two spaces that were searched, without finals."""
-    row = (TrialState.COMPLETE, 0.5, trial_record())
-    return collect.read(made.study(tmp_path_factory.mktemp("made"), {"dense": [row], "cnn": [row]}))
+    rows = [(TrialState.COMPLETE, value, trial_record()) for value in (0.5, 0.6)]
+    return collect.read(made.study(tmp_path_factory.mktemp("made"), {"dense": rows, "cnn": rows}))
 
 
 @st.composite
@@ -55,8 +55,10 @@ def finals_of(folder: Path, labels: Sequence[int], guessed: Sequence[Sequence[Se
             confusion = np.zeros((2, 2), dtype=int)
             np.add.at(confusion, (labels, guess), 1)
             final = final_record(
-                space=space, role=role, trial=0, seed_index=seed, errors=int(np.not_equal(labels, guess).sum()),
+                space=space, role=role, trial=int(role == "tuned"), seed_index=seed,
+                errors=int(np.not_equal(labels, guess).sum()),
                 test_images=IMAGES, confusion=confusion.tolist(), predictions=f"predictions/{space}-{role}-{seed}.npz",
+                correct=packed(np.equal(labels, guess)),
             )  # fmt: skip
             keep_predictions(folder, final, np.eye(2)[list(guess)] * 0.8 + 0.1, np.asarray(labels))
             finals.append(final)
@@ -91,17 +93,21 @@ def test_finalists_of_equal_mean(studied: StudyResults, labels: list[int], wrong
     results = dataclasses.replace(studied, finals=finals_of(studied.folder, labels, [[guess] * 3] * 4))
     check(results)
     found = verdict.info(results)
-    assert [row.accuracy for row in found.rows] == pytest.approx([1 - wrong / IMAGES] * 8)
-    assert {(each.word, each.difference.p, each.seeds_needed) for each in found.comparisons} == {
-        ("not distinguishable", 1.0, None)
-    }
+    assert [row.accuracy for row in found.rows] == pytest.approx([1 - wrong / IMAGES] * len(found.rows))
+    assert found.comparisons
+    for each in found.comparisons:
+        assert (each.word, each.difference, each.p) == ("undecided", 0, 1.0)
+        assert each.seeds_needed is None
+        assert each.new_images is not None
+        assert each.new_images.low < 0 < each.new_images.high  # 10 images without a difference show little
 
 
-def test_a_constant_difference_has_an_interval_without_width(studied: StudyResults) -> None:
-    """0.9 - 0.8, 0.8 - 0.7 and 0.7 - 0.6 are three floating-point numbers."""
+def test_a_constant_difference_is_no_proof(studied: StudyResults) -> None:
+    """0.9 - 0.8, 0.8 - 0.7 and 0.7 - 0.6 are three floating-point numbers, and one image in 10 is one image."""
     guessed = [[[1 - label for label in BOTH[:errors]] + BOTH[errors:] for errors in (few, few + 1, few + 2)]
                for few in (1, 2, 1, 2)]  # fmt: skip
     results = dataclasses.replace(studied, finals=finals_of(studied.folder, BOTH, guessed))
     check(results)
-    difference = verdict.info(results).comparisons[0].difference.interval
-    assert difference == pytest.approx((0.1, 0.1, 0.1))
+    for each in verdict.info(results).comparisons:
+        assert (each.least, each.most) == pytest.approx((each.difference, each.difference))
+        assert each.word == "undecided"

@@ -16,7 +16,7 @@ import pytest
 import tiny
 
 import study
-from study.errors import StudyError
+from study.errors import StudyError, StudyFailure
 
 Arrays = tuple[Any, Any, Any, Any]
 
@@ -252,6 +252,7 @@ def test_what_is_given_by_position(tmp_path: Path, arrays: Arrays) -> None:
         ({"objective": "val_speed"}, "Could not infer optimization direction"),
         ({"objective": ["val_loss", "val_accuracy"]}, "a study has one objective"),
         ({"executions_per_trial": 3}, "takes no executions_per_trial=3"),
+        ({"max_consecutive_failed_trials": 0}, "max_consecutive_failed_trials must be at least 1; it was given 0"),
         ({"sampler": "annealing"}, "--sampler must be one of tpe"),
         ({"project_name": "a/b"}, "a study's name consists of letters"),
         ({"tune_new_entries": False}, "give them"),
@@ -262,6 +263,57 @@ def test_what_cannot_be_used_is_said_in_a_line(tmp_path: Path, options: dict[str
     with pytest.raises(StudyError, match=said) as caught:
         study.OptunaTuner(build_model, **{"objective": "val_loss", "directory": tmp_path, **options})
     assert "\n" not in str(caught.value)
+
+
+class Unlucky(keras_tuner.HyperModel):
+    """Every configuration fails, but for as many as it is told."""
+
+    def __init__(self, good: int) -> None:
+        super().__init__()
+        self.left = good
+
+    def build(self, hp: Any) -> keras.Model:
+        return build_model(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("out of luck")
+        return model.fit(*args, **kwargs)
+
+
+def test_a_search_in_which_every_trial_failed_has_failed(tmp_path: Path, arrays: Arrays) -> None:
+    with pytest.raises(StudyFailure) as caught:
+        searched(tmp_path, arrays, Unlucky(0), max_trials=2)
+    assert str(caught.value).startswith("every trial failed, 2 of 2 with RuntimeError: out of luck; ")
+    assert "continues" not in str(caught.value)
+    assert list(study.load("guide", home=tmp_path).trials.state) == ["fail", "fail"]
+
+
+@pytest.mark.parametrize("options, most", [({}, 3), ({"max_consecutive_failed_trials": 2}, 2)])
+def test_so_many_failures_in_a_row_end_the_search(
+    tmp_path: Path, arrays: Arrays, options: dict[str, int], most: int
+) -> None:
+    with pytest.raises(StudyFailure) as caught:
+        searched(tmp_path, arrays, Unlucky(1), max_trials=9, **options)
+    assert str(caught.value) == (
+        f"{most} trials of Unlucky failed in a row, {most} of {most} with RuntimeError: out of luck; mend the cause, "
+        "then search(...) continues"
+    )
+    assert list(study.load("guide", home=tmp_path).trials.state) == ["complete", *["fail"] * most]
+    again = searched(tmp_path, arrays, Unlucky(9), max_trials=9, **options)
+    assert list(again.study.trials.state[1 + most :].isin(["complete", "pruned"])) == [True] * (8 - most)
+
+
+def test_a_fatal_error_ends_the_search(tmp_path: Path, arrays: Arrays) -> None:
+    def build(hp: Any) -> keras.Model:
+        if build_model(hp) and hp.get("units") != 4:
+            raise keras_tuner.errors.FatalTypeError("not on this machine")
+        return build_model(hp)
+
+    with pytest.raises(StudyFailure, match="of build ended the study: FatalTypeError: not on this machine"):
+        searched(tmp_path, arrays, build, max_trials=9)
+    assert list(study.load("guide", home=tmp_path).trials.state)[-1:] == ["fail"]
 
 
 def test_a_project_that_was_started_otherwise(tmp_path: Path, arrays: Arrays) -> None:

@@ -98,13 +98,18 @@ def stored_definition(home: Path, name: str) -> Definition:
     return opened(home, name).definition
 
 
-def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
-    """The command `study` in a real process, the leader of its own group; `variables` are its environment's.
+def with_defaults(words: tuple[str, ...], workers: int) -> tuple[str, ...]:
+    """A command's words; `run` has so many workers, whatever the machine, and confirms no winner, which takes time,
+    where nothing else is said."""
+    defaults = {"--workers": str(workers), "--confirm": "0"} if words[:1] == ("run",) else {}
+    missing = {name: value for name, value in defaults.items() if name not in words}
+    return (*words, *(word for pair in missing.items() for word in pair))
 
-    `run` has one worker where nothing else is said, whatever the machine.
-    """
-    if words[:1] == ("run",) and "--workers" not in words:
-        words = (*words, "--workers", "1")
+
+def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    """The command `study` in a real process, the leader of its own group, with the defaults of tests; `variables` are
+    its environment's."""
+    words = with_defaults(words, workers=1)
     tests = Path(__file__).parents[1]
     paths = [str(tests / "support"), str(tests / "faults"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **variables}

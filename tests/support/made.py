@@ -1,6 +1,7 @@
 """Stored studies made by hand, in a real SQLite file, without training."""
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,17 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from reports import collect
 from reports.collect import StudyResults
-from study.config import FINALS, Definition, Resources
-from study.records import CLASSES, ENVIRONMENT, FINGERPRINT, RECORD, FinalRecord, TrialRecord
+from study.config import CONFIRMATION, FINALS, Definition, Resources
+from study.records import (
+    CLASSES,
+    ENVIRONMENT,
+    FINGERPRINT,
+    RECORD,
+    ConfirmationRecord,
+    FinalRecord,
+    TrialRecord,
+    packed,
+)
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy
 
@@ -38,8 +48,8 @@ def trial_record(**changes: Any) -> TrialRecord:
 
 
 def final_record(**changes: Any) -> FinalRecord:
-    """A record of a final on 100 images of two classes."""
-    errors = changes.get("errors", 10)
+    """A record of a final on 100 images of two classes, of which the first ones are misclassified."""
+    errors, test_images = changes.get("errors", 10), changes.get("test_images", 100)
     values: dict[str, Any] = {
         "space": "dense",
         "role": "tuned",
@@ -55,6 +65,8 @@ def final_record(**changes: Any) -> FinalRecord:
         "test_images": 100,
         "errors": errors,
         "loss": 0.3,
+        "calibration_error": 0.02,
+        "correct": packed(np.arange(test_images) >= errors),
         "confusion": [[50, 0], [errors, 50 - errors]],
         "predictions": "predictions/none.npz",
         "worker": "here:1",
@@ -62,10 +74,30 @@ def final_record(**changes: Any) -> FinalRecord:
     return FinalRecord(**{**values, **changes})
 
 
+def confirmation_record(**changes: Any) -> ConfirmationRecord:
+    """A record of a confirmation run."""
+    values: dict[str, Any] = {
+        "space": "dense",
+        "trial": 0,
+        "values": {"rate": 0.1},
+        "seed_index": 0,
+        "seed": 5,
+        "epochs": 2,
+        "curve": [0.5, 0.9],
+        "returned": False,
+        "parameters": 111,
+        "seconds": 2.0,
+        "history": {"loss": [1.0, 0.5], "val_accuracy": [0.5, 0.9]},
+        "worker": "here:1",
+    }
+    return ConfirmationRecord(**{**values, **changes})
+
+
 def study(
     home: Path,
     rows: dict[str, list[Any]],
-    finals: list[FinalRecord] | None = None,
+    finals: Sequence[FinalRecord] = (),
+    confirmations: Sequence[ConfirmationRecord] = (),
     declared: dict[str, Any] | None = None,
     classes: tuple[str, ...] = (),
     asked: dict[str, str] | None = None,
@@ -78,6 +110,7 @@ def study(
         home: A folder; the study's own is in it.
         rows: The trials, as (state, value, record), by space.
         finals: Those that are done.
+        confirmations: The confirmation runs that are done.
         declared: What each space declares.
         classes: The names of the classes.
         asked: The names by which Optuna was asked for `rate` and `kind`, where they are others.
@@ -98,19 +131,21 @@ def study(
     )
     for space, found in rows.items():
         stored.part(space).add_trials([_trial(index, *row, asked or {}) for index, row in enumerate(found)])
-    stored.part(FINALS).add_trials(
-        [
-            create_trial(state=TrialState.COMPLETE, value=final.accuracy, user_attrs={RECORD: final.to_json()})
-            for final in finals or []
-        ]
-    )
+    stored.part(CONFIRMATION).add_trials([_done(run.curve[-1] or 0.0, run.to_json()) for run in confirmations])
+    stored.part(FINALS).add_trials([_done(final.accuracy, final.to_json()) for final in finals])
     return stored
+
+
+def _done(value: float, record: dict[str, Any]) -> FrozenTrial:
+    return create_trial(state=TrialState.COMPLETE, value=value, user_attrs={RECORD: record})
 
 
 def _trial(
     index: int, state: TrialState, value: float | None, record: TrialRecord | None, asked: dict[str, str]
 ) -> FrozenTrial:
-    drawn = {"rate": 0.1 * (1 + index % 7), "kind": "plain"}
+    drawn: dict[str, Any] = {"rate": 0.1 * (1 + index % 7), "kind": "plain"}
+    if record is not None and record.values == trial_record().values:
+        record = replace(record, values=drawn)
     return create_trial(
         state=state,
         value=value,

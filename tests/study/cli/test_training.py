@@ -122,11 +122,11 @@ def test_run_refuses_a_name_that_exists(command: Command, home: Path, archive: P
 def test_a_home_that_cannot_be_written(command: Command, home: Path, where: str) -> None:
     (home.parent / "file").write_text("in the way")
     error = refused(command, "run", "--home", where)
-    assert f"the home {where} cannot be written" in error
+    assert f"the home {home.parent / where} cannot be written" in error
     assert tree(home.parent) == {str(home.parent / "file"): b"in the way"}
 
 
-@pytest.mark.parametrize("option", ["--sampler", "--epochs", "--space", "--dataset", "--pruner", "--seed"])
+@pytest.mark.parametrize("option", ["--sampler", "--epochs", "--space", "--pixels", "--pruner", "--seed"])
 def test_resume_does_not_take_what_is_fixed(command: Command, home: Path, option: str) -> None:
     error = refused(command, "resume", "a", option, "random")
     assert f"{option} is fixed when a study starts; 'study resume' takes --trials, --timeout" in error

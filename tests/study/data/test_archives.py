@@ -1,6 +1,7 @@
 """NumPy archives: cached, moved, bad and hostile ones."""
 
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,24 @@ def bad_archives() -> dict[str, tuple[dict[str, Any], str]]:
         "broken labels": ({"y_train": labels + 0.5}, "y_train must be integer labels counted from 0"),
         "negative labels": ({"y_train": labels - 1}, "y_train must be integer labels counted from 0"),
         "NaN pixels": ({"x_train": np.full((n, 6, 6), np.nan)}, "x_train has pixels that are NaN or infinite"),
-        "other pixels": ({"x_train": np.full((n, 6, 6), 300)}, "from 0 to 255, or 0 to 1; they are 300 to 300"),
+        "other pixels": ({"x_train": np.full((n, 6, 6), 300)}, "from 0 to 255, or 0 to 1.* int64 from 300 to 300"),
+        "channels first": (
+            {"x_train": np.zeros((n, 3, 32, 32))},
+            r"channels come first, give np\.moveaxis\(x, 1, -1\)",
+        ),
+        "one-hot labels": ({"y_train": np.eye(3)[labels]}, r"one-hot labels give y\.argmax\(axis=1\)"),
+        "labels of several lines": ({"y_train": np.full(n, "a\nb\x1b[31m" * 99)}, "it begins 'a.nb.x1b"),
+        "complex labels": ({"y_train": labels + 0j}, "must be integer labels counted from 0"),
+        "infinite labels": (
+            {"y_train": np.where(labels == 2, np.inf, labels)},
+            "must be integer labels counted from 0",
+        ),
+        "huge labels": ({"y_train": labels.astype(np.uint64) + 2**63}, "must be integer labels counted from 0"),
+        "too few test labels": ({"y_test": labels[:44]}, "y_test must be one label per image"),
+        "no test images": ({"x_test": images[:0], "y_test": labels[:0]}, "x_test must be images"),
+        "a number for images": ({"x_train": np.array(3)}, "x_train must be images"),
+        "a number for labels": ({"y_train": np.array(3)}, "y_train must be one label per image"),
+        "columns as pixels": ({"x_train": np.zeros(n, [("red", "u1")]).reshape(n, 1, 1)}, "training images are"),
         "an unknown test label": ({"y_test": np.full(45, 7)}, "y_test has the label 7"),
         "a class of one": ({"y_train": np.r_[3, labels[1:]]}, "class 3 has 1"),
         "a class of none": ({"y_train": np.where(labels == 1, 2, labels)}, "class 1 has 0"),
@@ -72,6 +90,22 @@ def test_an_archive_without_the_four_arrays(tmp_path: Path) -> None:
         load(tmp_path / "bad.npz")
 
 
+def test_what_was_made_of_the_pixels_is_said_whenever_they_are_read(tmp_path: Path) -> None:
+    shares = np.random.default_rng(0).random((90, 6, 6, 1))
+    file = tiny.write_archive(tmp_path / "shares.npz", x_train=shares, x_test=shares[:45])
+    for _ in range(2):  # decoded, and from the cache
+        assert load(file).remark.endswith("both are multiplied by 255")
+    assert load(tiny.write_archive(tmp_path / "bytes.npz")).remark == ""
+
+
+def test_labels_of_every_kind_of_integer(tmp_path: Path) -> None:
+    labels = np.arange(90) % 3
+    parts = load(tiny.write_archive(tmp_path / "plain.npz")).parts
+    for kind in ("i1", "u2", ">i4", "u8", "f2", "f4", ">f8", "longdouble"):
+        file = tiny.write_archive(tmp_path / "other.npz", y_train=labels.astype(kind)[:, None])
+        assert load(file).parts == parts
+
+
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 torn"])
 def test_a_file_that_is_not_an_archive(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(content)
@@ -83,6 +117,60 @@ def test_pickled_arrays_are_not_opened(tmp_path: Path) -> None:
     file = tiny.write_archive(tmp_path / "bad.npz", y_train=np.array([{}] * 90))
     with pytest.raises(StudyError, match="is not a NumPy archive of numbers"):
         load(file)
+
+
+@pytest.mark.parametrize("array", ["x_train", "class_names"])
+@pytest.mark.parametrize("damage", ["a byte", "the end"])
+def test_a_damaged_member_is_a_line(array: str, damage: str, tmp_path: Path) -> None:
+    file = tiny.write_archive(tmp_path / "bad.npz", class_names=np.array(["a", "b", "c"]))
+    with zipfile.ZipFile(file) as archive:
+        begin = archive.getinfo(f"{array}.npy").header_offset + 40
+    content = bytearray(file.read_bytes())
+    content[begin + 150] ^= 255
+    file.write_bytes(content if damage == "a byte" else content[: begin + 150])
+    with pytest.raises(StudyError, match="is not a NumPy archive of numbers") as caught:
+        load(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_under_every_compression_is_a_line(method: int, tmp_path: Path) -> None:
+    whole = tiny.write_archive(tmp_path / "whole.npz")
+    for name in ("good", "bad"):
+        with zipfile.ZipFile(whole) as given, zipfile.ZipFile(tmp_path / f"{name}.npz", "w", method) as packed:
+            for member in given.namelist():
+                packed.writestr(member, given.read(member))
+            begin = packed.getinfo("x_train.npy").header_offset + 100
+    assert load(tmp_path / "good.npz").parts == load(whole).parts
+    content = bytearray((tmp_path / "bad.npz").read_bytes())
+    content[begin : begin + 40] = bytes(40)
+    (tmp_path / "bad.npz").write_bytes(content)
+    with pytest.raises(StudyError, match="is not a NumPy archive of numbers"):
+        load(tmp_path / "bad.npz")
+
+
+def test_an_encrypted_archive(tmp_path: Path) -> None:
+    file = tiny.write_archive(tmp_path / "bad.npz")
+    content = bytearray(file.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        begin = -1
+        while (begin := content.find(signature, begin + 1)) >= 0:
+            content[begin + flags] |= 1
+    file.write_bytes(content)
+    with pytest.raises(StudyError, match=r"is not a NumPy archive of numbers .*encrypted"):
+        load(file)
+
+
+def test_an_archive_that_is_larger_than_the_memory_is_not_read(tmp_path: Path) -> None:
+    """It only says that it is: of 100 TB."""
+    file = tiny.write_archive(tmp_path / "small.npz")
+    with zipfile.ZipFile(file) as given, zipfile.ZipFile(tmp_path / "large.npz", "w") as large:
+        for member in given.namelist():
+            large.writestr(member, given.read(member))
+        large.getinfo("x_train.npy").file_size = 10**14
+    with pytest.raises(StudyError, match=r"large\.npz takes 100000\.0 GB of memory, and \d+\.\d GB are left; give"):
+        load(tmp_path / "large.npz")
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_missing_archive(tmp_path: Path) -> None:

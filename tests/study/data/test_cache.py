@@ -1,13 +1,14 @@
 """The cache of decoded arrays."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from study.data import cache
-from study.data.arrays import ARRAYS
+from study.data.arrays import ARRAYS, REMARK
 from study.errors import StudyError
 from study.images import Arrays
 
@@ -27,6 +28,12 @@ def test_arrays_are_decoded_once_and_mapped(tmp_path: Path) -> None:
     assert all(isinstance(array, np.memmap) and not array.flags.writeable for array in again.values())
     assert os.listdir(tmp_path / "arrays") == ["key"]
     assert sorted(os.listdir(tmp_path / "arrays" / "key")) == ["x_test.npy", "x_train.npy", "y_test.npy", "y_train.npy"]
+
+
+def test_a_remark_comes_back(tmp_path: Path) -> None:
+    for read in (lambda: decode() | {REMARK: np.array("said")}, fail):
+        assert str(cache.load("key", str(tmp_path), read)[REMARK]) == "said"
+    assert REMARK not in cache.load("other", str(tmp_path), decode)
 
 
 def test_the_default_folder_is_that_of_tensorflow_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +63,10 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         cache.load("key", str(tmp_path), decode)
 
 
-def test_a_damaged_cache_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: b"torn", lambda whole: whole[:-1]])
+def test_a_damaged_cache_is_named(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     cache.load("key", str(tmp_path), decode)
-    (tmp_path / "arrays" / "key" / "x_train.npy").write_bytes(b"torn")
+    file = tmp_path / "arrays" / "key" / "x_train.npy"
+    file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(StudyError, match=r"arrays/key are damaged .* delete that folder"):
         cache.load("key", str(tmp_path), decode)

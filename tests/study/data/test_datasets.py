@@ -45,6 +45,18 @@ def test_training_and_validation_images_share_memory() -> None:
         assert np.shares_memory(part.scaled, together.scaled)  # MNIST's 190 MB exist once
 
 
+def test_models_get_pixels_in_the_range_that_is_asked_for() -> None:
+    digits, as_they_are = datasets.load("digits", 0), datasets.load("digits", 0, pixels="0..255")
+    for name in ("train_and_validation", "train", "validation"):
+        part, usual = getattr(as_they_are, name), getattr(digits, name)
+        assert part.scaled.dtype == usual.scaled.dtype == np.float32
+        assert np.array_equal(part.scaled, part.x)
+        assert np.array_equal(usual.scaled, part.x.astype(np.float32) / np.float32(255))
+    assert np.array_equal(as_they_are.test().scaled, digits.test().x)
+    assert as_they_are.test().part(slice(3, 9)).scaled.max() > 1
+    assert as_they_are.parts == digits.parts
+
+
 def test_the_validation_set_depends_on_the_split_seed_alone() -> None:
     first, again = datasets.load("digits", 0), datasets.load("digits", 0)
     other = datasets.load("digits", 1)

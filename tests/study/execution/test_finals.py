@@ -3,18 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import optuna
 import pytest
 from helpers import Command, opened
 
 from study.config import FINALS
-from study.paths import model_file
-from study.records import FinalRecord
+from study.records import FinalRecord, unpacked
 from study.storage import results
 
-RUN = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "3", "--epochs", "3")
+RUN = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "3", "--epochs", "3", "--seed", "4")
+"""Tuning finds something better than the baseline of the first space alone: there are three finalists."""
 
 
 def stored(home: Path, name: str) -> list[FinalRecord]:
@@ -25,8 +24,10 @@ def test_finals_of_a_study(command: Command, home: Path, archive: Path) -> None:
     code, output, _ = command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--seeds", "2")
     assert code == 0
     finals = stored(home, "a")
-    assert len(finals) == 8
-    assert len({(final.finalist, final.seed_index) for final in finals}) == 8
+    assert len(finals) == len({(final.finalist, final.seed_index) for final in finals}) == 6
+    assert {(final.space, final.role) for final in finals} == {
+        ("tiny:Tiny", "baseline"), ("tiny:Tiny", "tuned"), ("tiny:TinyOther", "baseline"),
+    }  # fmt: skip
     seeds = {final.seed_index: final.seed for final in finals}
     assert all(final.seed == seeds[final.seed_index] for final in finals)  # paired
     assert seeds[0] != seeds[1]
@@ -37,22 +38,18 @@ def test_finals_of_a_study(command: Command, home: Path, archive: Path) -> None:
         confusion = np.array(final.confusion)
         assert confusion.sum() == final.test_images == 45
         assert confusion.sum() - confusion.trace() == final.errors
-        assert "val_accuracy" not in final.history
+        assert "val_accuracy" in final.history  # a space of one's own may read it
         with np.load(home / "a" / final.predictions) as kept:
             assert kept["probabilities"].shape == (45, 3)
             wrong = np.flatnonzero(kept["probabilities"].argmax(axis=1) != kept["labels"])
             assert kept["misread"].tolist() == wrong.tolist()
             assert kept["misread_images"].shape == (final.errors, 6, 6, 1)
             true = kept["probabilities"][np.arange(45), kept["labels"]]
+            right = kept["probabilities"].argmax(axis=1) == kept["labels"]
+            assert unpacked(final.correct, 45).tolist() == right.tolist()
         assert final.loss == pytest.approx(-np.log(true).mean(), rel=1e-3)
-    for name in ("tiny:Tiny baseline", "tiny:TinyOther tuned"):
+    for name in ("tiny:Tiny tuned", "tiny:TinyOther baseline"):
         assert name in output
-
-    best = max(final.accuracy for final in finals if final.space == "tiny:Tiny" and final.role == "tuned")
-    model = keras.saving.load_model(home / "a" / model_file("tiny:Tiny"))
-    with np.load(archive) as arrays:
-        predicted = model.predict(arrays["x_test"] / 255.0, verbose=0).argmax(axis=1)
-        assert (predicted == arrays["y_test"]).mean() == pytest.approx(best)
 
 
 def test_a_final_that_is_lost_is_made_again_as_it_was(command: Command, home: Path, archive: Path) -> None:
@@ -66,7 +63,7 @@ def test_a_final_that_is_lost_is_made_again_as_it_was(command: Command, home: Pa
         empty.set_user_attr(key, value)
     code, output, _ = command("evaluate", "b")
     assert code == 0
-    assert output.count("final  ") == 4
+    assert output.count("final  ") == 3
     for old, new in zip(before, stored(home, "b"), strict=True):
         assert (old.finalist, old.errors, old.loss, old.confusion) == (
             new.finalist, new.errors, new.loss, new.confusion,
@@ -81,12 +78,12 @@ def test_a_final_that_fails_does_not_keep_the_others_from_being_made(
         "run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:FailingFinals", *RUN, "--seeds", "1"
     )
     assert code == 1
-    assert "2 finals failed (tiny:FailingFinals baseline, seed 0: RuntimeError: more than 80 images)" in error
-    assert "'study evaluate a' tries them again" in error
+    assert "of the finals failed (tiny:FailingFinals baseline, seed 0: RuntimeError: more than 80 images)" in error
+    assert "'study evaluate a' tries again" in error
     assert error.count("\n") == 1
     assert {final.space for final in stored(home, "a")} == {"tiny:Tiny", "tiny:TinyOther"}
     assert (home / "a" / "report.html").is_file()
-    assert "tiny:TinyOther tuned" in output
+    assert "tiny:TinyOther baseline" in output
 
 
 def test_a_space_that_demands_validation_data_reaches_its_finals(command: Command, home: Path, archive: Path) -> None:
@@ -95,7 +92,7 @@ def test_a_space_that_demands_validation_data_reaches_its_finals(command: Comman
         "--seeds", "1",
     )  # fmt: skip
     assert (code, error) == (0, "")
-    assert len(stored(home, "a")) == 2
+    assert len(stored(home, "a")) == 1  # the only trial is the baseline
 
 
 def _attributes(home: Path, name: str) -> dict[str, Any]:
@@ -108,4 +105,4 @@ def test_more_seeds_are_added_to_those_that_are_done(command: Command, home: Pat
     command("resume", "a", "--seeds", "2")
     after = stored(home, "a")
     assert after[: len(before)] == before
-    assert [final.seed_index for final in after] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert [final.seed_index for final in after] == [0, 0, 0, 1, 1, 1]

@@ -146,14 +146,6 @@ def test_a_diverged_trial_fails_with_its_reason(command: Command, home: Path, ar
     assert "Diverged: loss is" in command("status", "a")[1]
 
 
-def test_ten_failures_in_a_row_stop_the_study(command: Command, home: Path, archive: Path) -> None:
-    code, _, error = command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:AlwaysFailing")
-    assert code == 1
-    assert "10 trials of tiny:AlwaysFailing failed in a row" in error
-    assert len(study_table(home, "a")["tiny:AlwaysFailing"]) == 10
-    assert "MemoryError: no memory left" in command("status", "a")[1]
-
-
 def test_a_space_that_does_not_report_the_objective(command: Command, archive: Path) -> None:
     code, _, error = command("run", "a", "--dataset", f"npz:{archive}", "--space", "tiny:NoMetric")
     assert code == 2

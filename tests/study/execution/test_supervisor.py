@@ -12,6 +12,8 @@ import made
 import pytest
 from rich.console import Console
 
+from study.config import FINALS
+from study.execution import giving_up
 from study.execution import supervisor as supervising
 from study.execution.supervisor import Supervisor
 from study.execution.task import Role, Task
@@ -68,7 +70,7 @@ def test_the_third_death_gives_up_trial_and_final(tmp_path: Path, dead: Process)
     assert kept is not None
     assert kept.error == "3 workers died in it: killed by SIGSEGV, killed by SIGSEGV, killed by SIGKILL"
     assert kept.seed == given.study.definition.seed_for("dense", "trial", 0)
-    (failed,) = results.failed_finals(given.study, since=0.0)
+    (failed,) = results.failures(given.study, FINALS)
     assert failed.user_attrs["error"] == f"final 0: {kept.error}"
     assert results.progress(given.study)["spaces"][0]["last_error"] == kept.error
 
@@ -89,7 +91,7 @@ def test_a_checkpoint_that_cannot_be_deleted_is_said(
     def refuse(file: Path) -> None:
         raise OSError(5, "the store is away")
 
-    monkeypatch.setattr(supervising, "remove", refuse)
+    monkeypatch.setattr(giving_up, "remove", refuse)
     given.supervisor._release(given.worker, "killed by SIGKILL")
     assert given.states() == ["FAIL", "FAIL"]
     assert "dense-0.npz cannot be deleted (the store is away)" in given.shown.getvalue().replace("\n", "")

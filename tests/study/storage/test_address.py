@@ -17,7 +17,7 @@ HOME = Path("runs")
 
 
 def test_a_home_has_a_database_of_its_own() -> None:
-    assert Address.of(HOME).url.render_as_string() == "sqlite:///runs/study.db"
+    assert Address.of(HOME).url.render_as_string() == f"sqlite:///{HOME.absolute()}/study.db"
     assert Address.of(HOME).is_default
     assert Address.of(HOME, "sqlite:///runs/study.db").is_default
     assert not Address.of(HOME, "sqlite:///other.db").is_default

@@ -1,24 +1,32 @@
 """Who may train what."""
 
 import dataclasses
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import containers
 import optuna
 import pytest
 
+from study.errors import StudyFailure
 from study.storage import claims, queries
 from study.storage.claims import Claims, Owner, OwnershipLost
 from study.storage.database import Clock
+from study.storage.presence import Presence
 from study.storage.queries import Running
 from study.storage.store import Store
-from study.system.processes import Process, host
+from study.system.processes import Host, Life, Process, boot, host
 
 ME = Process.current()
+ELSEWHERE = {"host": Host("elsewhere", "pid:[1]", "another system"), "boot": "another boot"}
+"""Of an owner that only its lease can tell of."""
 
 
 class Trials:
@@ -91,7 +99,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 def test_an_owner_both_ways() -> None:
-    owner = Owner("here", "boot", ME, ME, 1.5)
+    owner = Owner(Host("here", "pid:[1]", "system"), "boot", ME, ME, 1.5, 2.5, 3.5, "place")
     assert Owner.from_json(owner.to_json()) == owner
 
 
@@ -120,9 +128,146 @@ def test_a_host_that_was_started_anew_has_none_of_its_processes(trials: Trials) 
     assert trials.free() == [0]
 
 
-def test_on_another_host_the_lease_decides(trials: Trials) -> None:
-    trials.owned(ME, ME, host="elsewhere", expires=time.time() - 1)
-    trials.owned(dead(), dead(), host="elsewhere", expires=time.time() + 60)
+@pytest.mark.parametrize(
+    "renamed, free",
+    [
+        ({"host": host()._replace(name="renamed")}, True),
+        ({"host": Host(host().name, "pid:[1]"), "boot": "before"}, True),
+        ({"host": Host("renamed", "pid:[1]", "a system"), "boot": "before"}, False),
+    ],
+    ids=["renamed", "restarted", "another machine"],
+)
+def test_on_a_file_it_is_the_machine_that_counts_and_not_its_name(
+    trials: Trials, other: Process, renamed: dict[str, Any], free: bool
+) -> None:
+    trials.owned(dead(), dead(), **renamed, expires=time.time() + 600)
+    assert trials.free() == ([0] if free else [])
+    if "boot" not in renamed:
+        trials.owned(other, other, **renamed)
+        assert trials.held() == [1]
+
+
+def test_a_machine_that_was_restarted_under_another_name_is_known_by_its_installation(trials: Trials) -> None:
+    if not host().installation:
+        pytest.skip("this machine has no /etc/machine-id")
+    trials.owned(ME, ME, host=Host("before", "pid:[1]", host().installation), boot="before", expires=time.time() + 600)
+    assert trials.free(Claims(trials.store, "a", Process(1, 0.0))) == [0]
+
+
+def test_on_a_server_a_name_counts_since_copies_of_a_machine_have_all_else_in_common(trials: Trials) -> None:
+    """A virtual machine and its copy run on one server: what is dead here may be alive there."""
+    trials.owned(dead(), dead(), host=host()._replace(name="copy"), expires=1000.0, lease=600.0)
+    owner = trials.owner()
+    assert owner.life(None) is Life.UNKNOWN
+    assert not owner.is_dead(Clock(999.0))
+    assert owner.is_dead(Clock(1001.0))
+    here = dataclasses.replace(owner, host=host())
+    assert here.life(None) is Life.DEAD
+    assert dataclasses.replace(here, boot="before", process=ME).life(None) is Life.DEAD
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from study.storage import queries
+from study.storage.address import Address
+from study.storage.claims import Claims
+from study.storage.store import Store
+from study.system.processes import Process
+store = Store.open(Address.of(Path(sys.argv[1])))
+claims = Claims(store, "a", Process.current())
+claims.mark(queries.under_way(store, "a").running[-1].trial_id)
+print("held", flush=True)
+input()
+"""
+
+
+def test_a_process_of_a_container_holds_its_trial_until_it_dies(trials: Trials) -> None:
+    containers.need()
+    trials.start()
+    process = containers.start(containers.words("pod-a"), trials.store.home, "-c", HOLD, str(trials.store.home))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    owner = trials.owner()
+    assert (owner.host.name, owner.boot, owner.host.namespace != host().namespace) == ("pod-a", boot(), True)
+    assert owner.life(trials.store.presence) is Life.ALIVE
+    assert trials.held() == [0]
+    containers.kill(process)
+    assert owner.life(trials.store.presence) is Life.DEAD
+    assert trials.free() == [0]
+
+
+def test_a_container_of_which_nothing_is_known_keeps_its_lease(trials: Trials, tmp_path: Path) -> None:
+    trials.owned(dead(), dead(), host=Host("pod", "pid:[1]"), expires=time.time() + 600)
+    (tmp_path / "study.processes").unlink()
+    assert trials.owner().life(Presence(tmp_path / "study.processes", None)) is Life.UNKNOWN
+
+
+def test_a_stopped_process_keeps_its_trial(trials: Trials, other: Process) -> None:
+    trials.owned(other, other)
+    os.kill(other.pid, signal.SIGSTOP)
+    while other.life() is Life.ALIVE:
+        time.sleep(0.01)
+    assert trials.owner().life(trials.store.presence) is Life.STOPPED
+    assert trials.held() == [0]
+    os.kill(other.pid, signal.SIGCONT)
+
+
+def test_the_shorter_lease_counts_but_none_that_is_shorter_than_the_epochs(trials: Trials) -> None:
+    """A person who gives one at a resume means also the trials that are under way then."""
+    now = time.time()
+    trials.owned(dead(), dead(), **ELSEWHERE, expires=now + 570, lease=600.0)  # it was heard of 30 s ago
+    assert trials.free(trials.claims(lease=3600)) == []
+    assert trials.free(trials.claims(lease=31)) == []
+    assert trials.free(trials.claims(lease=29)) == [0]
+    trials.owned(dead(), dead(), **ELSEWHERE, expires=now + 570, lease=600.0, least=60.0)
+    assert trials.free(trials.claims(lease=1)) == [0]  # its epochs take up to 20 s
+    found = trials.claims(lease=5)
+    free, _ = found.under_way().running
+    found.mark(free.trial_id, free.owner)
+    assert claims.Owner.from_json(found.under_way().running[0].owner).lease == 10  # twice what ran out
+
+
+def test_who_knows_that_nobody_trains_takes_everything(trials: Trials, other: Process) -> None:
+    mine = trials.claims()
+    mine.mark(trials.start())
+    trials.owned(other, other)
+    trials.owned(dead(), dead(), **ELSEWHERE, expires=time.time() + 600)
+    trials.start({"deaths": ["killed by SIGSEGV"]})
+    assert [each.number for each in claims.take_over(trials.store, "a")] == [0, 1, 2]
+    assert trials.free(Claims(trials.store, "a", Process(1, 0.0))) == [0, 1, 2, 3]
+    assert claims.deaths_in(trials.newest().owner) == ["killed by SIGSEGV"]
+    with pytest.raises(OwnershipLost):
+        mine.renew()
+
+
+def test_a_machine_that_is_renamed_meanwhile_still_releases_its_workers_trial(trials: Trials) -> None:
+    process = dead()
+    trials.owned(process, ME, host=host()._replace(name="before"))
+    trials.owned(process, ME, host=host()._replace(namespace="pid:[1]"))
+    assert trials.release(process, "killed by SIGKILL") == []
+    owners = [claims.owner_in(trial.owner) for trial in trials.claims().under_way().running]
+    assert [owner is None for owner in owners] == [True, False]
+
+
+def test_an_owner_that_an_earlier_version_stored_has_its_lease(trials: Trials) -> None:
+    trials.owned(dead(), dead(), **ELSEWHERE)
+    stored = trials.owner().to_json() | {"host": "pod pid:[4026531836] 3d1219c7"}
+    trial = trials.newest()
+    trials.store.storage.set_trial_user_attr(trial.trial_id, claims.OWNER, stored)
+    assert trials.held() == [0]
+
+
+def test_a_study_that_is_gone_ends_the_work_on_it(trials: Trials) -> None:
+    found = trials.claims()
+    optuna.delete_study(study_name="a", storage=trials.store.storage)
+    with pytest.raises(StudyFailure, match="another tool deleted the study 'a'"):
+        found.under_way()
+
+
+def test_on_another_machine_the_lease_decides(trials: Trials) -> None:
+    trials.owned(ME, ME, **ELSEWHERE, expires=time.time() - 1)
+    trials.owned(dead(), dead(), **ELSEWHERE, expires=time.time() + 60)
     assert trials.held(Claims(trials.store, "a", Process(1, 0.0))) == [1]
 
 
@@ -166,7 +311,7 @@ def test_a_trial_that_has_ended_is_not_ended_again(trials: Trials) -> None:
 
 
 def test_a_server_that_was_away_has_cost_nobody_its_lease() -> None:
-    owner = Owner("elsewhere", "boot", ME, ME, expires=1000.0, lease=60.0)
+    owner = Owner(Host("elsewhere"), "boot", ME, ME, expires=1000.0, lease=60.0)
     assert owner.is_dead(Clock(1001.0))
     assert not owner.is_dead(Clock(2030.0, began=2000.0))
     assert owner.is_dead(Clock(2061.0, began=2000.0))
@@ -189,16 +334,17 @@ def test_a_release_that_was_interrupted_is_done_again(trials: Trials) -> None:
 
 def test_a_lease_that_ran_out_elsewhere_is_doubled(trials: Trials) -> None:
     """Epochs longer than the lease would cost one worker after the other its trial."""
-    trials.owned(dead(), dead(), host="elsewhere", expires=time.time() - 1, lease=1000.0)
-    found = trials.claims(lease=60)
+    trials.owned(dead(), dead(), **ELSEWHERE, expires=time.time() - 1, lease=1000.0)
+    found = trials.claims(lease=1000)
     [free] = found.free_of(found.under_way().running)
     found.mark(free.trial_id, free.owner)
     assert trials.owner().expires - time.time() > 1900
+    assert trials.owner().least == 0  # no epoch has shown that it needs so much
 
 
 def test_a_process_that_is_placed_as_another_takes_its_place(trials: Trials) -> None:
-    trials.owned(dead(), dead(), host="elsewhere", place="cluster/1")
-    trials.owned(dead(), dead(), host="elsewhere", place="cluster/2")
+    trials.owned(dead(), dead(), **ELSEWHERE, place="cluster/1")
+    trials.owned(dead(), dead(), **ELSEWHERE, place="cluster/2")
     assert trials.free(trials.claims(place="cluster/2")) == [1]
     assert trials.free() == []
 

@@ -16,7 +16,7 @@ from study.storage import claims, postgresql, queries
 from study.storage.address import Address
 from study.storage.claims import Claims
 from study.storage.store import Store
-from study.system.processes import Process
+from study.system.processes import Host, Process
 
 HOME = Path("/nowhere")
 
@@ -275,7 +275,7 @@ def test_leases_are_in_the_servers_time(store: Store, study: optuna.Study, monke
     mine = Claims(store, "a", Process.current(), lease=60)
     study.ask()
     mine.mark(mine.under_way().running[0].trial_id)
-    monkeypatch.setattr(claims, "host", lambda: "elsewhere")
+    monkeypatch.setattr(claims, "host", lambda: Host("elsewhere"))
     clock = time.time
     for off in (-3600, 0, 3600):
         monkeypatch.setattr(time, "time", lambda off=off: clock() + off)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from study.errors import StudyError
 from study.objective import Objective
-from study.storage import results
+from study.storage import results, selection
 
 STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
 ROWS = st.lists(
@@ -43,28 +43,13 @@ def test_progress_is_what_the_trials_say(
     assert dense["finished"] == sum(counted.values())
     assert dense["left"] == study.definition.trials - dense["finished"]
     assert (dense["running"], dense["interrupted"]) == (0, sum(row[0] == TrialState.RUNNING for row in rows))
-    best = results.best_trial(searched, objective)
+    best = next(iter(selection.ranked(searched, objective)), None)
     assert (dense["best_trial"], dense["best"]) == ((best.number, best.value) if best else (None, None))
     failed = [record for trial in searched if trial.state == TrialState.FAIL and (record := results.record(trial))]
     last = [trial for trial in searched if trial.state == TrialState.FAIL]
     assert dense["last_error"] == (failed[-1].error if last and results.record(last[-1]) else None)
     assert cnn["best"] is None
     assert cnn["finished"] == 0
-
-
-def test_the_best_is_the_earliest_of_equals(tmp_path: Path) -> None:
-    rows = [(TrialState.COMPLETE, value, made.trial_record()) for value in (0.3, 0.7, 0.2, 0.7, 0.2)]
-    searched = results.trials(made.study(tmp_path, {"dense": rows}), "dense")
-    for direction, number in (("maximize", 1), ("minimize", 2)):
-        best = results.best_trial(searched, Objective("val_something", direction))
-        assert best is not None
-        assert best.number == number
-
-
-def test_a_study_without_a_complete_trial_has_no_best(tmp_path: Path) -> None:
-    study = made.study(tmp_path, {"dense": [(TrialState.PRUNED, 0.4, made.trial_record())]})
-    with pytest.raises(StudyError, match="the study 'made' has no complete trial yet; 'study status made' says why"):
-        results.best(study, None)
 
 
 def test_a_name_that_exists_is_refused_with_how_far_its_study_is(tmp_path: Path) -> None:

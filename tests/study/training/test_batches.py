@@ -1,8 +1,10 @@
 """The batches of an epoch."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from study.config import PIXELS
 from study.images import Images
 from study.training.batches import EVALUATION_BYTES, Batches, evaluation_batch, validation_batches
 
@@ -41,6 +43,15 @@ def test_validation_is_in_order_and_shared_by_trials_that_use_the_plain_labels()
     weighted = validation_batches(IMAGES, IMAGES.y, np.full(N, 0.5))
     assert isinstance(weighted, tf.data.Dataset)
     assert np.concatenate([weights for _, _, weights in weighted]).tolist() == [0.5] * N
+
+
+@pytest.mark.parametrize("pixels", PIXELS)
+def test_batches_are_scaled_as_the_images_are(pixels: str) -> None:
+    images = Images(IMAGES.x, IMAGES.y, pixels=pixels)
+    for batch in (Batches(images, images.y, N, seed=None)[0], next(iter(validation_batches(images, images.y)))):
+        assert batch[0].dtype == tf.float32
+        assert np.array_equal(batch[0], images.scaled)
+    assert images.scaled.max() == (1 if pixels == "0..1" else 255)
 
 
 def test_evaluation_batches_are_bounded_in_memory() -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.data.datasets import Dataset
+from study.errors import Interrupted
 from study.training.checkpoints import Checkpoint, CheckpointFile, packable, sweep
 from study.training.epochs import EpochLog
 
@@ -87,7 +88,7 @@ class TwoStages(tiny.Tiny):
         return model.fit(*args, batch_size=32, **kwargs)
 
 
-class Killed(BaseException):
+class Killed(Interrupted):
     """Stands for the end of the process."""
 
 

@@ -12,10 +12,11 @@ import tiny
 from tiny import fitted
 
 from study.data.datasets import Dataset
-from study.errors import StudyError
+from study.errors import Interrupted, StudyError
+from study.training.checkpoints import CheckpointFile
 from study.training.epochs import Diverged, EpochLog
 from study.training.examples import Examples
-from study.training.fit import Training, demands_validation, fit
+from study.training.fit import Hooks, Training, fit
 from study.training.prediction import probabilities
 
 
@@ -168,9 +169,119 @@ def test_build_must_return_a_model(data: Dataset) -> None:
         fitted(data, Wrong())
 
 
-def test_whether_a_fit_demands_validation_data() -> None:
-    assert demands_validation(tiny.Demanding())
-    assert not demands_validation(tiny.Tiny())
+class SettingPolicy(tiny.Tiny):
+    """Sets Keras's policy once its layers are made, for whatever comes after."""
+
+    def build(self, hp: Any) -> keras.Model:
+        model = tiny.compiled(keras.layers.Dense(4))
+        self.policies = [layer.dtype_policy.name for layer in model.layers]
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        return model
+
+
+def test_what_build_sets_for_all_of_keras_ends_with_the_trial(data: Dataset) -> None:
+    hypermodel = SettingPolicy()
+    (_, first), (_, second) = (fitted(data, hypermodel, epochs=1) for _ in range(2))
+    assert set(hypermodel.policies) == {keras.config.dtype_policy().name} == {"float32"}
+    assert first.history == second.history
+
+
+def stopped(data: Dataset, hypermodel: Any, epochs: int, stop_after: int, **options: Any) -> tuple[Any, EpochLog]:
+    """The model and the log of a fit that ends before the epochs that it was asked for."""
+    log = EpochLog()
+    training = Training(
+        hypermodel, keras_tuner.HyperParameters(), tiny.examples(data), epochs, seed=1, stop_after=stop_after
+    )
+    return fit(training, log, **options), log
+
+
+class Decaying(tiny.Tiny):
+    """Its rate depends on how many epochs it was asked for."""
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, epochs: int, **kwargs: Any) -> Any:
+        rate = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 * (1 - epoch / epochs))
+        return model.fit(*args, callbacks=[*callbacks, rate], epochs=epochs, **kwargs)
+
+
+class DecayingUnfed(Decaying):
+    """Fed by Keras itself."""
+
+    def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+        return super().fit(hp, model, x.copy(), y, shuffle=False, **kwargs)
+
+
+@pytest.mark.parametrize("hypermodel", [Decaying(), DecayingUnfed()], ids=lambda value: type(value).__name__)
+def test_a_fit_is_stopped_where_a_longer_one_was_then(data: Dataset, hypermodel: Any) -> None:
+    _, whole = fitted(data, hypermodel, epochs=5)
+    _, log = stopped(data, hypermodel, epochs=5, stop_after=3)
+    assert log.epochs == 3
+    assert log.history == {name: values[:3] for name, values in whole.history.items()}
+    _, shorter = fitted(data, hypermodel, epochs=3)
+    assert shorter.history != log.history
+
+
+class InStages(tiny.Tiny):
+    """Two stages, of which the second continues to count the epochs, and a third fed by Keras itself."""
+
+    def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, epochs: int, **kwargs: Any) -> Any:
+        model.fit(x, y, epochs=epochs, **kwargs)
+        model.fit(x, y, initial_epoch=epochs, epochs=2 * epochs, **kwargs)
+        return model.fit(x[:20], y[:20], epochs=epochs, **kwargs)
+
+
+@pytest.mark.parametrize("stop_after", range(1, 8))
+def test_a_fit_in_stages_is_stopped_in_whichever_it_is(data: Dataset, stop_after: int) -> None:
+    _, whole = fitted(data, InStages(), epochs=2)
+    _, log = stopped(data, InStages(), epochs=2, stop_after=stop_after)
+    assert log.epochs == min(stop_after, 6) == len(log.history["loss"])
+    assert log.history["loss"] == whole.history["loss"][:stop_after]
+
+
+def test_a_fit_that_was_resumed_is_stopped_after_as_many_epochs_in_all(data: Dataset, tmp_path: Path) -> None:
+    class Killed(Interrupted):
+        pass
+
+    def kill(epoch: int, logs: dict[str, float]) -> None:
+        if epoch == 2:
+            raise Killed
+
+    file = CheckpointFile(tmp_path / "a-0.npz", "a 0", pytest.fail)
+    with pytest.raises(Killed):
+        stopped(data, tiny.Tiny(), 6, 4, hooks=Hooks(on_epoch=kill), checkpoint=file)
+    _, log = stopped(data, tiny.Tiny(), 6, 4, checkpoint=file)
+    assert log.epochs == 4
+    assert log.history == stopped(data, tiny.Tiny(), 6, 4)[1].history
+
+
+class Watching(tiny.Tiny):
+    """Demands validation data, and reads what they were logged to be."""
+
+    def fit(
+        self, hp: Any, model: keras.Model, x: Any, y: Any, validation_data: Any, callbacks: Any, **kwargs: Any
+    ) -> Any:
+        def read(epoch: int, logs: Any) -> None:
+            logs["val_watched"] = logs["val_accuracy"]
+
+        own = [
+            keras.callbacks.LambdaCallback(on_epoch_end=read),
+            keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
+            keras.callbacks.ReduceLROnPlateau("val_loss", patience=1, min_delta=1.0),
+        ]
+        result = model.fit(x, y, validation_data=validation_data, callbacks=[*own, *callbacks], **kwargs)
+        self.measured = model.evaluate(*validation_data, verbose=0, return_dict=True)["accuracy"]
+        return result
+
+
+def test_a_training_may_watch_images_that_it_trains_on(data: Dataset) -> None:
+    """As the finals do."""
+    hypermodel, log = Watching(), EpochLog()
+    examples = Examples(data.train_and_validation, data.validation)
+    training = Training(hypermodel, keras_tuner.HyperParameters(), examples, epochs=5, seed=1, stop_after=3)
+    model = fit(training, log)
+    assert log.epochs == 3
+    assert log.history["val_watched"] == log.history["val_accuracy"]
+    right = probabilities(model, data.validation).argmax(axis=1) == data.validation.y
+    assert hypermodel.measured == pytest.approx(right.mean())
 
 
 def test_a_model_can_be_saved_and_loaded(data: Dataset, tmp_path: Path) -> None:

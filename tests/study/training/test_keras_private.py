@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers, optimizers
 from keras.src.random import seed_generator
 
-from study.training import keras_private, model_state
+from study.training import hidden_state, keras_private, model_state
 from study.training.fused import fuse
 
 
@@ -127,9 +127,33 @@ def check_random_state() -> None:
         assert np.array_equal(keras.random.normal((3,)).numpy(), first)
 
 
+def check_creation_numbers() -> None:
+    """Variables are numbered as they are made, whoever makes them."""
+    with contract("a variable does not say when it was made"):
+        made = [tf.Variable(1.0), keras.Variable(1.0).value, *(each.value for each in network("sgd").variables)]
+        keras.backend.clear_session()
+        numbers = [keras_private.creation_number(each) for each in (*made, tf.Variable([1, 2], name="a_7"))]
+        assert numbers == sorted(set(numbers)), numbers
+
+
+def check_own_attributes() -> None:
+    """What Keras changes in a model while it trains is told from what a user's class does."""
+
+    class Own(keras.Sequential):
+        """A user's model."""
+
+    with contract("Keras keeps state of its own in attributes that are not known"):
+        model = Own([keras.Input((6,)), layers.Dense(3)])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        model.optimizer.build(model.trainable_variables)
+        state = hidden_state.HiddenState(model, [])
+        model.fit(*DATA, validation_data=DATA, epochs=2, verbose=0)
+        assert state.change() is None, state.change()
+
+
 CHECKS = [
     check_adam, check_momentum, check_batch_normalization, check_train_function, check_who_can_take_a_train_function,
-    check_random_state,
+    check_random_state, check_creation_numbers, check_own_attributes,
 ]  # fmt: skip
 
 
@@ -184,6 +208,8 @@ OTHER_GENERATOR = seed_generator.SeedGenerator(5)
         (check_who_can_take_a_train_function, keras.Model, "make_train_function", None),
         (check_random_state, seed_generator, "global_seed_generator", None),
         (check_random_state, model_state, "global_random_state", lambda: OTHER_GENERATOR.state),
+        (check_creation_numbers, keras_private, "creation_number", lambda variable: len(variable.name)),
+        (check_own_attributes, hidden_state, "attributes_of_keras", lambda: frozenset(vars(keras.Model()))),
     ],
 )
 def test_a_broken_contract_names_the_library(

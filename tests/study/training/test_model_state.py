@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from keras import layers, optimizers
 
-from study.objective import Objective
 from study.training.fused import fuse
-from study.training.model_state import BestWeights, copy_callbacks, copy_variables, restore_callbacks, resumable
+from study.training.model_state import copy_variables
 
 
 @pytest.mark.parametrize("eagerly", [False, True], ids=["graph", "eager"])
@@ -45,30 +44,3 @@ def test_no_step_writes_into_what_was_copied(optimizer: Callable[[], Any], eager
         assert np.array_equal(values, before)
         changed += not np.array_equal(before, after)
     assert changed > 10
-
-
-@pytest.mark.parametrize(("direction", "kept"), [("maximize", [1, 3]), ("minimize", [1, 2])])
-def test_the_weights_of_the_best_epoch_are_kept(direction: Any, kept: list[int]) -> None:
-    epochs: list[int] = []
-    callback = BestWeights(lambda model: epochs.append(epoch), Objective("score", direction))
-    for epoch, score in enumerate((0.5, 0.2, 0.9, float("nan")), 1):
-        callback.on_epoch_end(epoch, {"score": score})
-    assert epochs == kept
-
-
-def test_without_the_objective_the_weights_of_the_last_epoch_are_kept() -> None:
-    epochs: list[int] = []
-    callback = BestWeights(lambda model: epochs.append(epoch), Objective("score", "maximize"))
-    for epoch in (1, 2):
-        callback.on_epoch_end(epoch, {"loss": 1.0})
-    assert epochs == [1, 2]
-
-
-def test_the_best_epoch_is_remembered_after_a_kill() -> None:
-    kept: list[Any] = []
-    first, second = (BestWeights(kept.append, Objective("score", "maximize")) for _ in range(2))
-    first.on_epoch_end(1, {"score": 0.9})
-    assert resumable([first])
-    restore_callbacks([second], copy_callbacks([first]))
-    second.on_epoch_end(2, {"score": 0.8})
-    assert len(kept) == 1

@@ -1,0 +1,152 @@
+"""Pixels as they are given, and the one rule that makes bytes of them: the same for training and test images."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.errors import StudyError
+from study.images import Pixels
+
+WHITE = 255
+DARK = 128
+"""Floats whose brightest would be a darker byte are not known to count from 0 to 255."""
+BLACK = 4
+"""A model sees nothing of images whose brightest byte is below this."""
+CONTRAST = 8
+"""Where the brightest pixels of training and test images differ by a larger factor, they were scaled by two rules."""
+OVERSHOOT = 1 / 8
+"""How far beyond black and white floats are clipped, in parts of the range. Cubic interpolation that enlarges an image
+passes an edge by up to 4/27 of its parameter's amount (Keys 1981, IEEE Transactions on Acoustics, Speech, and Signal
+Processing 29(6)): 1/9 with the -0.75 of OpenCV and PyTorch, 2/27 with the -0.5 of Pillow."""
+MOST_CLIPPED = 1 / 4
+"""Where a larger share of the pixels lies beyond, it is no overshoot: a mean was subtracted, for example."""
+CHUNK = 2**20
+"""Pixels that are turned into bytes at a time."""
+
+
+class Found(NamedTuple):
+    """What the images of one part are given as."""
+
+    type: np.dtype[Any]
+    lowest: float
+    highest: float
+
+    @property
+    def counted(self) -> bool:
+        """Whether they are integers, which have no overshoot."""
+        return self.type.kind != "f"
+
+    def fits(self, white: int) -> bool:
+        """Whether they lie between 0 and white, but for an overshoot."""
+        slack = 0 if self.counted else OVERSHOOT * white
+        return -slack <= self.lowest and self.highest <= white + slack
+
+    def brightest(self, white: int) -> float:
+        """The byte that the brightest pixel becomes."""
+        return self.highest * WHITE / white
+
+    def __str__(self) -> str:
+        return f"{self.type} from {self.lowest:.8g} to {self.highest:.8g}"
+
+
+def as_bytes(name: str, train: NDArray[Any], test: NDArray[Any]) -> tuple[Pixels, Pixels, str]:
+    """Training and test images as uint8, 0 to 255, and a line that says what was done where it is not the obvious.
+
+    The training images decide: booleans and numbers from 0 to 1 are multiplied by 255, integers from 0 to 255 are taken
+    as they are, floats from 0 to 255 are rounded if their brightest is at least `DARK`. The test images must fit.
+
+    Args:
+        name: What messages call the data set.
+        train: Training images, at least one pixel.
+        test: Test images, at least one pixel.
+
+    Raises:
+        StudyError: What is no number, lies outside, or cannot be told.
+    """
+    parts = {"x_train": train, "x_test": test}
+    found = {part: _found(f"{name}: {part}", x) for part, x in parts.items()}
+    white = _white(found["x_train"])
+    clipped = {part: 0.0 if white is None else _clipped(x, found[part], white) for part, x in parts.items()}
+    problem = None if white is None else _problem(found, clipped, white)
+    if white is None or problem is not None:
+        raise StudyError(
+            f"{name}: pixels must be from 0 to 255, or 0 to 1, by one rule for all; {_in_words(found)}"
+            f"{problem or ''}; make black 0 and white 255 in both"
+        )
+    if found["x_train"].lowest == found["x_train"].highest:
+        raise StudyError(f"{name}: all pixels of x_train are {train.flat[0]}; check how the images were made")
+    done = _done(found, clipped, white)
+    remark = f"{_in_words(found)}: {', '.join(done)}" if done else ""
+    return _converted(train, white), _converted(test, white), remark
+
+
+def _found(what: str, x: NDArray[Any]) -> Found:
+    if x.dtype.kind not in "iufb":
+        raise StudyError(f"{what} must be numbers; its type is {x.dtype}")
+    with np.errstate(invalid="ignore"):  # NaN is found below
+        lowest, highest = float(x.min()) + 0.0, float(x.max()) + 0.0  # not -0
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        raise StudyError(f"{what} has pixels that are NaN or infinite; replace them")
+    return Found(x.dtype, lowest, highest)
+
+
+def _white(train: Found) -> int | None:
+    """What white is in the training images; None where that cannot be told."""
+    if train.fits(1):
+        return 1
+    return WHITE if train.fits(WHITE) and (train.counted or train.highest >= DARK) else None
+
+
+def _clipped(x: NDArray[Any], found: Found, white: int) -> float:
+    """The share of the pixels that lie further beyond black or white than what is rounded away."""
+    half = white / WHITE / 2
+    if found.lowest >= -half and found.highest <= white + half:
+        return 0.0
+    return float(np.count_nonzero((x < -half) | (x > white + half)) / x.size)
+
+
+def _problem(found: dict[str, Found], clipped: dict[str, float], white: int) -> str | None:
+    """Why the rule of the training images is no rule for all, as the end of a clause."""
+    if not found["x_test"].fits(white):
+        return f", and 0 to {white} is the rule of x_train"
+    if found["x_train"].brightest(white) < BLACK:
+        return f", and x_train is black where white is {white}"
+    darker, brighter = sorted(each.highest for each in found.values())
+    if brighter > CONTRAST * darker:
+        return f", whose brightest pixels differ more than {CONTRAST}-fold"
+    for part, share in clipped.items():
+        if share > MOST_CLIPPED:
+            return f", and {share:.0%} of {part} lie below 0 or above {white}"
+    return None
+
+
+def _converted(x: NDArray[Any], white: int) -> Pixels:
+    if x.dtype == np.uint8 and white == WHITE:
+        return np.ascontiguousarray(x)
+    converted = np.empty(x.shape, np.uint8)
+    step = max(1, CHUNK // math.prod(x.shape[1:]))
+    for begin in range(0, len(x), step):
+        scaled = np.multiply(x[begin : begin + step], WHITE / white, dtype=np.float64)
+        converted[begin : begin + step] = np.clip(np.rint(scaled), 0, WHITE)
+    return converted
+
+
+def _done(found: dict[str, Found], clipped: dict[str, float], white: int) -> list[str]:
+    """What was done, but for integers that were taken as they are."""
+    done = []
+    if white == 1:
+        done.append("both are multiplied by 255")
+    elif not all(each.counted for each in found.values()):
+        done.append("both are rounded to integers")
+    for part, each in found.items():
+        if clipped[part]:
+            done.append(f"{clipped[part]:.2%} of {part}, below 0 or above {white}, are clipped")
+        if each.brightest(white) < DARK:
+            done.append(f"{part} is dark where white is {white}")
+    return done
+
+
+def _in_words(found: dict[str, Found]) -> str:
+    return ", ".join(f"{part} is {each}" for part, each in found.items())

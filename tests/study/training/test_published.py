@@ -1,0 +1,241 @@
+"""The model as people use it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import optuna
+import pytest
+import tiny
+from keras import layers, losses
+
+from search_spaces import SPACES, load
+from study.data.datasets import Dataset
+from study.errors import StudyError
+from study.search.hyperparameters import TrialHyperParameters
+from study.training.prediction import probabilities
+from study.training.published import opened, published
+
+RANDOM = 3
+"""Configurations of each space besides its baseline."""
+PLAIN = """
+import json, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("study", "search_spaces", "reports"):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Blocked())
+import keras, numpy
+arrays = numpy.load("test.npz")
+for file in sys.argv[1:]:
+    model = keras.saving.load_model(file)
+    found = model.predict(arrays["x"], verbose=0, batch_size=20)
+    accuracy = model.evaluate(arrays["x"], arrays["y"], verbose=0, batch_size=20, return_dict=True)["accuracy"]
+    off = float(abs(found.sum(axis=1, dtype="float64") - 1).max())
+    optimizer = type(model.optimizer).__name__, len(model.optimizer.variables)
+    print(json.dumps([file, found.argmax(axis=1).tolist(), accuracy, off, model.loss.name, optimizer]))
+"""
+"""What somebody does who has Keras alone."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return tiny.small_images(tmp_path_factory.mktemp("data"), 110)
+
+
+def trained(name: str, data: Dataset) -> list[keras.Model]:
+    """Models of a space's baseline and of random configurations."""
+    hypermodel = load(name).hypermodel(data.input_shape, data.num_classes)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=8))
+    models = []
+    for index in range(1 + RANDOM):
+        hp = TrialHyperParameters(study.ask()) if index else TrialHyperParameters()
+        keras.utils.set_random_seed(index)
+        model = hypermodel.build(hp)
+        model.run_eagerly = True
+        hypermodel.fit(hp, model, data.train.scaled, data.train.y, epochs=2, verbose=0, callbacks=[])
+        models.append(model)
+    return models
+
+
+def test_keras_alone_opens_the_models_of_every_space(data: Dataset, tmp_path: Path) -> None:
+    test, expected = data.test(), {}
+    np.savez(tmp_path / "test.npz", x=test.scaled, y=test.y)
+    for name in SPACES:
+        for index, model in enumerate(trained(name, data)):
+            predicted = probabilities(model, test).argmax(axis=1)
+            expected[f"{name}{index}.keras"] = predicted.tolist(), float(np.float32(np.mean(predicted == test.y)))
+            published(model).save(tmp_path / f"{name}{index}.keras")
+    assert len({accuracy for _, accuracy in expected.values()}) > 3
+    command = [sys.executable, "-I", "-W", "error", "-W", "ignore::DeprecationWarning", "-c", PLAIN, *expected]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    found = {file: rest for file, *rest in map(json.loads, run.stdout.splitlines())}
+    assert found.keys() == expected.keys()
+    for file, (labels, accuracy, off, loss, optimizer) in found.items():
+        assert (labels, accuracy) == expected[file], file
+        assert off < 1e-5
+        assert loss == "sparse_categorical_crossentropy"
+        assert optimizer == ["SGD", 2]  # its rate and its count
+
+
+SPARSE, FOCAL = losses.SparseCategoricalCrossentropy, losses.CategoricalFocalCrossentropy
+
+
+class OwnSparse(losses.SparseCategoricalCrossentropy):
+    """A user's own variant of a loss."""
+
+
+def classifier(units: int, activation: str | None, loss: Any) -> keras.Model:
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(units, activation, name="named")], name="named"
+    )
+    model.compile("adam", loss, metrics=["mse"])
+    return model
+
+
+@pytest.mark.parametrize(
+    "units, activation, loss, ends, kind",
+    [
+        (3, None, losses.SparseCategoricalCrossentropy(from_logits=True), "softmax", SPARSE),
+        (3, None, [losses.CategoricalCrossentropy(True, 0.1)], "softmax", losses.CategoricalCrossentropy),
+        (3, None, {"named": OwnSparse(from_logits=True)}, "softmax", SPARSE),
+        (3, None, losses.CategoricalFocalCrossentropy(from_logits=True), "softmax", FOCAL),
+        (1, None, losses.BinaryCrossentropy(from_logits=True), "sigmoid", losses.BinaryCrossentropy),
+        (1, None, losses.BinaryFocalCrossentropy(from_logits=True), "sigmoid", losses.BinaryFocalCrossentropy),
+        (3, "softmax", losses.SparseCategoricalCrossentropy(), None, SPARSE),
+        (1, "sigmoid", losses.BinaryCrossentropy(), None, losses.BinaryCrossentropy),
+    ],
+)
+def test_logits_become_probabilities(
+    data: Dataset, units: int, activation: str | None, loss: Any, ends: str | None, kind: Any
+) -> None:
+    model = classifier(units, activation, loss)
+    found, images = published(model), data.test()
+    assert type(found.loss) is kind
+    assert not found.loss.from_logits
+    added = [layer.activation.__name__ for layer in found.layers[len(model.layers) + 1 :]]
+    assert added == ([ends] if ends else [])
+    assert found.name == "named"
+    outputs = found.predict(images.scaled, verbose=0)
+    of_classes, expected = outputs if units > 1 else np.hstack([1 - outputs, outputs]), probabilities(model, images)
+    assert np.allclose(of_classes, expected, atol=1e-6)
+    assert np.array_equal(probabilities(found, images).argmax(axis=1), expected.argmax(axis=1))
+    assert type(model.optimizer) is keras.optimizers.Adam  # the trained one is as it was
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", losses.sparse_categorical_crossentropy, "mse"])
+def test_a_loss_that_is_no_class_stays(loss: Any, data: Dataset, tmp_path: Path) -> None:
+    model = classifier(3, "softmax", loss)
+    published(model).save(tmp_path / "model.keras")
+    found = keras.saving.load_model(tmp_path / "model.keras")
+    assert losses.get(found.loss) is losses.get(loss)
+    labels = data.train.y if loss != "mse" else keras.utils.to_categorical(data.train.y)
+    expected = np.mean(probabilities(model, data.train).argmax(axis=1) == data.train.y)
+    scores = found.evaluate(data.train.scaled, labels, verbose=0, return_dict=True)
+    assert scores["accuracy"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("logits", [True, False])
+def test_mixed_precision_ends_in_float32(policy: str, logits: bool, data: Dataset, tmp_path: Path) -> None:
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = classifier(3, None if logits else "softmax", losses.SparseCategoricalCrossentropy(from_logits=logits))
+        assert model.outputs[0].dtype != "float32"
+        published(model).save(tmp_path / "model.keras")
+        found = opened(tmp_path / "model.keras")
+        assert keras.config.dtype_policy().name == policy
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert found.layers[2].compute_dtype == policy.removeprefix("mixed_")
+    assert found.output.dtype == "float32"
+    outputs = found.predict(data.train.scaled, verbose=0)
+    assert np.allclose(outputs, probabilities(model, data.train), atol=2e-3)
+    assert np.allclose(outputs.sum(axis=1), 1, atol=1e-2 if not logits else 1e-5)
+
+
+class Net(keras.Model):
+    """A user's own class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense(layers.Flatten()(inputs))
+
+
+class OwnTraining(keras.Model):
+    """A user's own class whose layers are a graph."""
+
+
+class OwnLoss(losses.Loss):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+def two_outputs() -> keras.Model:
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
+
+
+def own_training() -> keras.Model:
+    inputs = keras.Input((4,))
+    return OwnTraining(inputs, layers.Dense(3)(inputs))
+
+
+@pytest.mark.parametrize("make", [Net, two_outputs, own_training])
+def test_other_models_are_left_as_they_are(make: Any) -> None:
+    model = make()
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert published(model) is model
+
+
+@pytest.mark.parametrize("loss", [None, OwnLoss(), lambda y_true, y_pred: keras.ops.mean(y_pred), ["mse", "mse"]])
+def test_a_model_with_another_loss_is_left_as_it_is(loss: Any) -> None:
+    model = classifier(3, "softmax", loss)
+    assert published(model) is model
+
+
+class Doubled(layers.Layer):
+    """A layer that only its space has."""
+
+    def call(self, inputs: Any) -> Any:
+        return 2 * inputs
+
+
+def own_activation(inputs: Any) -> Any:
+    return 2 * inputs
+
+
+@pytest.mark.parametrize(
+    "layer, kind, own", [(Doubled(), "class", Doubled), (layers.Activation(own_activation), "function", own_activation)]
+)
+def test_what_a_saved_model_lacks_is_named(tmp_path: Path, layer: Any, kind: str, own: Any) -> None:
+    model, file = tiny.compiled(layer), tmp_path / "model.keras"
+    published(model).save(file)
+    name = own.__name__
+    with pytest.raises(StudyError) as caught:
+        opened(file)
+    assert str(caught.value) == (
+        f"the model {file} needs the {kind} {name!r} of its search space: "
+        f"best_model(custom_objects={{{name!r}: ...}}) takes it"
+    )
+    images = np.random.default_rng(0).random((4, 6, 6, 1), np.float32)
+    again = opened(file, {name: own})
+    assert np.array_equal(again.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
+def test_a_damaged_file_is_said_in_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "model.keras"
+    file.write_bytes(b"nothing")
+    with pytest.raises(StudyError, match=r"model.keras cannot be opened: ") as caught:
+        opened(file)
+    assert "\n" not in str(caught.value)
