@@ -13,6 +13,7 @@ from reports.panels import Card, number, p_value, percent, points
 from reports.statistics import BETTER, TIED, UNDECIDED, WORSE, Interval
 from study.config import Definition
 from study.records import BASELINE, TUNED, FinalRecord, unpacked
+from study.storage.reasons import nothing_succeeded
 
 COLUMNS = (
     "Finalist", "Test accuracy", "On these images", "For new images", "Seeds", "Validation minus test (points)",
@@ -346,6 +347,8 @@ def _phrase(comparison: Comparison) -> str:
 
 
 def _not_yet(results: StudyResults) -> str:
+    if nothing_succeeded(results.study):
+        return "Every trial failed, so there is no finalist. The trials below say why."
     return (
         "No finalist has been tested yet: the finals come after the search. To continue: "
         f"{commands.resume(results.definition)}"

@@ -44,6 +44,8 @@ def prepare(
     import keras
 
     dataset, data = _data(task)
+    if dataset is not None and dataset.remark and role.first:
+        display.say(dataset.remark)
     is_new = role.first and task.steps.create  # what is wrong with a space is said once
     hypermodels, declared = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None)
     fingerprint = fingerprints.of_study(task.definition, data.parts, declared)

@@ -130,9 +130,10 @@ def _check_main(names: list[str]) -> None:
     if file is not None:
         raise StudyError(f"worker processes import the script again, and {file} is no file; save it, or give workers=0")
     if names:
+        missing = ", ".join(dict.fromkeys(names))
         raise StudyError(
-            f"worker processes cannot import {', '.join(names)}, which this notebook or session defines; put it into "
-            "a module, or give workers=0"
+            f"worker processes cannot import {missing}, which this notebook or session defines; put it into a module, "
+            "or give workers=0"
         )
 
 

@@ -52,6 +52,7 @@ class TrialAttempt(Attempt):
             on_built=self._store_built,
             on_epoch=self._epoch_ended,
             on_early_check=self._judgement.early_check if self._search.pruner.checks_early else None,
+            on_best=session.keep_weights(self._space, self._job.number),
             callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
         )
         try:

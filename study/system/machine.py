@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import joblib
-import psutil
 
 from study.errors import StudyError
+from study.system import memory
 
 GPUS = "CUDA_VISIBLE_DEVICES"  # the environment variable with the GPUs that a process may use
 WORKER_BYTES = 2 * 2**30  # memory that a worker may come to need
@@ -20,7 +20,7 @@ def fitting_workers() -> int:
     """
     if found := gpus():
         return len(found)
-    in_memory = psutil.virtual_memory().available // WORKER_BYTES
+    in_memory = memory.available() // WORKER_BYTES
     return max(1, min(int(joblib.cpu_count(only_physical_cores=True)), in_memory, MOST_FITTING))
 
 

@@ -74,7 +74,8 @@ def test_untested_studies_are_compared_by_their_objective(tmp_path: Path) -> Non
     (contest,) = comparison.info(studies).contests
     assert (contest.what, contest.seeds, contest.word) == ("val_accuracy", 8, "better")
     assert contest.interval is not None
-    assert contest.interval.low < contest.difference == pytest.approx(0.2 - 0.0035) < contest.interval.high
+    assert contest.difference == pytest.approx(0.2 - 0.0035)
+    assert contest.interval.low < contest.difference < contest.interval.high
 
 
 @pytest.mark.parametrize("seeds, has_interval", [(1, None), (2, False), (3, True)])

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -119,7 +119,7 @@ def test_a_p_value_is_that_of_a_sum_of_student_s_t() -> None:
     beyond = integrate.quad(
         lambda z: stats.norm.pdf(z) * (stats.t.sf(2.5 / 0.5**0.5 - z, 6) + stats.t.cdf(-2.5 / 0.5**0.5 - z, 6)), -9, 9
     )[0]
-    assert Spread(7, 10**6, 0.5, 0.5).p(2.5) == pytest.approx(beyond, rel=2e-3)
+    assert Spread(7, 10**6, 0.5, 0.5).p(2.5) == pytest.approx(beyond, rel=5e-3)
 
 
 @given(difference_tables)
@@ -261,11 +261,11 @@ def test_errors_have_the_opposite_interval(table: NDArray[np.bool_]) -> None:
         assert right == pytest.approx([1 - wrong[index] for index in (0, 2, 1)], abs=1e-9)
 
 
-@given(difference_tables)
-def test_an_interval_excludes_zero_only_where_p_is_small(table: NDArray[np.int8]) -> None:
-    found = difference(table)
-    assert 0 <= found.p <= 1
-    assert not found.interval.excludes_zero or found.p < 0.05 + 1e-9
+@given(difference_tables, st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_difference_has_a_smaller_p(table: NDArray[np.int8], one: float, other: float) -> None:
+    spread = Variation.of(table).of_mean().at_least(1e-4)
+    small, large = sorted((one, other))
+    assert 0 <= spread.p(large) <= spread.p(-small) <= 1 + 1e-9
 
 
 @given(difference_tables, st.floats(0, 1))
@@ -322,6 +322,7 @@ def test_the_seeds_that_are_needed_find_the_difference() -> None:
 
 
 @given(difference_tables, st.floats(0, 0.2), st.integers(1, 6))
+@settings(max_examples=30, deadline=None)
 def test_more_comparisons_never_need_fewer_seeds(table: NDArray[np.int8], margin: float, comparisons: int) -> None:
     alone, adjusted = (statistics.seeds_needed(table, margin, count) for count in (1, comparisons))
     assert adjusted is None or (alone is not None and len(table) < alone <= adjusted <= statistics.MOST_SEEDS)

@@ -159,7 +159,7 @@ def test_a_script_without_its_guard_is_told_once(tmp_path: Path) -> None:
     """Each worker process would start the study again; that is seen in the first one."""
     (tmp_path / "mine.py").write_text(SPACE + TRY + "start(spaces=['tiny:Tiny'])\n")
     code, output, error = run(tmp_path, "mine.py")
-    assert (code, error) == (0, "")
+    assert (code, "Traceback" in error) == (0, False)  # TensorFlow says more, where a script imports it
     (line,) = output.splitlines()
     assert line == (
         "each worker process imports this script, which starts the study again; put what starts it under "
@@ -171,7 +171,7 @@ def test_a_class_under_the_guard_is_not_found(tmp_path: Path) -> None:
     guarded = 'if __name__ == "__main__":\n    class Guarded(Cell):\n        pass\n    start(spaces=[Guarded])\n'
     (tmp_path / "mine.py").write_text(SPACE + TRY + guarded)
     code, output, error = run(tmp_path, "mine.py")
-    assert (code, error) == (0, "")
+    assert (code, "Traceback" in error) == (0, False)  # TensorFlow says more, where a script imports it
     (line,) = output.splitlines()
     assert line.startswith("a worker process cannot import what was given as an object (AttributeError: ")
     assert line.endswith("; define it at the top of a module, or give workers=0")

@@ -97,7 +97,7 @@ def test_a_home_that_was_moved_or_copied(command: Command, home: Path, archive: 
     assert study_table(new, "a") == table
     there = ("--home", str(new))
     assert command("report", "a", *there)[:2] == (0, "report: a/report.html\n")
-    assert "cannot be" not in (new / "a" / "report.html").read_text()
+    assert "This panel could not be made" not in (new / "a" / "report.html").read_text()
     assert study.load("a", home=new).best_model().output_shape == (None, 3)
     assert command("best", "a", *there)[1].splitlines()[-1].startswith(f"model: {new / 'a' / 'models'}")
     code, _, error = command("resume", "a", "--trials", "3", *there)
