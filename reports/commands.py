@@ -63,16 +63,17 @@ def report(definition: Definition) -> str:
 
 
 def train(
-    definition: Definition, space: str, values: Mapping[str, Value], stop_after: int | None, seed: int
+    definition: Definition, space: str, values: Mapping[str, Value], epochs: int, stop_after: int | None, seed: int
 ) -> str | None:
-    """The command that trains a configuration on training + validation images; None where only Python can."""
+    """The command that trains a configuration on training + validation images, `stop_after` of the epochs that `fit` is
+    asked for; None where only Python can."""
     if definition.dataset == ARRAYS or not _is_named(space):
         return None
     words: dict[str, Any] = {
         "--space": space, "--dataset": definition.dataset, "--values": json.dumps(values),
-        "--epochs": definition.epochs, "--seed": seed,
+        "--epochs": epochs, "--seed": seed,
     }  # fmt: skip
-    if stop_after is not None and stop_after < definition.epochs:
+    if stop_after is not None and stop_after < epochs:
         words["--stop-after"] = stop_after
     for option in ("split_seed", "precision", "pixels"):
         if getattr(definition, option) != getattr(Definition, option):

@@ -150,8 +150,8 @@ def resume(
     address = _address(home, storage)
     stored = open_study(address, name, check_integrity=True)
     address.check_writable(name)
-    parsed = {field: parsed(field, value) for field, value in changes.items()}
-    definition, resources = changed(stored.definition, stored.resources, {"workers": 0, **parsed})
+    wanted = {field: parsed(field, value) for field, value in changes.items()}
+    definition, resources = changed(stored.definition, stored.resources, {"workers": 0, **wanted})
     given = {space: found for space, found in _named(spaces).items() if found is not None}
     objects = Objects(given, callbacks=listed(callbacks))
     options = Options(allow_drift=allow_drift, take_over=take_over)

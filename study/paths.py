@@ -66,6 +66,6 @@ def absolute_dataset(dataset: str | Path) -> str:
 
 def relative(path: Path) -> str:
     """A path for a reader: relative where it lies within the working directory."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, TypeError):  # a place in an object store is relative to no folder
         return str(path.relative_to(Path.cwd()))
     return str(path)

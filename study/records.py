@@ -129,7 +129,10 @@ class FinalRecord:
     seed_index: int
     """0 to K-1; finals with the same index share their seed."""
     seed: int
+    fit_epochs: int
+    """Epochs that `fit` was asked for."""
     epochs: int
+    """Epochs trained."""
     parameters: int
     seconds: float
     history: History

@@ -38,7 +38,8 @@ def info(results: StudyResults, space: SpaceResults) -> Best | None:
     finals = results.finals_of_winner(space.name)
     seed = finals[0].seed if finals else results.definition.seed
     best_epoch = results.selection.winners[space.name].best_epoch
-    command = commands.train(results.definition, space.name, record.values, best_epoch, seed)
+    epochs, last = (finals[0].fit_epochs, finals[0].epochs) if finals else (results.definition.epochs, best_epoch)
+    command = commands.train(results.definition, space.name, record.values, epochs, last, seed)
     baseline = space.records.get(BASELINE_NUMBER)
     tested = (results.finals_of(space.name, BASELINE), finals)
     return Best(

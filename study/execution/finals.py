@@ -110,6 +110,7 @@ class FinalAttempt(PlannedAttempt):
             validation=finalist.validation,
             seed_index=self._target.seed_index,
             seed=self.seed,
+            fit_epochs=finalist.fit_epochs,
             epochs=self._log.epochs,
             parameters=model.count_params(),
             seconds=self._seconds(),

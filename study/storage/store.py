@@ -33,6 +33,10 @@ INDICES = {
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+def silent(line: str) -> None:
+    """Says nothing; unlike a lambda it can be pickled."""
+
+
 class Store:
     """An opened address: it knows home, database, lock and clock, and the studies that are kept there."""
 
@@ -50,7 +54,7 @@ class Store:
         to_read: bool = False,
         check_integrity: bool = False,
         wait_for_server: bool = False,
-        say: Say = lambda line: None,
+        say: Say = silent,
     ) -> Self | None:
         """Open an address; None where nothing is stored yet and `create` is not asked for.
 
@@ -85,7 +89,7 @@ class Store:
         Raises:
             StudyError: as `open`.
         """
-        database = _database(address, lambda line: None, to_read=True)
+        database = _database(address, silent, to_read=True)
         with opening(database.shown):
             schema = database.schema(thoroughly=False)
             return None if schema is None else cls(address, database, database.engine_for_reading(schema))
@@ -289,7 +293,7 @@ def open_study(
     to_read: bool = True,
     check_integrity: bool = False,
     wait_for_server: bool = False,
-    say: Say = lambda line: None,
+    say: Say = silent,
 ) -> StoredStudy:
     """The study of a name at an address; the options are those of `Store.open`.
 
@@ -313,12 +317,12 @@ def no_study(name: str, known: Iterable[str] = ()) -> StudyError:
 
 def settle(address: Address) -> None:
     """At the end of a command: make the database complete in its own file, for whoever copies that alone."""
-    _database(address, lambda line: None).settle()
+    _database(address, silent).settle()
 
 
 def creation_lock(address: Address, waiting: Waiting = lambda seconds: None) -> AbstractContextManager[None]:
     """Held while the schema and a study are created, so that no two processes do it at once."""
-    return _database(address, lambda line: None).creation_lock(waiting)
+    return _database(address, silent).creation_lock(waiting)
 
 
 def _database(address: Address, say: Say, to_read: bool = False) -> Database:

@@ -1,5 +1,6 @@
 """One SQLite file and a machine of many names: containers that come and go."""
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ MOMENTS = ["create tables:4", "half checkpoints:2", "after report:3", "before te
 SECONDS = 240
 """In which a command has ended that waits for nobody; a lease would take longer."""
 SPACE = "fault_space:Paced"
-PACED = ("--space", SPACE, "--epochs", "12", "--seeds", "1", "--confirm", "0", "--pruner", "none",
+PACED = ("--space", SPACE, "--epochs", "40", "--seeds", "1", "--confirm", "0", "--pruner", "none",
          "--sampler", "random", "--lease", "1h")  # fmt: skip
 
 
@@ -68,11 +69,15 @@ def test_a_study_that_is_killed_in_one_container_goes_on_in_the_next(
     for name, moment in zip(cycle(["pod-a", "pod-b"]), [*MOMENTS, ""], strict=False):
         words = kills.words_to_go_on(broken.home)
         words = (*words, "--lease", "1h", *(("--pruner", "sha") if words[0] == "run" else ()), "--workers", workers)
-        output, _ = command(containers.words(name), broken.home, *words, moment=moment).communicate(timeout=SECONDS)
+        process = command(containers.words(name), broken.home, *words, moment=moment)
+        output, _ = process.communicate(timeout=SECONDS)
         assert "Traceback" not in output
         assert "waiting for" not in output
-        if moment:
+        assert process.returncode in (0, -signal.SIGKILL), output
+        if process.returncode:
             broken.kills[moment] = 1
+    assert process.returncode == 0, output
+    assert broken.total >= 3
     broken.epochs = kills._epochs(broken.home)
     kills.compare(whole, broken)
 

@@ -257,8 +257,8 @@ def test_the_best_configuration_comes_with_the_command_that_trains_it(make: Make
         (COMPLETE, 0.8, trial_record(values={"kind": "it's", "rate": 0.5}, best_epoch=3, epochs=4)),
     ]
     finals = [
-        final_record(seed_index=0, seed=11, errors=9, epochs=3),
-        final_record(seed_index=1, seed=12, errors=3, epochs=3),
+        final_record(seed_index=0, seed=11, errors=9, epochs=3, fit_epochs=8),
+        final_record(seed_index=1, seed=12, errors=3, epochs=3, fit_epochs=8),
         final_record(role="baseline", trial=0, epochs=6),
     ]
     results = read(make, {"dense": rows, "cnn": []}, finals, dataset="mnist", split_seed=5)

@@ -77,7 +77,7 @@ def test_a_resume_takes_only_what_may_change() -> None:
     assert changed(Definition(), Resources(), {}) == (Definition(), Resources())
     with pytest.raises(StudyError, match="epochs is fixed when a study starts; a resume takes trials, seeds, workers"):
         changed(Definition(), Resources(), {"epochs": 3})
-    for fixed in ("name", "objective", "sampler", "pruner", "seed", "dataset"):
+    for fixed in ("name", "objective", "sampler", "pruner", "seed"):
         with pytest.raises(StudyError, match=f"{fixed} is fixed when a study starts"):
             changed(Definition(), Resources(), {fixed: getattr(Definition(), fixed)})
     for budget in ("trials", "seeds"):
@@ -93,7 +93,7 @@ def test_a_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
 
 def test_what_a_study_has_an_optuna_study_for() -> None:
     definition = Definition(name="a", spaces=("dense", "cnn"))
-    assert definition.parts == ("dense", "cnn", "finals")
+    assert definition.parts == ("dense", "cnn", "confirmation", "finals")
     assert list(map(definition.study_name, definition.parts)) == ["a/dense", "a/cnn", "a/finals"]
 
 

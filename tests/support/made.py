@@ -58,6 +58,7 @@ def final_record(**changes: Any) -> FinalRecord:
         "validation": 0.95,
         "seed_index": 0,
         "seed": 5,
+        "fit_epochs": changes.get("epochs", 2),
         "epochs": 2,
         "parameters": 111,
         "seconds": 2.0,

@@ -188,7 +188,9 @@ def test_a_creation_that_was_interrupted_is_done_anew(command: Command, home: Pa
     half_made.set_user_attr("config", {})
     assert command("status")[1] == "there is no study yet; 'study run' starts one\n"
     assert command("run", "a", "--dataset", f"npz:{archive}", *RUN)[0] == 0
-    assert sorted(study.study_name for study in store.storage.get_all_studies()) == ["a/finals", "a/tiny:Tiny"]
+    assert sorted(study.study_name for study in store.storage.get_all_studies()) == [
+        "a/confirmation", "a/finals", "a/tiny:Tiny",
+    ]  # fmt: skip
 
 
 def test_the_database_is_run_as_it_should_be(command: Command, home: Path, archive: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_commands_after_a_run(command: Command, home: Path, archive: Path) -
     assert "0 running, 0 left; best" in output
     state = json.loads(command("status", "a", "--json")[1])
     assert state["spaces"][0]["finished"] == 2
-    assert state["finals"] == 4
+    assert state["finals"] in (2, 4)  # the winner may be the baseline
     assert [each["name"] for each in json.loads(command("status", "--json")[1])] == ["a"]
 
     winner = json.loads(command("best", "a", "--json")[1])

@@ -51,7 +51,7 @@ def test_it_shows_trials_parameters_epochs_notes_and_artifacts(dashboard: str, b
         each["study_name"]: each["study_id"]
         for each in requests.get(f"{dashboard}/api/studies").json()["study_summaries"]
     }
-    assert set(listed) == {"a/tiny:Tiny", "a/finals"}
+    assert set(listed) == {"a/tiny:Tiny", "a/confirmation", "a/finals"}
 
     browser.get_log("browser")  # what pages of other tests have said
 

@@ -33,7 +33,7 @@ def test_many_processes_create_one_study(tmp_path: Path) -> None:
     store = Store.open(Address.of(tmp_path / "runs"))
     assert store is not None
     assert store.study("a").definition == DEFINITION
-    assert names(store) == ["a/dense", "a/finals"]
+    assert names(store) == ["a/confirmation", "a/dense", "a/finals"]
 
 
 def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_study_is_deleted_and_others_are_left(store: Store) -> None:
     store.create_study(Definition(name="ab", spaces=("dense",)), Resources(), {})
     optuna.create_study(study_name="a/mine", storage=store.storage)
     store.delete_study("a")
-    assert names(store) == ["a/mine", "ab/dense", "ab/finals"]
+    assert names(store) == ["a/mine", "ab/confirmation", "ab/dense", "ab/finals"]
 
 
 OLDER = {

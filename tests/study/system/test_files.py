@@ -14,7 +14,7 @@ from study.system.processes import short_host
 
 def test_a_place_is_a_path_or_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
     for given in ("some/runs", "file://some/runs", Path("some/runs")):
-        assert files.folder(given) == Path("some/runs")
+        assert files.folder(given) == Path("some/runs").absolute()
         assert files.is_local(files.folder(given))
     monkeypatch.setitem(extras.NEEDED, "--home URL", ("no_such_package", "objects"))
     with pytest.raises(StudyError, match=r"pip install 'keras-study\[objects\]'"):
