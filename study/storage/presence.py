@@ -22,6 +22,10 @@ PLACES = 2**62
 """Bytes that may be locked; none of them is ever written."""
 
 
+def _nothing() -> None:
+    """Nothing is open yet; unlike a lambda it can be pickled."""
+
+
 class Presence:
     """The processes of one machine that share a database.
 
@@ -38,7 +42,7 @@ class Presence:
         self._file = file
         self._database = database
         self._descriptor = -1
-        self._close: Callable[[], object] = lambda: None
+        self._close: Callable[[], object] = _nothing
         self._shown = False
 
     @classmethod

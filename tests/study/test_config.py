@@ -94,7 +94,9 @@ def test_a_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
 def test_what_a_study_has_an_optuna_study_for() -> None:
     definition = Definition(name="a", spaces=("dense", "cnn"))
     assert definition.parts == ("dense", "cnn", "confirmation", "finals")
-    assert list(map(definition.study_name, definition.parts)) == ["a/dense", "a/cnn", "a/finals"]
+    assert list(map(definition.study_name, definition.parts)) == [
+        "a/dense", "a/cnn", "a/confirmation", "a/finals",
+    ]  # fmt: skip
 
 
 def test_how_many_processes_train() -> None:

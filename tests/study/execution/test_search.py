@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy import event
 
+from study.errors import Interrupted
 from study.execution import judgement, search
 from study.execution.growth import Growth
 from study.execution.loop import Job
@@ -374,7 +375,7 @@ def test_every_epoch_that_was_trained_is_reported(
         if step == 1:
             report(self, value, step)
         if step == 4:
-            raise KeyboardInterrupt
+            raise Interrupted
 
     with monkeypatch.context() as patch:
         patch.setattr(optuna.Trial, "report", lost)

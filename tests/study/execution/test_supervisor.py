@@ -71,7 +71,7 @@ def test_the_third_death_gives_up_trial_and_final(tmp_path: Path, dead: Process)
     assert kept.error == "3 workers died in it: killed by SIGSEGV, killed by SIGSEGV, killed by SIGKILL"
     assert kept.seed == given.study.definition.seed_for("dense", "trial", 0)
     (failed,) = results.failures(given.study, FINALS)
-    assert failed.user_attrs["error"] == f"final 0: {kept.error}"
+    assert failed.user_attrs["error"] == f"finals 0: {kept.error}"
     assert results.progress(given.study)["spaces"][0]["last_error"] == kept.error
 
 
