@@ -53,7 +53,7 @@ def test_a_final_that_fails_in_the_hour_that_comes_twice_is_tried_once_per_sessi
              "--seeds", "2", "--confirm", "0", "--workers", workers)  # fmt: skip
     for session, command in enumerate((("run", "a", *words), ("evaluate", "a"), ("resume", "a")), 1):
         output, _ = start(home, *command, TZ=zone).communicate(timeout=SECONDS)
-        assert "2 finals failed" in output, output
+        assert "2 of the finals failed" in output, output
         failed = results.failures(opened(home, "a"), "finals")
         assert len(failed) == 2 * session
 

@@ -47,7 +47,7 @@ def exact(url: str, trials: int, space: str = SPACE) -> list[Any]:
     found = results.trials(study, space)
     assert [trial.number for trial in found] == list(range(trials))
     assert {trial.state.name for trial in found} <= {"COMPLETE", "PRUNED"}
-    assert len(results.finals(study)) == 2
+    assert results.finals(study)  # of the baseline, and of the winner where that is another
     for trial in found:  # each epoch's report is there, none twice
         kept = results.record(trial)
         assert kept is not None
