@@ -140,12 +140,13 @@ def read(study: StoredStudy) -> StudyResults:
     """Read a study."""
     definition = study.definition
     declared = study.fingerprint.get("details", {}).get("spaces", {})
-    chosen = selection.of(study)
+    trials = {name: results.trials(study, name) for name in definition.spaces}
+    chosen = selection.of(study, trials)
     spaces = []
     for name in definition.spaces:
-        trials, winner = results.trials(study, name), chosen.winners.get(name)
+        winner = chosen.winners.get(name)
         best = None if winner is None else winner.trial
-        spaces.append(SpaceResults(name, study.part(name), trials, best, declared.get(name, {})))
+        spaces.append(SpaceResults(name, study.part(name), trials[name], best, declared.get(name, {})))
     return StudyResults(
         study=study,
         definition=definition,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from study.config import ARRAYS, SPACES, Definition, Resources, flag
+from study.config import ARRAYS, DURATIONS, SPACES, Definition, Resources, flag
 from study.objective import KNOWN, Objective
 from study.records import Value
 
@@ -19,9 +19,6 @@ IMPORTABLE = re.compile(r"(?!__main__:)(?:[^\W\d]\w*\.)*[^\W\d]\w*:[^\W\d]\w*")
 """The other names that `--space` takes."""
 NO_OPTIONS = ("name", "callbacks", "manual_dir", "data_dir")
 """Fields that are no options of the command: an argument, Python objects, and folders of one machine."""
-
-DURATIONS = ("timeout", "lease")
-"""Fields in seconds."""
 
 
 def objects(definition: Definition) -> list[str]:
@@ -48,7 +45,7 @@ def start(definition: Definition, resources: Resources) -> str:
 
 
 def resume(definition: Definition, seeds: int | None = None) -> str:
-    """What continues the study, with so many seeds where they are given: a command, or a call in Python."""
+    """What continues the study: a command, or a call in Python. `seeds` is a larger number of seeds, if it is given."""
     if definition.dataset == ARRAYS:
         return "search(...) of its study.OptunaTuner in Python"
     if objects(definition):

@@ -126,8 +126,8 @@ class Spread(NamedTuple):
 
     def p(self, mean: float) -> float:
         """The two-sided p-value of the hypothesis that the mean is 0, by the distribution of Behrens and Fisher (Fisher
-        1935, "The fiducial argument in statistical inference"): the seeds' part over chi-squared, integrated. Unlike
-        Satterthwaite's it never is too small, also at the small levels of several comparisons."""
+        1935, "The fiducial argument in statistical inference"): the seeds' part over chi-squared, integrated. In
+        the simulation of `tests/benchmarks/coverage.py` Satterthwaite's was too small for several comparisons."""
         parts = self.by_seeds * (self.seeds - 1) / special.chdtri(self.seeds - 1, QUANTILES) + self.by_images
         return float(2 * special.stdtr(self.images - 1, -abs(mean) / np.sqrt(parts)).mean())
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from study.config import (
     CONFIRMATION,
+    DURATIONS,
     FINALS,
     SPACES,
     Definition,
@@ -28,7 +29,7 @@ from study.config import (
 from study.errors import StudyError, StudyFailure
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
-from study.objective import Objective
+from study.objective import OF_KERAS_TUNER, Objective
 from study.paths import absolute, absolute_dataset, file_name, whole
 from study.records import ERROR
 from study.storage import results, selection
@@ -59,10 +60,6 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "dataset": absolute_dataset,
 }
 """How the fields of a study are read where they are given as on the command line."""
-DURATIONS = ("timeout", "lease")
-"""Fields that are seconds."""
-DIRECTIONS = {"max": "maximize", "min": "minimize"}
-"""KerasTuner's words, and ours."""
 
 
 def run(
@@ -440,11 +437,13 @@ def _objective(objective: Any, direction: Any) -> Objective:
     """The objective of a name, or of one of KerasTuner's."""
     if isinstance(objective, Objective):
         return objective
-    if getattr(objective, "direction", None) in DIRECTIONS:
+    if getattr(objective, "direction", None) in OF_KERAS_TUNER:
         objective, direction = getattr(objective, "name", None), objective.direction
     if not isinstance(objective, str):
         raise StudyError(f"a study has one objective, a metric's name; it was given {objective!r}")
-    return Objective.of(objective, DIRECTIONS.get(direction, direction) if isinstance(direction, str) else direction)
+    return Objective.of(
+        objective, OF_KERAS_TUNER.get(direction, direction) if isinstance(direction, str) else direction
+    )
 
 
 def parsed(name: str, value: Any) -> Any:

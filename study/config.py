@@ -216,6 +216,8 @@ class Resources:
         return cls(**values)
 
 
+DURATIONS = ("timeout", "lease")
+"""Fields in seconds."""
 BUDGET = ("trials", "seeds")
 """Fields of a definition that may grow."""
 CHANGEABLE = (*BUDGET, *(field.name for field in dataclasses.fields(Resources)), "dataset")

@@ -8,6 +8,8 @@ from study.errors import StudyError
 
 Direction = Literal["maximize", "minimize"]
 DIRECTIONS: tuple[Direction, ...] = ("maximize", "minimize")
+OF_KERAS_TUNER: dict[str, Direction] = {"max": "maximize", "min": "minimize"}
+"""Optuna's words by KerasTuner's."""
 KNOWN: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
 """Objectives whose direction need not be given."""
 

@@ -20,7 +20,7 @@ from study.errors import StudyError
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
 from study.images import Images
-from study.objective import Direction, Objective
+from study.objective import OF_KERAS_TUNER, Objective
 from study.paths import weights_file, whole
 from study.records import DECLARED, RECORD, TrialRecord
 from study.search.declarations import declared
@@ -32,7 +32,6 @@ from study.storage.store import Store, StoredStudy, creation_lock
 from study.system.progress import LastingConsole, display, print_line
 from study.training.examples import Examples, SearchData
 
-DIRECTIONS: dict[str, Direction] = {"max": "maximize", "min": "minimize"}
 DEFAULTS = {"executions_per_trial": 1, "max_retries_per_trial": 0}
 """Arguments of KerasTuner's tuners that this one takes at their defaults only."""
 ROUNDING = 1e-6
@@ -360,7 +359,7 @@ def _objective(objective: Any) -> Objective:
         raise StudyError(
             f"a study has one objective; it was given {objective!r}: let fit(hp, model, ...) return their sum"
         )
-    return Objective.of(found.name, DIRECTIONS[found.direction])
+    return Objective.of(found.name, OF_KERAS_TUNER[found.direction])
 
 
 def _continued(stored: Definition, asked: Definition) -> Definition:

@@ -347,7 +347,7 @@ def _phrase(comparison: Comparison) -> str:
 
 
 def _not_yet(results: StudyResults) -> str:
-    if nothing_succeeded(results.study):
+    if nothing_succeeded(trial for space in results.spaces for trial in space.trials):
         return "Every trial failed, so there is no finalist. The trials below say why."
     return (
         "No finalist has been tested yet: the finals come after the search. To continue: "

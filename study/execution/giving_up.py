@@ -42,7 +42,7 @@ def give_up(study: StoredStudy, part: str, trial: Running, why: str, warn: Calla
         part: The space, or what else the trial belongs to.
         trial: As it is stored.
         why: What is stored as its error.
-        warn: Told of it.
+        warn: Called with a line that says so.
     """
     attributes: dict[str, Any]
     if part in (CONFIRMATION, FINALS):

@@ -1,7 +1,7 @@
 """The one loop: claim, do, tell, hand back. Trials of a search, finals, and trials of dead workers all end here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -35,8 +35,6 @@ class Outcome:
     """What is shown of it."""
     fatal: StudyError | None = None
     """Ends the study after the outcome is stored."""
-    before_told: Callable[[], None] = lambda: None
-    """Called under the study's lock, just before the outcome is stored."""
 
 
 Target = TypeVar("Target")
@@ -79,9 +77,6 @@ class Attempt(ABC):
     @abstractmethod
     def show(self, outcome: Outcome) -> None:
         """Show what came of it."""
-
-    def close(self) -> None:  # noqa: B027  most have nothing to close
-        """Called at the end, whatever it was."""
 
 
 class Work(ABC, Generic[Target]):
@@ -153,8 +148,6 @@ class Work(ABC, Generic[Target]):
             self.session.display.say(f"{self.part}  trial {job.number} was taken up by another worker")
             self.forget_trials()
             return
-        finally:
-            attempt.close()
         checkpoint.remove()
         attempt.show(outcome)
         if outcome.fatal is not None:
@@ -174,7 +167,6 @@ class Work(ABC, Generic[Target]):
 
         def tell() -> None:
             if self.claims.confirm_ownership():
-                outcome.before_told()
                 end(self.session.study, self.study, job.trial_id, job.number, outcome)
 
         self.session.exclusively(tell, self.claims.renew_if_due)

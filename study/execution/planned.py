@@ -1,5 +1,5 @@
-"""Trainings that are planned beforehand: the confirmation runs and the finals. Each has a key, by which it is found
-again whoever began it."""
+"""Trainings that are planned beforehand: the confirmation runs and the finals. Each has a key, by which
+any process finds it again."""
 
 import time
 from abc import abstractmethod

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import FunctionType
 from typing import IO, Any
 
-from optuna.trial import TrialState
-
 from search_spaces.loading import SpaceError, check_name
 from study.errors import StudyError, StudyFailure, one_line
 from study.execution.supervisor import Supervisor
@@ -53,11 +51,11 @@ def refuse_failed(study: StoredStudy, warn: Callable[[str], None]) -> None:
         StudyFailure: with the commonest reason.
     """
     searched = {space: results.trials(study, space) for space in study.definition.spaces}
-    if nothing_succeeded(study):
-        every = [trial for trials in searched.values() for trial in trials]
+    every = [trial for trials in searched.values() for trial in trials]
+    if nothing_succeeded(every):
         raise StudyFailure(f"every trial failed, {reasons(every)}; mend the cause, then start again")
     for space, trials in searched.items():
-        if {trial.state for trial in trials} == {TrialState.FAIL}:
+        if nothing_succeeded(trials):
             warn(f"{space} has no result: every trial of it failed, {reasons(trials)}")
 
 

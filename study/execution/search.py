@@ -114,7 +114,8 @@ class SpaceSearch(Work[bool]):
             return
         ended = [trial for trial in results.trials(study, self.part) if trial.state in results.FINISHED]
         resume = "search(...)" if session.definition.dataset == ARRAYS else f"'study resume {study.name}'"
-        then = "start again" if nothing_succeeded(study) else f"{resume} continues"
+        every = (trial for space in session.definition.spaces for trial in results.trials(study, space))
+        then = "start again" if nothing_succeeded(every) else f"{resume} continues"
         raise StudyFailure(
             f"{most} trials of {self.part} failed in a row, {reasons(ended[-most:])}; mend the cause, then {then}"
         )

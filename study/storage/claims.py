@@ -57,7 +57,7 @@ class Owner:
     """What a cluster has placed it as."""
 
     def life(self, presence: Presence | None) -> Life:
-        """What is known of whoever trains its trial or, if that process is dead, would release it.
+        """What is known of the process that trains its trial or, if it is dead, of the one that would release it.
 
         Args:
             presence: Of a database whose processes are all on this machine; None for a server's.
@@ -318,8 +318,8 @@ def release(store: Store, study_name: str, process: Process, how: str | None) ->
 
 
 def take_over(store: Store, study_name: str) -> list[Running]:
-    """Let others take up every running trial, whoever trains it. Called under the lock, and because somebody says that
-    nobody does; whoever does finds that it is not its own any more.
+    """Let others take up every running trial, although its owner may be alive: the user says that nobody trains. A
+    process that does train finds that the trial is not its own any more. Called under the lock.
 
     Returns:
         The trials that had an owner.

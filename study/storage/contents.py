@@ -71,7 +71,7 @@ class Contents:
         names = {entry.name for entry in self.entries}
         found = {}
         for name, study in self.studies().items():
-            # An Optuna study that somebody else has created in the place of a search is no search of ours.
+            # An Optuna study that somebody else has created under the name of a search does not replace it.
             there = {part: study.definition.study_name(part) in (names if part in PLANNED else study.names)
                      for part in study.definition.parts}  # fmt: skip
             if missing := [part for part in there if not there[part]]:

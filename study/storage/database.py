@@ -105,7 +105,7 @@ class Database(ABC):
         return action()
 
     def settle(self) -> None:  # noqa: B027  most have nothing to settle
-        """Make the database complete in its own file, for whoever copies that alone."""
+        """Make the database complete in its own file, so that a copy of that file is enough."""
 
     @abstractmethod
     def exclusively(self, storage: RDBStorage, name: str, action: Callable[[], Result], waiting: Waiting) -> Result:

@@ -1,18 +1,16 @@
 """Why trials failed, in words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
 from study.storage import results
-from study.storage.store import StoredStudy
 
 
-def nothing_succeeded(study: StoredStudy) -> bool:
+def nothing_succeeded(trials: Iterable[FrozenTrial]) -> bool:
     """Whether trials of a study's searches have failed, and none has ended otherwise or is left."""
-    states = {trial.state for space in study.definition.spaces for trial in results.trials(study, space)}
-    return states == {TrialState.FAIL}
+    return {trial.state for trial in trials} == {TrialState.FAIL}
 
 
 def reasons(failed: Sequence[FrozenTrial]) -> str:

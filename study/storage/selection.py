@@ -72,12 +72,12 @@ class Selection:
     """Whether the winners were chosen by their confirmation runs; otherwise by the values of their trials."""
 
 
-def of(study: StoredStudy) -> Selection:
-    """What validation has chosen so far in a study."""
+def of(study: StoredStudy, trials: Mapping[str, Sequence[FrozenTrial]] | None = None) -> Selection:
+    """What validation has chosen so far in a study; `trials` are those of each space, if they have been read."""
     failed = [trial.user_attrs[TARGET] for trial in results.failures(study, CONFIRMATION)]
     return select(
         study.definition,
-        {space: results.trials(study, space) for space in study.definition.spaces},
+        trials or {space: results.trials(study, space) for space in study.definition.spaces},
         results.confirmations(study),
         {(space, trial) for space, _, trial, _ in failed},
     )

@@ -127,7 +127,7 @@ class SQLite(FileLocked):
         if self._may_change():
             return sqlite3.connect(self.file, timeout=BUSY_SECONDS, check_same_thread=False)
         # To open a database with a write-ahead log creates that log and its index; they would belong to this user, and
-        # whoever cannot write them cannot write the database. Where there is no log, nobody is writing just now.
+        # a user who cannot write them cannot write the database. Where there is no log, nobody is writing just now.
         how = "mode=ro&readonly_shm=1" if self._log.exists() else "immutable=1"
         uri = f"{self.file.absolute().as_uri()}?{how}"
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)

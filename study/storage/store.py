@@ -61,7 +61,7 @@ class Store:
         Args:
             address: Of the store.
             create: Create the tables where there are none.
-            to_read: Nothing is to be stored; whoever may only read leaves nothing beside the database.
+            to_read: Nothing is to be stored; a user who may only read leaves nothing beside the database.
             check_integrity: Look through the whole database for damage first.
             wait_for_server: A server that does not answer is waited for: it is known to be there.
             say: Told in a line when another process keeps the database busy, or a server is waited for.
@@ -309,14 +309,14 @@ def open_study(
 
 
 def no_study(name: str, known: Iterable[str] = ()) -> StudyError:
-    """What to say where there is no study of a name, but perhaps others."""
+    """The error for a name that no study has; `known` are the names that there are."""
     others = ", ".join(sorted(known))
     has = f"it has {others}" if others else "it has none; 'study run' starts one"
     return StudyError(f"the storage has no study named {name!r}: {has}")
 
 
 def settle(address: Address) -> None:
-    """At the end of a command: make the database complete in its own file, for whoever copies that alone."""
+    """At the end of a command: make the database complete in its own file, so that a copy of that file is enough."""
     _database(address, silent).settle()
 
 

@@ -1,4 +1,4 @@
-"""The standard streams of a process that is ours: they last as long as the process, whoever reads them."""
+"""The standard streams of our own processes. They last as long as the process, even when nobody reads them."""
 
 import contextlib
 import errno

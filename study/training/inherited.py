@@ -29,7 +29,7 @@ def remember(found: list[Any]) -> None:
 
 @contextmanager
 def independent(model: keras.Model, found: list[Any], newest: int, seed: int) -> Iterator[None]:
-    """Watch over the variables that a model inherits, while it is trained. Random generators among them are set anew.
+    """Watch the variables that a model inherits while it is trained. Random generators among them are seeded again.
 
     Args:
         model: As `build` returned it.

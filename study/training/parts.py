@@ -23,6 +23,8 @@ KINDS = (
 """Keras's classes whose attributes are looked at, besides those of the user's classes."""
 OURS = {"study", "search_spaces"}
 CONTAINERS = (list, tuple, dict, deque)
+PLAIN = {bool, int, float, str, bytes, type(None), type, set}
+"""Types that refer to nothing."""
 LONGEST = 1000
 """Elements of a container that is looked into; a longer one is data."""
 
@@ -38,9 +40,6 @@ def parts(*roots: Any) -> list[Any]:
             found[id(each)] = each
             waiting += reversed([part for part in _within(each) if type(part) not in PLAIN])
     return list(found.values())
-
-
-PLAIN = {bool, int, float, str, bytes, type(None), type, set}
 
 
 def variables(found: list[Any]) -> list[tf.Variable]:

@@ -30,7 +30,7 @@ def published(model: keras.Model) -> keras.Model:
     kept. It is compiled with Keras's own loss, with accuracy, and with an optimizer that has no state: for `evaluate`.
 
     A model is returned as it is if its class or its loss is not Keras's (a subclass of a cross-entropy counts as that),
-    if it is no graph of layers (Functional or Sequential), or if it has several inputs or outputs.
+    if it is not a graph of layers (Functional or Sequential), or if it has several inputs or outputs.
     """
     ends, loss = _ends(model), _loss(model)
     if ends is None or loss is None:
@@ -59,9 +59,8 @@ def opened(file: Path, custom_objects: Mapping[str, Any] | None = None) -> keras
         StudyError: one that it needs is missing, or it cannot be opened for another reason.
     """
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(
-        "float32"
-    )  # layers bring their own; with mixed_float16 the optimizer would be another
+    # Layers bring their own policies; with mixed_float16 the optimizer would be another.
+    keras.config.set_dtype_policy("float32")
     try:
         return keras.saving.load_model(file, custom_objects=dict(custom_objects or {}))
     except Exception as error:  # whatever the classes raise
@@ -80,7 +79,7 @@ def _ends(model: keras.Model) -> tuple[Any, Any] | None:
     """The input and the output of a graph of layers that has one of each."""
     try:
         inputs, outputs = model.inputs, model.outputs
-    except (AttributeError, ValueError):  # a subclass, or a Sequential model that is no graph
+    except (AttributeError, ValueError):  # a subclass, or a Sequential model that is not a graph
         return None
     return (inputs[0], outputs[0]) if _is_keras(model) and len(inputs) == len(outputs) == 1 else None
 

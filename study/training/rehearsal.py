@@ -29,8 +29,8 @@ class Rehearsal:
     trained: bool
     """Whether `fit` trained the model that `build` returned."""
     repeatable: bool
-    """Whether the same seed gave the same weights and logs, to the bit. On a GPU, whose sums have no fixed order, it is
-    not asked."""
+    """Whether the same seed gave bit for bit identical weights and logs. On a GPU, whose sums have no fixed order,
+    it is not asked."""
 
 
 def rehearse(

@@ -1,7 +1,5 @@
 """Trials that dead processes left: how often they are taken up."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,6 @@ from study.storage.store import StoredStudy
 from study.system.processes import Process, boot, host
 
 RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "1", "--seeds", "1", "--pruner", "none", "--quiet")
-
-
-@pytest.fixture
-def dead() -> Process:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    found = Process.of(process.pid)
-    process.wait()
-    return found
 
 
 def leave(stored: StoredStudy, part: str, dead: Process, endings: int, **attributes: Any) -> None:

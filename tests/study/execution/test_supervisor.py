@@ -3,8 +3,6 @@
 import io
 import multiprocessing
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,6 @@ from study.execution.task import Role, Task
 from study.storage import claims, results
 from study.system.processes import Process
 from study.system.progress import LineDisplay
-
-
-@pytest.fixture
-def dead() -> Process:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    found = Process.of(process.pid)
-    process.wait()
-    return found
 
 
 class Given:

@@ -128,7 +128,7 @@ def check_random_state() -> None:
 
 
 def check_creation_numbers() -> None:
-    """Variables are numbered as they are made, whoever makes them."""
+    """Variables are numbered as they are made, by Keras or by TensorFlow."""
     with contract("a variable does not say when it was made"):
         made = [tf.Variable(1.0), keras.Variable(1.0).value, *(each.value for each in network("sgd").variables)]
         keras.backend.clear_session()
