@@ -75,7 +75,7 @@ def best(
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
-    """Print the recommended configuration, as validation chose it, and where its model is."""
+    """Print the recommended configuration, as validation chose it, where its model is, and what the test says of it."""
     from study.storage import selection
     from study.storage.address import Address
     from study.storage.store import open_study
@@ -84,6 +84,11 @@ def best(
     if space is not None:
         check_choice("--space", space, study.definition.spaces)
     winner = selection.best(study, space)
+    if space is None and winner["finals"]:
+        from reports import collect
+        from reports.panels import verdict
+
+        winner["verdict"] = verdict.info(collect.read(study)).sentence
     if as_json:
         echo(json.dumps(winner, indent=2))
         return

@@ -1,14 +1,17 @@
 """What a page begins with, for studies made by hand."""
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import Command
 from made import final_record, keep_predictions, trial_record
 from optuna.trial import TrialState
 
-from reports import collect
+from reports import collect, page
 from reports.panels import p_value, verdict
 from reports.panels.verdict import Verdict
 from reports.statistics import BETTER, TIED, UNDECIDED, WORSE
@@ -91,8 +94,9 @@ def test_a_winner_that_is_better(make: Make) -> None:
     assert found.test_evaluations == 10
 
 
-def test_a_winner_that_is_worse_than_its_baseline_is_told_first(make: Make) -> None:
-    found = read(make, finals("tuned", POOR) + finals("baseline", GOOD))
+def test_a_winner_that_is_worse_than_its_baseline_is_told_first(make: Make, command: Command, tmp_path: Path) -> None:
+    stored = make({"dense": TUNED}, finals("tuned", POOR) + finals("baseline", GOOD))
+    found = verdict.info(collect.read(stored))
     assert [row.finalist for row in found.rows] == ["dense tuned", "dense baseline"]
     assert words(found) == {("dense tuned", "dense baseline"): WORSE}
     first, *_ = found.sentence.split(". ")
@@ -100,6 +104,9 @@ def test_a_winner_that_is_worse_than_its_baseline_is_told_first(make: Make) -> N
         "The test contradicts validation, which recommends dense tuned: it is worse than dense baseline by 1.00 "
         "points: 97.00 % mean test accuracy on digits"
     )
+    assert first in page.html(collect.read(stored))
+    told = json.loads(command("best", "made", "--json", "--home", str(tmp_path))[1])
+    assert (told["trial"], told["verdict"]) == (1, found.sentence)
 
 
 def test_finalists_that_err_on_the_same_images_are_tied(make: Make) -> None:
