@@ -16,6 +16,9 @@ class Best(NamedTuple):
     space: str
     trial: int
     value: float
+    """The objective: the mean of its confirmation runs or, without them, its trial's."""
+    is_confirmed: bool
+    """Whether it has confirmation runs."""
     best_epoch: int | None
     values: dict[str, Value]
     baseline: dict[str, Value]
@@ -32,21 +35,22 @@ class Best(NamedTuple):
 
 def info(results: StudyResults, space: SpaceResults) -> Best | None:
     """None before a trial is complete."""
-    record = space.record(space.best) if space.best is not None else None
-    if space.best is None or record is None or space.best.value is None:
+    winner = results.selection.winners.get(space.name)
+    if winner is None:
         return None
+    record = winner.record
     finals = results.finals_of_winner(space.name)
     seed = finals[0].seed if finals else results.definition.seed
-    best_epoch = results.selection.winners[space.name].best_epoch
-    epochs, last = (finals[0].fit_epochs, finals[0].epochs) if finals else (results.definition.epochs, best_epoch)
-    command = commands.train(results.definition, space.name, record.values, epochs, last, seed)
+    asked = (finals[0].fit_epochs, finals[0].epochs) if finals else (results.definition.epochs, winner.best_epoch)
+    command = commands.train(results.definition, space.name, record.values, *asked, seed)
     baseline = space.records.get(BASELINE_NUMBER)
     tested = (results.finals_of(space.name, BASELINE), finals)
     return Best(
         space=space.name,
-        trial=space.best.number,
-        value=space.best.value,
-        best_epoch=best_epoch,
+        trial=winner.number,
+        value=winner.score,
+        is_confirmed=bool(winner.scores),
+        best_epoch=winner.best_epoch,
         values=record.values,
         baseline=baseline.values if baseline is not None else {},
         searched={each.name: _searched(each) for each in parameters.of(space)},
@@ -66,7 +70,9 @@ def _card(results: StudyResults, space: SpaceResults) -> Card:
     if found is None:
         return Card(title, "There will be one once a trial is complete.")
     objective = results.definition.objective.name
-    caption = f"Trial {found.trial}, {objective} {found.value:.4f}, best after {found.best_epoch} epochs. "
+    measured = f"{objective} {found.value:.4f}{' on average over its confirmation runs' if found.is_confirmed else ''}"
+    best_epoch = "" if found.best_epoch is None else f", best after {found.best_epoch} epochs"
+    caption = f"Trial {found.trial}, {measured}{best_epoch}. "
     if results.winner_of(space.name) == BASELINE:
         caption += "It is the baseline: tuning found nothing better. "
     if results.finals_of_winner(space.name):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import final_record, keep_predictions, trial_record
+from made import confirmation_record, final_record, keep_predictions, trial_record
 from optuna.trial import FrozenTrial, TrialState
 
 from reports import collect
@@ -276,6 +276,21 @@ def test_the_best_configuration_comes_with_the_command_that_trains_it(make: Make
         ("epochs of its finals", "–", "6", "3"),
     ]
     assert best.info(results, results.spaces[1]) is None
+
+
+def test_a_pruned_baseline_that_its_confirmation_runs_made_the_winner(make: Make) -> None:
+    rows = [(TrialState.PRUNED, None, trial_record(epochs=0, best_epoch=None, history={}))]
+    rows += [(TrialState.COMPLETE, 0.8, trial_record())]
+    runs = [
+        confirmation_record(trial=trial, seed_index=index, curve=[0.5, value])
+        for trial, value in enumerate((0.9, 0.7))
+        for index in (0, 1)
+    ]
+    results = read(make, {"dense": rows}, confirmations=runs)
+    (card,) = best.cards(results)
+    assert card.caption.startswith(
+        "Trial 0, val_accuracy 0.9000 on average over its confirmation runs, best after 2 epochs. It is the baseline: "
+    )
 
 
 def test_costs_are_those_of_the_finalists(make: Make) -> None:
