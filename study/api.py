@@ -52,6 +52,7 @@ SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
 """What a space may be called; a class within a function has `<locals>` in its name."""
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "timeout": parse_duration,
+    "trial_timeout": partial(parse_duration, option="--trial-timeout"),
     "memory_limit": parse_size,
     "workers": parse_workers,
     "lease": partial(parse_duration, option="--lease"),
@@ -133,8 +134,8 @@ def resume(
         storage: As for `run`.
         quiet: As for `run`.
         **changes: What may change: `trials` and `seeds`, which may grow, and every field of `Resources`: `timeout`,
-            `workers` (0, where it is not given), `join`, `lease`, `memory_limit`, `manual_dir`, `data_dir`; `dataset`,
-            where the same images lie in another place now.
+            `trial_timeout`, `workers` (0, where it is not given), `join`, `lease`, `memory_limit`, `manual_dir`,
+            `data_dir`; `dataset`, where the same images lie in another place now.
 
     Returns:
         The study as it is stored.

@@ -35,6 +35,8 @@ PIXELS = ("0..1", "0..255")
 """The range in which models are given the pixels."""
 MOST_WORKERS = 256
 LEAST_MEMORY = 10**9
+LEAST_OVERTIME = 600.0
+"""Seconds for which what is under way at the end of a timeout may go on at least."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
 DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?")
@@ -173,6 +175,9 @@ class Resources:
     """Workers that `study worker` adds to those; more may come, and none need to."""
     timeout: float | None = None
     """Seconds that a session searches; a trial under way then is saved and continues at a resume. None is no limit."""
+    trial_timeout: float | None = None
+    """Seconds that a trial or a final may take; one that takes longer fails. None is no limit, but after `timeout`
+    nothing goes on for longer than that again, or than `LEAST_OVERTIME`."""
     memory_limit: int | None = None
     """Bytes a worker may hold; a trial that needs more fails. None is no limit."""
     lease: float = 600.0
@@ -185,7 +190,7 @@ class Resources:
 
     def __post_init__(self) -> None:
         _check_counts(self, workers=0, join=0)
-        limits = [name for name in ("timeout", "memory_limit") if getattr(self, name) is not None]
+        limits = [name for name in ("timeout", "trial_timeout", "memory_limit") if getattr(self, name) is not None]
         _check_numbers(self, "lease", *limits)
         if self.workers > MOST_WORKERS:
             raise StudyError(f"--workers must be at most {MOST_WORKERS}; it was given {self.workers}")
@@ -196,8 +201,9 @@ class Resources:
                 f"--memory-limit must be at least {LEAST_MEMORY // 10**9}GB, which TensorFlow alone takes; it was "
                 f"given {self.memory_limit} bytes"
             )
-        if self.timeout is not None and self.timeout <= 0:
-            raise StudyError(f"--timeout must be more than 0 seconds; it was given {self.timeout:g}")
+        for option in ("timeout", "trial_timeout"):
+            if (seconds := getattr(self, option)) is not None and seconds <= 0:
+                raise StudyError(f"{flag(option)} must be more than 0 seconds; it was given {seconds:g}")
         if self.lease < 1:
             raise StudyError(f"--lease must be at least 1 second; it was given {self.lease:g}")
 
@@ -216,7 +222,7 @@ class Resources:
         return cls(**values)
 
 
-DURATIONS = ("timeout", "lease")
+DURATIONS = ("timeout", "trial_timeout", "lease")
 """Fields in seconds."""
 BUDGET = ("trials", "seeds")
 """Fields of a definition that may grow."""
@@ -274,6 +280,15 @@ def parse_duration(text: str, option: str = "--timeout") -> float:
     if seconds <= 0:
         raise StudyError(f"{option} is a duration such as 90s, 30m or 1h30m; it was given {text!r}")
     return float(seconds)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `parse_duration` reads them: `1h30m`."""
+    if seconds % 1:
+        return f"{seconds:g}s"
+    minutes, rest = divmod(int(seconds), 60)
+    parts = {"h": minutes // 60, "m": minutes % 60, "s": rest}
+    return "".join(f"{number}{unit}" for unit, number in parts.items() if number)
 
 
 def parse_size(text: str) -> int:

@@ -27,6 +27,11 @@ class Ended(Exception):
     """A user's code wanted to end the process, by `sys.exit` for example; the cause says how."""
 
 
+class Overdue(BaseException):
+    """A training has taken longer than it may; the text says how long and where. Not an `Exception`, so that nobody's
+    `except Exception` goes on all the same."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM. Not an `Exception`, so that nobody's `except Exception` keeps the study alive."""
 
@@ -45,7 +50,8 @@ def one_line(error: BaseException, limit: int = 500) -> str:
     """The error's type and text as a single line of at most `limit` characters, for records and messages."""
     if isinstance(error, Ended) and error.__cause__ is not None:
         error = error.__cause__
-    text = printable(" ".join(f"{type(error).__name__}: {text_of(error)}".split())).removesuffix(":")
+    kind = "" if isinstance(error, Overdue) else f"{type(error).__name__}: "
+    text = printable(" ".join(f"{kind}{text_of(error)}".split())).removesuffix(":")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

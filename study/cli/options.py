@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,6 +63,13 @@ Storage = Annotated[
 Timeout = Annotated[
     str | None, typer.Option(help="Search this long: 90s, 30m, 1h30m; a resume continues what is under way then.")
 ]
+TrialTimeout = Annotated[
+    str | None,
+    typer.Option(
+        help="A trial or final that takes longer fails: 90s, 10m. [default: none; past --timeout as long again, at "
+        "least 10m]"
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 ManualDir = Annotated[Path | None, typer.Option(help="Folder with the data set's original files.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets are prepared. [default: ~/tensorflow_datasets]")]
@@ -102,6 +110,6 @@ def parsed(text: str | None, parse: Callable[[str], Any]) -> Any:
     return None if text is None else parse(text)
 
 
-def lease_seconds(text: str | None) -> Any:
-    """Seconds of `--lease`."""
-    return parsed(text, lambda duration: parse_duration(duration, "--lease"))
+def seconds(text: str | None, option: str) -> Any:
+    """Seconds of an option that is a duration."""
+    return parsed(text, partial(parse_duration, option=option))

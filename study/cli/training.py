@@ -10,8 +10,8 @@ import typer
 
 from study.cli import options as option
 from study.cli.app import app, echo
-from study.cli.options import HOME, given, lease_seconds, parsed
-from study.config import Definition, Resources, changed, parse_duration, parse_size
+from study.cli.options import HOME, given, parsed, seconds
+from study.config import Definition, Resources, changed, parse_size
 from study.errors import Interrupted, StudyError
 from study.objective import Objective
 from study.paths import absolute, absolute_dataset, relative, whole
@@ -43,6 +43,7 @@ def run(
     trials: Annotated[int, typer.Option(help="Finished trials per space.")] = Definition.trials,
     epochs: Annotated[int, typer.Option(help="The most a trial may train.")] = Definition.epochs,
     timeout: option.Timeout = None,
+    trial_timeout: option.TrialTimeout = None,
     confirm: Annotated[
         int, typer.Option(help="The best trials that are trained again before the winner is chosen; 0: none.")
     ] = Definition.confirm,
@@ -102,11 +103,12 @@ def run(
     )
     resources = Resources(
         workers=_workers(workers, placed),
-        timeout=parsed(timeout, parse_duration),
+        timeout=seconds(timeout, "--timeout"),
+        trial_timeout=seconds(trial_timeout, "--trial-timeout"),
         memory_limit=parsed(memory_limit, parse_size),
         manual_dir=absolute(manual_dir),
         data_dir=absolute(data_dir),
-        **given(join=join, lease=lease_seconds(lease)),
+        **given(join=join, lease=seconds(lease, "--lease")),
     )
     api.refuse_existing(address, name)
     options = Options(tensorboard=_whole(tensorboard), cluster=placed)
@@ -118,6 +120,7 @@ def resume(
     name: option.Name,
     trials: Annotated[int | None, typer.Option(help="A new budget: finished trials per space.")] = None,
     timeout: option.Timeout = None,
+    trial_timeout: option.TrialTimeout = None,
     seeds: Annotated[int | None, typer.Option(help="Finals per finalist.")] = None,
     workers: option.Workers = None,
     join: option.Join = None,
@@ -144,10 +147,11 @@ def resume(
     changes = given(
         trials=trials,
         seeds=seeds,
-        timeout=parsed(timeout, parse_duration),
+        timeout=seconds(timeout, "--timeout"),
+        trial_timeout=seconds(trial_timeout, "--trial-timeout"),
         workers=None if workers is None else _workers(workers, placed),
         join=join,
-        lease=lease_seconds(lease),
+        lease=seconds(lease, "--lease"),
         memory_limit=parsed(memory_limit, parse_size),
         dataset=parsed(dataset, absolute_dataset),
         manual_dir=absolute(manual_dir),

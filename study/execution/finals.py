@@ -96,7 +96,9 @@ class FinalAttempt(PlannedAttempt):
         """What came of the model on the test images: the record, and what is kept of its predictions."""
         finalist = self._target.configuration
         test, classes = self._finals.test_images, self._finals.dataset.num_classes
-        predicted = probabilities(model, test)
+        self._limit.phase = "in the test"
+        with self._limit:
+            predicted = probabilities(model, test)
         labels = predicted.argmax(axis=1)
         misread = np.flatnonzero(labels != test.y)
         confusion = np.zeros((classes, predicted.shape[1]), dtype=int)

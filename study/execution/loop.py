@@ -3,15 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from study.errors import Interrupted, StudyError, StudyFailure
+from study.errors import Interrupted, Overdue, StudyError, StudyFailure
 from study.execution.pause import Pause
-from study.execution.session import Session
+from study.execution.session import Recycled, Session
 from study.storage.claims import OwnershipLost
 from study.storage.failures import FAILURES
 from study.storage.store import StoredStudy
@@ -33,8 +33,8 @@ class Outcome:
     """User attributes to be stored with it."""
     line: str = ""
     """What is shown of it."""
-    fatal: StudyError | None = None
-    """Ends the study after the outcome is stored."""
+    fatal: StudyError | Recycled | None = None
+    """Ends the study, or this worker, after the outcome is stored."""
 
 
 Target = TypeVar("Target")
@@ -67,11 +67,12 @@ class Attempt(ABC):
 
         Raises:
             TrialReleased: it is left to others.
+            Overdue: it has taken longer than it may.
             Exception: whatever a user's model raises.
         """
 
     @abstractmethod
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: Exception | Overdue) -> Outcome:
         """What an exception of `run` comes to."""
 
     @abstractmethod
@@ -159,6 +160,10 @@ class Work(ABC, Generic[Target]):
             return attempt.run(checkpoint)
         except (*FAILURES, StudyFailure, OwnershipLost, TrialReleased):
             raise
+        except Overdue as error:
+            outcome = attempt.failed(error)
+            # What it has begun, in threads for example, may go on: the next trial has a fresh process.
+            return outcome if self.session.role.supervisor is None else replace(outcome, fatal=Recycled())
         except Exception as error:
             return attempt.failed(error)
 

@@ -17,6 +17,15 @@ class Claimed(NamedTuple):
     """The worker has claimed a trial or a final."""
 
 
+class Limited(NamedTuple):
+    """The worker calls a user's code, which may take so long; or it has come back from it."""
+
+    left: float | None
+    """Seconds; None where nothing is limited."""
+    why: str
+    """What it is ended for after that."""
+
+
 class Shown(NamedTuple):
     """Something to be shown."""
 
@@ -41,4 +50,4 @@ class Refused(NamedTuple):
 
 Farewell = Goodbye | Refused
 """The last message of a worker."""
-Message = Ready | Claimed | Shown | Farewell
+Message = Ready | Claimed | Limited | Shown | Farewell

@@ -10,7 +10,7 @@ import keras
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from study.errors import one_line
+from study.errors import Overdue, one_line
 from study.execution.finalists import Configuration
 from study.execution.giving_up import take_up
 from study.execution.loop import Attempt, Job, Outcome, Work, end
@@ -110,10 +110,11 @@ class PlannedAttempt(Attempt):
         self._target = job.target
         self._log = EpochLog()
         self._began = time.monotonic()
+        self._limit = work.session.time_limit(work.part)
         # The same seeds for every configuration: their differences are paired.
         self.seed = work.session.definition.seed_for(work.part, job.target.seed_index)
 
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: Exception | Overdue) -> Outcome:
         line = f"{self._target}: {one_line(error)}"
         fatal = error if isinstance(error, Dependent) else None
         return Outcome(TrialState.FAIL, attributes={ERROR: line}, line=line, fatal=fatal)
@@ -137,7 +138,7 @@ class PlannedAttempt(Attempt):
             self._session.definition.objective,
             stop_after=configuration.stop_after,
         )
-        model = fit(training, self._log, Hooks(on_epoch=self._epoch_ended), checkpoint)
+        model = fit(training, self._log, Hooks(on_epoch=self._epoch_ended, limit=self._limit), checkpoint)
         if self._log.epochs > configuration.epochs and configuration.stop_after is not None:
             display.warn(
                 f"{self._target} trained {self._log.epochs} epochs, its trial was best after {configuration.epochs}: "

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from study.config import BUDGET, SPACES, Definition
 from study.data import datasets
-from study.errors import Ended, StudyError, one_line
-from study.execution import fingerprints
+from study.errors import Ended, Overdue, StudyError, one_line
+from study.execution import fingerprints, limits
 from study.execution.growth import Growth
+from study.execution.messages import Limited, Message
 from study.execution.session import Session
 from study.execution.task import Objects, Role, Task
 from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file
@@ -22,6 +23,7 @@ from study.system import environment
 from study.system.files import sweep_drafts
 from study.system.progress import Display
 from study.system.signals import Interruption, contained
+from study.system.time_limit import TimeLimit
 from study.training.checkpoints import sweep
 
 if TYPE_CHECKING:
@@ -29,30 +31,37 @@ if TYPE_CHECKING:
     from study.training.examples import Examples, SearchData
 
 
+Limit = Callable[[str], TimeLimit]
+"""Makes a limit of what cannot be done where it takes longer."""
+
+
 def prepare(
     task: Task,
     role: Role,
     display: Display,
     interruption: Interruption,
-    announce_claim: Callable[[], None] = lambda: None,
+    tell: Callable[[Message], None] = lambda message: None,
 ) -> Session:
-    """Load the data and the spaces; create the study, or check that it is the stored one.
+    """Load the data and the spaces; create the study, or check that it is the stored one. `tell` tells the supervisor.
 
     Raises:
         StudyError: what cannot be used.
     """
     import keras
 
+    def limit(what: str) -> TimeLimit:
+        return limits.of_preparation(task.resources, lambda left, why: tell(Limited(left, f"{what}: {why}")))
+
     dataset, data = _data(task)
     if dataset is not None and dataset.remark and role.first:
         display.say(dataset.remark)
     is_new = role.first and task.steps.create  # what is wrong with a space is said once
-    hypermodels, declared = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None)
+    hypermodels, declared = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None, limit)
     fingerprint = fingerprints.of_study(task.definition, data.parts, declared)
     interruption.check()
     keras.config.set_dtype_policy(task.definition.precision)
     if is_new and task.steps.search and task.objects.data is None:
-        _rehearse(task, hypermodels, data.examples, display, interruption)
+        _rehearse(task, hypermodels, data.examples, display, interruption, limit)
     if task.steps.create:
         classes = list(dataset.class_names) if dataset else []
         study = _create(task, display, {FINGERPRINT: fingerprint, CLASSES: classes})
@@ -70,7 +79,7 @@ def prepare(
         interruption=interruption,
         began=role.began or time.time(),
         growth=Growth(task.resources.memory_limit),
-        announce_claim=announce_claim,
+        tell=tell,
     )
     if role.first and role.began is None:
         _begin(session)
@@ -92,7 +101,11 @@ def _data(task: Task) -> "tuple[Dataset | None, SearchData]":
 
 
 def _spaces(
-    definition: Definition, objects: Objects, dataset: "Dataset | None", warn: Callable[[str], None] | None
+    definition: Definition,
+    objects: Objects,
+    dataset: "Dataset | None",
+    warn: Callable[[str], None] | None,
+    limit: Limit,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The HyperModel of each space, and what its defaults declare."""
     import keras
@@ -103,17 +116,18 @@ def _spaces(
     from study.training.parts import parts
     from study.training.pixel_range import advice
 
+    names = f"one of {', '.join(definition.spaces)}"
     shape = (dataset.input_shape, dataset.num_classes) if dataset is not None else ((0, 0, 0), 0)
     try:
-        with contained():
+        with contained(), limit(f"{names} cannot be imported"):
             hypermodels = {
                 name: (given(name, objects.spaces[name]) if name in objects.spaces else load(name)).hypermodel(*shape)
                 for name in definition.spaces
             }
     except SpaceError as error:
         raise StudyError(str(error)) from error
-    except Ended as error:
-        raise StudyError(f"one of {', '.join(definition.spaces)} cannot be imported: {one_line(error)}") from error
+    except (Ended, Overdue) as error:
+        raise StudyError(f"{names} cannot be imported: {one_line(error)}") from error
 
     def look(name: str, model: Any) -> None:
         if isinstance(model, keras.Model):
@@ -121,7 +135,12 @@ def _spaces(
         if warn and dataset and (said := advice(model, definition.pixels, dataset.input_shape)):
             warn(f"{name}: {said}")
 
-    found = {name: declared(name, hypermodel, partial(look, name)) for name, hypermodel in hypermodels.items()}
+    found = {
+        name: declared(
+            name, hypermodel, partial(look, name), limit(f"the search space {name!r} cannot build its defaults")
+        )
+        for name, hypermodel in hypermodels.items()
+    }
     if definition.sampler == "kt-grid":
         from study.search.oracles import refuse_repeated
 
@@ -131,7 +150,12 @@ def _spaces(
 
 
 def _rehearse(
-    task: Task, hypermodels: Mapping[str, Any], examples: "Examples", display: Display, interruption: Interruption
+    task: Task,
+    hypermodels: Mapping[str, Any],
+    examples: "Examples",
+    display: Display,
+    interruption: Interruption,
+    limit: Limit,
 ) -> None:
     """Train the defaults of the user's spaces on a few images.
 
@@ -149,7 +173,7 @@ def _rehearse(
         try:
             shown = rehearse(
                 hypermodels[name], TrialHyperParameters, examples, definition.epochs, definition.objective,
-                on_epoch=lambda epoch, logs: interruption.check(),
+                lambda epoch, logs: interruption.check(), limit(f"{name} cannot be tried on a few images"),
             )  # fmt: skip
         except Dependent as error:
             raise Dependent(f"{name}: {error}") from error

@@ -13,7 +13,9 @@ from optuna.trial import FrozenTrial
 
 from study.config import Definition
 from study.errors import StudyFailure
+from study.execution import limits
 from study.execution.growth import Growth
+from study.execution.messages import Claimed, Limited, Message
 from study.execution.pause import Pause
 from study.execution.task import Role, Task
 from study.paths import checkpoint_file, file_name, weights_file
@@ -26,6 +28,7 @@ from study.storage.store import StoredStudy
 from study.system.processes import Process
 from study.system.progress import Display
 from study.system.signals import Interruption
+from study.system.time_limit import TimeLimit
 from study.training.checkpoints import CheckpointFile
 
 if TYPE_CHECKING:
@@ -58,8 +61,8 @@ class Session:
     began: float
     """When the session began to search, seconds since 1970."""
     growth: Growth
-    announce_claim: Callable[[], None] = lambda: None
-    """Called when a trial or a final has been claimed."""
+    tell: Callable[[Message], None] = lambda message: None
+    """Tells the supervisor, where there is one."""
 
     @property
     def definition(self) -> Definition:
@@ -144,6 +147,20 @@ class Session:
             return False
         share = (spaces.index(space) + 1) / len(spaces)
         return time.time() - self.began >= timeout * share
+
+    def announce_claim(self) -> None:
+        """Called when a trial or a final has been claimed."""
+        self.tell(Claimed())
+
+    def time_limit(self, part: str) -> TimeLimit:
+        """How long a trial of one of the study's Optuna studies may take, which begins now."""
+        resources = self.task.resources
+        if part in self.definition.spaces:
+            return limits.of_search(resources, self.began, self._tell_limit)
+        return limits.of_training(resources, self._tell_limit)
+
+    def _tell_limit(self, left: float | None, why: str) -> None:
+        self.tell(Limited(left, why))
 
     def before_trial(self) -> None:
         """Called before each trial and final.

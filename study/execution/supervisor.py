@@ -4,10 +4,12 @@ A worker that dies is replaced, and its trial is taken up; one that has grown to
 """
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import connection, resource_tracker
@@ -18,7 +20,7 @@ import joblib
 
 from study.errors import Interrupted, StudyError, StudyFailure
 from study.execution.giving_up import give_up
-from study.execution.messages import Claimed, Farewell, Goodbye, Message, Ready, Refused, Shown
+from study.execution.messages import Claimed, Farewell, Goodbye, Limited, Message, Ready, Refused, Shown
 from study.execution.task import Role, Task
 from study.execution.workers import POLL_SECONDS, UNGUARDED, joining, live, send
 from study.storage import claims
@@ -30,6 +32,9 @@ from study.system.signals import STOPPING, Interruption
 
 MOST_DEATHS_AT_START = 20
 """Workers in a row that may die before they claim a trial; then something is wrong with the machine, not with one."""
+
+GRACE_SECONDS = 3.0
+"""How much longer than it may a user's code is let go on: the worker ends it itself where it can."""
 
 
 @dataclass
@@ -45,6 +50,12 @@ class _Worker:
     claimed: bool = False
     farewell: Farewell | None = None
     """Its last message; None where it died without one."""
+    due: float = math.inf
+    """When it is ended unless it is heard of before (`time.monotonic`)."""
+    why: str = ""
+    """What is said of it then."""
+    is_overdue: bool = False
+    """Whether it was ended so."""
 
 
 class Supervisor:
@@ -123,6 +134,9 @@ class Supervisor:
                     self._hear(worker, worker.pipe.recv())
             if ended:
                 self._end(worker)
+            elif time.monotonic() > worker.due:
+                worker.is_overdue = True
+                worker.process.kill()
         self._display.refresh()
 
     def _hear(self, worker: _Worker, message: Message) -> None:
@@ -132,6 +146,9 @@ class Supervisor:
             case Claimed():
                 worker.claimed = True
                 self._deaths_at_start = 0
+            case Limited(left, why):
+                worker.due = math.inf if left is None else time.monotonic() + left + GRACE_SECONDS
+                worker.why = why
             case Ready(began):
                 worker.is_ready = True
                 if self._role.began is None:
@@ -175,6 +192,9 @@ class Supervisor:
                     "'if __name__ == \"__main__\":', or give workers=0"
                 )
             )
+        elif worker.is_overdue:
+            if not worker.is_ready:
+                self._fail(StudyError(worker.why))
         elif how is not None and not self._stopping:
             self._display.warn(f"a worker was {how}; another takes its place")
             self._count_death(worker, how)
@@ -198,6 +218,9 @@ class Supervisor:
         def release() -> None:
             for part in study.definition.parts:
                 name = study.definition.study_name(part)
+                if worker.is_overdue:
+                    for trial in claims.owned_by(study.store, name, worker.identity):
+                        give_up(study, part, trial, worker.why, self._display.warn)
                 for trial in claims.release(study.store, name, worker.identity, how):
                     deaths = claims.deaths_in(trial.owner)
                     why = f"{len(deaths)} workers died in it: {', '.join(deaths)}"

@@ -8,7 +8,7 @@ import keras_tuner
 import optuna
 from optuna.trial import TrialState
 
-from study.errors import StudyError, StudyFailure, one_line, traceback_end
+from study.errors import Overdue, StudyError, StudyFailure, one_line, traceback_end
 from study.execution.judgement import Judgement
 from study.execution.loop import Attempt, Job, Outcome, TrialReleased
 from study.records import BASELINE_NUMBER, DECLARED, RECORD, TrialRecord, plain
@@ -54,6 +54,7 @@ class TrialAttempt(Attempt):
             on_early_check=self._judgement.early_check if self._search.pruner.checks_early else None,
             on_best=session.keep_weights(self._space, self._job.number),
             callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
+            limit=session.time_limit(self._space),
         )
         try:
             fit(training, self._log, hooks, checkpoint)
@@ -67,7 +68,7 @@ class TrialAttempt(Attempt):
             raise
         return self._completed()
 
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: Exception | Overdue) -> Outcome:
         if isinstance(error, StudyError):
             fatal = error if isinstance(error, Dependent) else self._if_baseline(error)
             return self._outcome(TrialState.FAIL, error=str(error), fatal=fatal)

@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 
 from study.errors import Interrupted, StudyError, StudyFailure, one_line
-from study.execution.messages import Claimed, Farewell, Goodbye, Message, Ready, Refused, Shown
+from study.execution.messages import Farewell, Goodbye, Message, Ready, Refused, Shown
 from study.execution.session import Recycled, Session
 from study.execution.task import Role, Task
 from study.storage import results
@@ -22,6 +22,7 @@ from study.storage.failures import FAILURES, failure
 from study.system import environment, packages, streams
 from study.system.progress import Display, PhaseStarted, RemoteDisplay
 from study.system.signals import STOPPING, Interruption, contained, raise_interrupted
+from study.system.time_limit import can_interrupt
 
 POLL_SECONDS = 0.5
 UNGUARDED = 70
@@ -36,6 +37,8 @@ def work_here(task: Task, display: Display) -> None:
         StudyError: what cannot be used; nothing was begun.
         StudyFailure: the study stopped; what is finished is kept.
     """
+    if task.resources.trial_timeout is not None and not can_interrupt():
+        display.warn("--trial-timeout is looked at only between epochs here, outside the main thread; give --workers 1")
     interruption = Interruption(display.warn, at_once=raise_interrupted)
     with interruption.listening():
         environment.import_tensorflow()  # before anything imports Keras, which would do it noisily
@@ -130,7 +133,7 @@ def _work(task: Task, role: Role, index: int, pipe: Connection, interruption: In
     from study.execution.preparation import prepare
 
     display = RemoteDisplay(lambda event: send(pipe, Shown(event)), index)
-    session = prepare(task, role, display, interruption, partial(send, pipe, Claimed()))
+    session = prepare(task, role, display, interruption, partial(send, pipe))
     send(pipe, Ready(session.began))
     work(session)
 

@@ -293,6 +293,16 @@ def deaths_in(attribute: dict[str, Any]) -> list[str]:
     return list(attribute.get("deaths", []))
 
 
+def owned_by(store: Store, study_name: str, process: Process) -> list[Running]:
+    """The running trials of a process of this host."""
+    return [trial for trial in queries.under_way(store, study_name).running if _is_owned_by(trial, process)]
+
+
+def _is_owned_by(trial: Running, process: Process) -> bool:
+    owner = owner_in(trial.owner)
+    return owner is not None and owner.process == process and owner.is_of_this_host()
+
+
 def release(store: Store, study_name: str, process: Process, how: str | None) -> list[Running]:
     """Let others take up what a dead process of this host trained. Its supervisor calls it, under the lock.
 
@@ -308,7 +318,7 @@ def release(store: Store, study_name: str, process: Process, how: str | None) ->
     given_up = []
     for trial in queries.under_way(store, study_name).running:
         owner, deaths = owner_in(trial.owner), deaths_in(trial.owner)
-        if owner is not None and owner.process == process and owner.is_of_this_host():
+        if _is_owned_by(trial, process):
             deaths = [*deaths, how] if how else deaths
             store.storage.set_trial_user_attr(trial.trial_id, OWNER, {"deaths": deaths})
             owner = None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from study.errors import Ended, Interrupted
+from study.errors import Ended, Interrupted, Overdue
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """The signals that ask a process to stop."""
@@ -63,7 +63,7 @@ def contained() -> Iterator[None]:
     """
     try:
         yield
-    except (Exception, Interrupted):
+    except (Exception, Interrupted, Overdue):
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and _may_be_interrupted():

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from study.system.time_limit import TimeLimit
 from study.training import model_state
 from study.training.best_weights import BestWeights
 from study.training.checkpoints import Checkpoint, CheckpointFile
@@ -32,10 +33,13 @@ class EpochCallback(keras.callbacks.Callback):
         file: CheckpointFile | None,
         stop_after: int | None = None,
         best: BestWeights | None = None,
+        limit: TimeLimit | None = None,
     ) -> None:
         super().__init__()
-        self._log, self._on_epoch, self.on_early_check, self._file = log, on_epoch, on_early_check, file
-        self._stop_after, self._best = stop_after, best
+        self._log, self._on_epoch, self._file = log, on_epoch, file
+        self._stop_after, self._best, self._limit = stop_after, best, limit or TimeLimit()
+        self._check_early = on_early_check
+        self.on_early_check = self._early_check if on_early_check is not None else None
         self._checkpoint = file.read() if file is not None else None
         self._others: model_state.Callbacks = []
         self._hidden: HiddenState | None = None
@@ -65,6 +69,15 @@ class EpochCallback(keras.callbacks.Callback):
         return epochs if state["stopped"] else int(state["epoch"]) + 1
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        with self._limit.held():
+            self._begin()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        with self._limit.held():
+            self._end_epoch(epoch, scalars(logs))
+
+    def _begin(self) -> None:
+        """Put back what the checkpoint holds, where there is one."""
         checkpoint, self._checkpoint = self._checkpoint, None
         if not self._resumable or self._file is None:
             return
@@ -77,22 +90,30 @@ class EpochCallback(keras.callbacks.Callback):
         self.model.stop_training = state["stopped"]
         log.history, log.epochs, log.seconds = state["history"], state["epochs"], state["seconds"]
         log.saved, log.parameters = log.epochs, self.model.count_params()
+        self._limit.spent_earlier(log.seconds)
+        self._limit.phase = f"in epoch {log.epochs + 1}"
         # The process may have been killed between saving this epoch and reporting it.
         self._on_epoch(log.epochs, state["scalars"])
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        values = scalars(logs)
+    def _end_epoch(self, epoch: int, values: Logs) -> None:
         self._log.add(values)
+        is_last = epoch + 1 >= self.params["epochs"]
+        self._limit.phase = f"after epoch {self._log.epochs}" if is_last else f"in epoch {self._log.epochs + 1}"
         self._log.parameters = self.model.count_params()
         refuse_diverged(values, f"after epoch {self._log.epochs}")
         if self._best is not None:
             self._best.after_epoch(self.model, self._stage)
         if self._is_over():
             self.model.stop_training = True
-        elif self._file is not None and self._resumable and epoch + 1 < self.params["epochs"]:
+        elif self._file is not None and self._resumable and not is_last:
             self._save(self._file, epoch, values)
         # The log's count, not Keras's, which starts from 0 again in the second stage of a fit.
         self._on_epoch(self._log.epochs, values)
+
+    def _early_check(self, logs: Logs) -> None:
+        assert self._check_early is not None
+        with self._limit.held():
+            self._check_early(logs)
 
     def _is_over(self) -> bool:
         return self._stop_after is not None and self._log.epochs >= self._stop_after

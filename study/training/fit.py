@@ -3,7 +3,7 @@ When it hands them on to `model.fit`, as almost every HyperModel does, the pipel
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ from study.errors import StudyError
 from study.objective import Objective
 from study.system.keras_settings import settings_kept
 from study.system.signals import contained
+from study.system.time_limit import TimeLimit
 from study.training.best_weights import BestWeights, Keep
 from study.training.checkpoints import CheckpointFile
 from study.training.epoch_callback import EpochCallback
@@ -60,6 +61,8 @@ class Hooks:
     scores it."""
     callbacks: Callable[[], Callbacks] = list
     """Makes further callbacks of Keras, which come before the study's own."""
+    limit: TimeLimit = field(default_factory=TimeLimit)
+    """How long `build` and `fit` may take."""
 
 
 def fit(
@@ -74,6 +77,7 @@ def fit(
         Dependent: `build` returned a model that was made before, in whole or in part, and `fit` changed that part.
         Diverged: the loss is not a finite number.
         Ended: the user's code wanted to end the process.
+        Overdue: it took longer than it may.
         StudyError: `build` returned no model, or `fit` neither used its callbacks nor returned a result.
     """
     try:
@@ -92,10 +96,10 @@ def fit(
 
 def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: CheckpointFile | None) -> keras.Model:
     best = BestWeights(hooks.on_best, log, training.objective) if hooks.on_best is not None else None
-    last = EpochCallback(log, hooks.on_epoch, hooks.on_early_check, checkpoint, training.stop_after, best)
+    last = EpochCallback(log, hooks.on_epoch, hooks.on_early_check, checkpoint, training.stop_after, best, hooks.limit)
     callbacks = [*hooks.callbacks(), last]
     newest = creation_number(tf.Variable(0))
-    model = _built(training)
+    model = _built(training, hooks.limit)
     if model.built:
         hooks.on_built(model.count_params())
     found = parts(model)
@@ -103,7 +107,8 @@ def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: Checkp
     with independent(model, found, newest, training.seed):
         arguments, options = training.examples.arguments(model, training.epochs)
         feed(model, training.examples, training.seed, last)
-        result = training.hypermodel.fit(training.hp, model, *arguments, callbacks=callbacks, **options)
+        with hooks.limit:
+            result = training.hypermodel.fit(training.hp, model, *arguments, callbacks=callbacks, **options)
     take_result(log, result, training.epochs, training.objective)
     if best is not None:
         best.after_fit()
@@ -114,14 +119,17 @@ def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: Checkp
     return model
 
 
-def _built(training: Training) -> keras.Model:
+def _built(training: Training, limit: TimeLimit) -> keras.Model:
     """The configuration's model, in a new session of Keras."""
     policy = keras.config.dtype_policy()
     keras.backend.clear_session()
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(policy)  # clearing the session resets it
-    training.hypermodel.declare_hyperparameters(training.hp)
-    model = training.hypermodel.build(training.hp)
+    limit.phase = "in build"
+    with limit:
+        training.hypermodel.declare_hyperparameters(training.hp)
+        model = training.hypermodel.build(training.hp)
+    limit.phase = "in epoch 1"
     if not isinstance(model, keras.Model):
         raise StudyError(f"build(hp) must return a keras.Model; it returned {type(model).__name__}")
     return model

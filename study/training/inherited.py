@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from study.errors import StudyError
+from study.errors import Overdue, StudyError
 from study.training.keras_private import creation_number
 from study.training.parts import parts, variables
 
@@ -46,7 +46,7 @@ def independent(model: keras.Model, found: list[Any], newest: int, seed: int) ->
     before = {id(each): (each, each.read_value()) for each in _states(found) if creation_number(each) <= newest}
     try:
         yield
-    except Exception as error:
+    except (Exception, Overdue) as error:
         _refuse_changed(model, layers, before, newest, error)
         raise
     _refuse_changed(model, layers, before, newest)
@@ -70,7 +70,7 @@ def _refuse_changed(
     layers: list[keras.layers.Layer],
     before: dict[int, tuple[tf.Variable, tf.Tensor]],
     newest: int,
-    cause: Exception | None = None,
+    cause: BaseException | None = None,
 ) -> None:
     made = [each for each in _states(parts(*layers)) if creation_number(each) > newest]
     changed = [variable for variable, value in before.values() if not _equal(variable.read_value(), value)]

@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from study.errors import Overdue
 from study.images import Images
 from study.objective import Objective
+from study.system.time_limit import TimeLimit
 from study.training.epochs import EpochLog, OnEpoch
 from study.training.examples import Examples
 from study.training.fit import Hooks, Training, fit
@@ -34,7 +36,13 @@ class Rehearsal:
 
 
 def rehearse(
-    hypermodel: Any, new_hp: Callable[[], Any], examples: Examples, epochs: int, objective: Objective, on_epoch: OnEpoch
+    hypermodel: Any,
+    new_hp: Callable[[], Any],
+    examples: Examples,
+    epochs: int,
+    objective: Objective,
+    on_epoch: OnEpoch,
+    limit: TimeLimit,
 ) -> Rehearsal | None:
     """Train a space's defaults twice with the same seed. Nothing of it is kept.
 
@@ -45,9 +53,11 @@ def rehearse(
         epochs: How many the study's trials train at most; `EPOCHS` of them are enough.
         objective: The study's.
         on_epoch: Called after each epoch; what it raises that is no `Exception` ends the dry run.
+        limit: How long it may take.
 
     Returns:
-        None where the training fails: so few images may be the reason, and otherwise the first trial says so.
+        None where the training fails or takes too long: so few images may be the reason, and otherwise the first trial
+        says so.
 
     Raises:
         Dependent: the training changes what was made before `build` began.
@@ -60,10 +70,10 @@ def rehearse(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the first trial says it again
             try:
-                model = fit(training, log, Hooks(on_epoch=on_epoch))
+                model = fit(training, log, Hooks(on_epoch=on_epoch, limit=limit))
             except Dependent:
                 raise
-            except Exception:
+            except (Exception, Overdue):
                 return None
         ended.append((log, model.get_weights()))
     keras.backend.clear_session()
