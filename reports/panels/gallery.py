@@ -11,6 +11,7 @@ from PIL import Image
 from reports import contested
 from reports.collect import StudyResults
 from reports.panels import Card, Picture
+from study.records import finite
 
 MOST = 60
 """Images per winner: those that most of its seeds misclassified."""
@@ -28,8 +29,8 @@ class Misread(NamedTuple):
     """By most of the seeds; the smallest label of equally frequent ones."""
     seeds: int
     """How many misclassified it."""
-    confidence: float
-    """The mean probability they gave to that prediction."""
+    confidence: float | None
+    """The mean probability they gave to that prediction; None where it is not a number."""
     contested: str
     """Why its label is contested; empty where it is not."""
 
@@ -47,10 +48,10 @@ def info(results: StudyResults, space: str) -> tuple[list[Misread], dict[int, ND
     found = []
     for index, wrong in guesses.items():
         predicted = int(np.bincount([guess for guess, _ in wrong]).argmax())
-        confidence = float(np.mean([probability for guess, probability in wrong if guess == predicted]))
+        confidence = finite(float(np.mean([probability for guess, probability in wrong if guess == predicted])))
         true = int(members[0].labels[index])
         found.append(Misread(index, true, predicted, len(wrong), confidence, contested.label(images[index])))
-    return sorted(found, key=lambda each: (-each.seeds, -each.confidence, each.number)), images
+    return sorted(found, key=lambda each: (-each.seeds, -(each.confidence or 0), each.number)), images
 
 
 def cards(results: StudyResults) -> list[Card]:
@@ -80,7 +81,8 @@ def _card(results: StudyResults, space: str) -> Card:
 
 def _picture(results: StudyResults, each: Misread, image: NDArray[np.uint8], seeds: int) -> Picture:
     true, predicted = results.class_name(each.true), results.class_name(each.predicted)
-    caption = f"{true} mistaken for {predicted} by {each.seeds} of {seeds} seeds, {100 * each.confidence:.0f} % sure"
+    caption = f"{true} mistaken for {predicted} by {each.seeds} of {seeds} seeds"
+    caption += "" if each.confidence is None else f", {100 * each.confidence:.0f} % sure"
     return Picture(png(image), f"{caption} (no. {each.number})", each.contested)
 
 

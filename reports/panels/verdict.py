@@ -295,7 +295,9 @@ def _measured(
 
 
 def _needed(differences: NDArray[np.int8], margin: float, comparisons: int) -> tuple[int | None, int | None]:
-    """How many seeds would decide or, where none would, how many test images."""
+    """How many seeds would decide or, where none would, how many test images; of a single one nobody knows."""
+    if differences.shape[1] == 1:
+        return None, None
     if len(differences) < statistics.FEWEST_SEEDS:
         return Definition.seeds, None
     seeds = statistics.seeds_needed(differences, margin, comparisons)
@@ -334,6 +336,8 @@ def _more(comparison: Comparison) -> str:
             return f" (about {comparison.seeds_needed} seeds would decide)"
         if comparison.images_needed is not None:
             return f" (more seeds would not decide; about {comparison.images_needed:,} test images would)"
+        if comparison.new_images is None:
+            return " (a single test image decides nothing)"
         return " (neither more seeds nor more test images would decide)"
     if comparison.word == TIED:
         return f" (within {margin})"

@@ -1,13 +1,16 @@
 """Studies that are killed again and again, against one that never was.
 
     python tests/faults/kills.py --kills 100
+    python tests/faults/kills.py --kills 50 --hosts
 
 Each study tunes two spaces on the digits (dropout and augmentation on, pruning on). Its whole process group is killed
 with SIGKILL at random times and at chosen moments (`launcher.MOMENTS`), resumed, and killed again, until it is done.
-Then everything that must be equal is compared with the study that ran through.
+Then everything that must be equal is compared with the study that ran through. With `--hosts` each command has another
+host name, and most have process numbers and a network of their own, as containers do. Nobody may wait for the dead.
 """
 
 import argparse
+import itertools
 import os
 import random
 import signal
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +26,10 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "support"))
 
+import containers
 import numpy as np
 from helpers import opened, placed, studies, study_table
-from launcher import EPOCHS_FILE, MOMENT, MOMENTS
+from launcher import EPOCHS_FILE, MOMENT, MOMENTS, WAITS_FILE
 
 from study.storage import results
 
@@ -48,6 +53,8 @@ class Outcome:
     kills: dict[str, int] = field(default_factory=dict)
     epochs: int = 0
     """Epochs trained, those that were trained again included."""
+    waited: float = 0.0
+    """Seconds that one of its commands waited for other processes, at most."""
 
     @property
     def total(self) -> int:
@@ -55,15 +62,24 @@ class Outcome:
         return sum(self.kills.values())
 
 
-def command(home: Path, *words: str, moment: str = "") -> subprocess.Popen[str]:
-    """The command `study` as the leader of a process group."""
+def hosts() -> Iterator[list[str]]:
+    """What each command starts with: two containers in turn, and this machine under changing names."""
+    for number in itertools.count():
+        yield containers.words("pod-a")
+        yield containers.words("pod-b")
+        yield containers.renamed(f"laptop-{number}")
+
+
+def command(home: Path, *words: str, moment: str = "", where: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """The command `study` as the leader of a process group; `where` is what it starts with on another host."""
     paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ, MOMENT: moment, EPOCHS_FILE: str(home.parent / f"{home.name}-epochs"),
+        WAITS_FILE: str(_waits_file(home)),
         "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, str(HERE / "launcher.py"), *placed(home, words), "--home", str(home)],
+        [*where, sys.executable, str(HERE / "launcher.py"), *placed(home, words), "--home", str(home)],
         env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
 
@@ -81,8 +97,11 @@ def uninterrupted(home: Path, pruner: str, workers: str) -> Outcome:
     return Outcome(home, workers, epochs=_epochs(home))
 
 
-def killed(home: Path, rng: random.Random, most: int, pruner: str, workers: str) -> Outcome:
-    """A study that is killed until it is done, or `most` times."""
+def killed(
+    home: Path, rng: random.Random, most: int, pruner: str, workers: str, places: Iterator[list[str]] | None = None
+) -> Outcome:
+    """A study that is killed until it is done, or `most` times; `places` are the hosts of its commands, if they are
+    others than this one."""
     outcome = Outcome(home, workers)
     finished: dict[str, list[Any]] = {}
     while True:
@@ -92,7 +111,10 @@ def killed(home: Path, rng: random.Random, most: int, pruner: str, workers: str)
             words = (*words, "--pruner", pruner)
         moment = _choose(rng, words[0] == "resume") if outcome.total < most else ""
         timed = moment.startswith("time:")
-        process = command(home, *words, "--workers", workers, moment="" if timed else moment)
+        if places is not None:
+            words = (*words, "--lease", "1h")
+        where = next(places) if places is not None else []
+        process = command(home, *words, "--workers", workers, moment="" if timed else moment, where=where)
         if timed:
             try:
                 output, _ = process.communicate(timeout=float(moment.partition(":")[2]))
@@ -100,6 +122,8 @@ def killed(home: Path, rng: random.Random, most: int, pruner: str, workers: str)
                 os.killpg(process.pid, signal.SIGKILL)
         output += process.communicate()[0] or ""
         assert "Traceback" not in output, output
+        assert "waiting for" not in output, output
+        outcome.waited = max(outcome.waited, _waited(home))
         if process.returncode == 0:
             outcome.epochs = _epochs(home)
             return outcome
@@ -152,6 +176,18 @@ def _epochs(home: Path) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
+def _waits_file(home: Path) -> Path:
+    return home.parent / f"{home.name}-waits"
+
+
+def _waited(home: Path) -> float:
+    """How long the last command has waited for others."""
+    file = _waits_file(home)
+    seconds = sum(map(float, file.read_text().split())) if file.exists() else 0.0
+    file.unlink(missing_ok=True)
+    return seconds
+
+
 def _nothing_lost(home: Path, before: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """When each trial was finished, after a look that those from before have not been trained again."""
     if words_to_go_on(home)[0] == "run":
@@ -194,6 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hosts", action="store_true", help="run each command on another host")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -202,12 +239,14 @@ def main() -> None:
             wholes[variant] = uninterrupted(Path(folder) / "whole-{}-{}".format(*variant), *variant)
             print(f"uninterrupted, {_named(variant)}: {wholes[variant].epochs} epochs", flush=True)
         moments: dict[str, int] = {}
-        studies = 0
+        studies, waited = 0, 0.0
+        places = hosts() if arguments.hosts else None
         while (done := sum(moments.values())) < arguments.kills:
             variant = VARIANTS[studies % len(VARIANTS)]
             studies += 1
             home = Path(folder) / f"killed{studies}"
-            broken = killed(home, rng, min(25, arguments.kills - done), *variant)
+            broken = killed(home, rng, min(25, arguments.kills - done), *variant, places)
+            waited = max(waited, broken.waited if broken.workers == "1" else 0.0)  # two workers wait for each other
             compare(wholes[variant], broken)
             again = broken.epochs - wholes[variant].epochs
             print(
@@ -217,6 +256,7 @@ def main() -> None:
             for moment, count in broken.kills.items():
                 moments[moment] = moments.get(moment, 0) + count
     print(f"{sum(moments.values())} kills in {studies} studies; every table, final and prediction equal")
+    print(f"the longest wait for other processes, with one worker: {waited:.1f} s")
     for moment, count in sorted(moments.items()):
         print(f"  {moment}: {count}")
 

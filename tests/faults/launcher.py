@@ -5,6 +5,7 @@ Worker processes import this file too, so the moment is laid in each of them.
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import optuna
 from sqlalchemy import Table, event
 
+from study.execution.session import Session
 from study.system import files
 
 MOMENT = "FAULTS_MOMENT"
@@ -19,6 +21,9 @@ MOMENT = "FAULTS_MOMENT"
 
 EPOCHS_FILE = "FAULTS_EPOCHS"
 """The environment variable that names the file of trained epochs, a line each."""
+
+WAITS_FILE = "FAULTS_WAITS"
+"""The environment variable that names the file of waits for other processes, a line of seconds each."""
 
 MOMENTS = {
     # what: how often it may happen before the kill
@@ -80,6 +85,17 @@ def lay() -> None:
             return result
 
         setattr(owner, name, call)
+
+    wait = Session.wait
+
+    def timed_wait(*args: Any) -> None:
+        began = time.monotonic()
+        wait(*args)
+        if WAITS_FILE in os.environ:
+            with open(os.environ[WAITS_FILE], "a") as file:
+                file.write(f"{time.monotonic() - began}\n")
+
+    Session.wait = timed_wait  # type: ignore[method-assign]
 
     around(optuna.Trial, "report", "report")
     around(optuna.Study, "tell", "tell")

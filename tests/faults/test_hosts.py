@@ -1,10 +1,9 @@
 """One SQLite file and a machine of many names: containers that come and go."""
 
-import signal
+import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 
 import containers
@@ -58,27 +57,17 @@ def waits(process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_study_that_is_killed_in_one_container_goes_on_in_the_next(
+def test_a_study_that_is_killed_on_one_host_goes_on_on_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:
     """The kill harness, each command on a host of another name: no lease is waited for, and the table is the same."""
     containers.need()
     monkeypatch.setattr(kills, "DEFINITION", (*kills.DEFINITION, "--trials", "3", "--epochs", "3", "--seeds", "1"))
+    moments = iter(MOMENTS)
+    monkeypatch.setattr(kills, "_choose", lambda rng, begun: next(moments))
     whole = kills.uninterrupted(tmp_path / "whole", "sha", workers)
-    broken = kills.Outcome(tmp_path / "killed", workers)
-    for name, moment in zip(cycle(["pod-a", "pod-b"]), [*MOMENTS, ""], strict=False):
-        words = kills.words_to_go_on(broken.home)
-        words = (*words, "--lease", "1h", *(("--pruner", "sha") if words[0] == "run" else ()), "--workers", workers)
-        process = command(containers.words(name), broken.home, *words, moment=moment)
-        output, _ = process.communicate(timeout=SECONDS)
-        assert "Traceback" not in output
-        assert "waiting for" not in output
-        assert process.returncode in (0, -signal.SIGKILL), output
-        if process.returncode:
-            broken.kills[moment] = 1
-    assert process.returncode == 0, output
+    broken = kills.killed(tmp_path / "killed", random.Random(0), len(MOMENTS), "sha", workers, kills.hosts())
     assert broken.total >= 3
-    broken.epochs = kills._epochs(broken.home)
     kills.compare(whole, broken)
 
 
