@@ -23,6 +23,10 @@ class StudyFailure(StudyError):
     exit_code = 1
 
 
+class SpaceChanged(StudyError):
+    """A search space is not the one that the study was started with."""
+
+
 class Ended(Exception):
     """A user's code wanted to end the process, by `sys.exit` for example; the cause says how."""
 

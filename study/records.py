@@ -52,6 +52,9 @@ class TrialRecord:
     """Whether `fit` trained the model that `build` returned; one that cross-validates may train others."""
     parameters: int | None
     """Weights and biases of the model, trainable or not."""
+    built: str = ""
+    """The model that `build` returned, in short: the version of Keras and a hash of each part (`description`); empty
+    where it was not built, and in studies of earlier versions."""
     seconds: float
     """Wall time: build, fit and everything between."""
     history: History

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from study.errors import Interrupted, Overdue, StudyError, StudyFailure
+from study.errors import Interrupted, Overdue, SpaceChanged, StudyError, StudyFailure
 from study.execution.pause import Pause
 from study.execution.session import Recycled, Session
 from study.storage.claims import OwnershipLost
@@ -141,7 +141,7 @@ class Work(ABC, Generic[Target]):
             self.claims.hand_back()
             self.forget_trials()
             return
-        except Interrupted:
+        except (Interrupted, SpaceChanged):
             with suppress(OwnershipLost):
                 self.claims.hand_back()
             raise
@@ -158,7 +158,7 @@ class Work(ABC, Generic[Target]):
         """An exception of the user's model is an outcome; what concerns the study is not."""
         try:
             return attempt.run(checkpoint)
-        except (*FAILURES, StudyFailure, OwnershipLost, TrialReleased):
+        except (*FAILURES, StudyFailure, OwnershipLost, TrialReleased, SpaceChanged):
             raise
         except Overdue as error:
             outcome = attempt.failed(error)

@@ -15,6 +15,7 @@ from study.execution.finalists import Configuration
 from study.execution.giving_up import take_up
 from study.execution.loop import Attempt, Job, Outcome, Work, end
 from study.execution.session import Session
+from study.execution.unchanged import Before, OnBuilt
 from study.records import ERROR, TARGET
 from study.search.hyperparameters import TrialHyperParameters
 from study.storage import results
@@ -126,7 +127,7 @@ class PlannedAttempt(Attempt):
         self._session.display.show(TrialEnded(part, line, done=done, total=total))
 
     def _train(self, examples: Examples, checkpoint: CheckpointFile) -> keras.Model:
-        """Train the configuration on these images, as its trial trained it."""
+        """Train the configuration on these images, as its trial trained it; `SpaceChanged` if that is no more built."""
         display, configuration = self._session.display, self._target.configuration
         display.show(TrialStarted(str(self._target), configuration.epochs))
         training = Training(
@@ -138,7 +139,13 @@ class PlannedAttempt(Attempt):
             self._session.definition.objective,
             stop_after=configuration.stop_after,
         )
-        model = fit(training, self._log, Hooks(on_epoch=self._epoch_ended, limit=self._limit), checkpoint)
+        before = Before(configuration.space, configuration.trial, training.hypermodel, configuration.record)
+
+        def train(on_built: OnBuilt) -> keras.Model:
+            hooks = Hooks(on_built=on_built, on_epoch=self._epoch_ended, limit=self._limit)
+            return fit(training, self._log, hooks, checkpoint)
+
+        model = before.train(train)
         if self._log.epochs > configuration.epochs and configuration.stop_after is not None:
             display.warn(
                 f"{self._target} trained {self._log.epochs} epochs, its trial was best after {configuration.epochs}: "

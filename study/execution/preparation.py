@@ -17,7 +17,7 @@ from study.execution.session import Session
 from study.execution.task import Objects, Role, Task
 from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file
 from study.records import CLASSES, ENVIRONMENT, FINGERPRINT
-from study.storage import claims, queries, results
+from study.storage import claims, queries, results, selection
 from study.storage.store import Store, StoredStudy, creation_lock, open_study
 from study.system import environment
 from study.system.files import sweep_drafts
@@ -25,6 +25,7 @@ from study.system.progress import Display
 from study.system.signals import Interruption, contained
 from study.system.time_limit import TimeLimit
 from study.training.checkpoints import sweep
+from study.training.description import Part, description
 
 if TYPE_CHECKING:
     from study.data.datasets import Dataset
@@ -56,17 +57,18 @@ def prepare(
     if dataset is not None and dataset.remark and role.first:
         display.say(dataset.remark)
     is_new = role.first and task.steps.create  # what is wrong with a space is said once
-    hypermodels, declared = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None, limit)
-    fingerprint = fingerprints.of_study(task.definition, data.parts, declared)
-    interruption.check()
     keras.config.set_dtype_policy(task.definition.precision)
+    spaces = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None, limit)
+    hypermodels, declared, models = spaces
+    fingerprint = fingerprints.of_study(task.definition, data.parts, declared, models)
+    interruption.check()
     if is_new and task.steps.search and task.objects.data is None:
         _rehearse(task, hypermodels, data.examples, display, interruption, limit)
     if task.steps.create:
         classes = list(dataset.class_names) if dataset else []
         study = _create(task, display, {FINGERPRINT: fingerprint, CLASSES: classes})
     else:
-        study = _check(task, role, display, fingerprint)
+        study = _check(task, role, display, fingerprint, hypermodels)
     session = Session(
         task=task,
         role=role,
@@ -106,8 +108,8 @@ def _spaces(
     dataset: "Dataset | None",
     warn: Callable[[str], None] | None,
     limit: Limit,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The HyperModel of each space, and what its defaults declare."""
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, list[Part]]]:
+    """The HyperModel of each space, what its defaults declare, and the description of what they build."""
     import keras
 
     from search_spaces import SpaceError, given, load
@@ -129,24 +131,26 @@ def _spaces(
     except (Ended, Overdue) as error:
         raise StudyError(f"{names} cannot be imported: {one_line(error)}") from error
 
+    models: dict[str, list[Part]] = {}
+
     def look(name: str, model: Any) -> None:
         if isinstance(model, keras.Model):
+            models[name] = description(model)
             remember(parts(model))
         if warn and dataset and (said := advice(model, definition.pixels, dataset.input_shape)):
             warn(f"{name}: {said}")
 
-    found = {
-        name: declared(
-            name, hypermodel, partial(look, name), limit(f"the search space {name!r} cannot build its defaults")
-        )
-        for name, hypermodel in hypermodels.items()
-    }
+    found = {}
+    for name, hypermodel in hypermodels.items():
+        keras.utils.set_random_seed(definition.seed)  # what is built at random is built alike each time
+        within = limit(f"the search space {name!r} cannot build its defaults")
+        found[name] = declared(name, hypermodel, partial(look, name), within)
     if definition.sampler == "kt-grid":
         from study.search.oracles import refuse_repeated
 
         for hp in found.values():
             refuse_repeated(hp)
-    return hypermodels, found
+    return hypermodels, found, models
 
 
 def _rehearse(
@@ -199,12 +203,24 @@ def _create(task: Task, display: Display, attributes: Mapping[str, Any]) -> Stor
         return store.create_study(task.definition, task.resources, described)
 
 
-def _check(task: Task, role: Role, display: Display, fingerprint: Mapping[str, Any]) -> StoredStudy:
-    name = task.definition.name
+def _check(
+    task: Task, role: Role, display: Display, fingerprint: Mapping[str, Any], hypermodels: Mapping[str, Any]
+) -> StoredStudy:
+    """The stored study, if it is the same.
+
+    Raises:
+        StudyError: saying what differs.
+    """
+    from study.execution.unchanged import Before, is_repeatable
+
+    name, seed = task.definition.name, task.definition.seed
     study = open_study(task.address, name, to_read=False, check_integrity=True, wait_for_server=True, say=display.warn)
-    fingerprints.check(study.fingerprint, fingerprint)
+    fingerprints.check(study.fingerprint, fingerprint, lambda space: is_repeatable(hypermodels[space], {}, seed))
     if role.first:
         environment.check(study.name, study.attributes[ENVIRONMENT], task.options.allow_drift, display.warn)
+        for space, hypermodel in hypermodels.items():  # a change may be in a branch that the defaults do not reach
+            for best in selection.ranked(results.trials(study, space), study.definition.objective)[:1]:
+                Before(space, best.number, hypermodel, results.record(best)).check()
     return study
 
 

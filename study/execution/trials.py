@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import keras
 import keras_tuner
 import optuna
 from optuna.trial import TrialState
@@ -11,12 +12,15 @@ from optuna.trial import TrialState
 from study.errors import Overdue, StudyError, StudyFailure, one_line, traceback_end
 from study.execution.judgement import Judgement
 from study.execution.loop import Attempt, Job, Outcome, TrialReleased
+from study.execution.unchanged import Before, OnBuilt
 from study.records import BASELINE_NUMBER, DECLARED, RECORD, TrialRecord, plain
 from study.search.hyperparameters import TrialHyperParameters
 from study.search.samplers import ORACLES
+from study.storage import results
 from study.system import environment
 from study.system.progress import EpochEnded, TrialEnded, TrialStarted
 from study.training.checkpoints import CheckpointFile
+from study.training.description import description, shorthand
 from study.training.epochs import EpochLog
 from study.training.fit import Hooks, Training, fit
 from study.training.inherited import Dependent
@@ -37,6 +41,7 @@ class TrialAttempt(Attempt):
         self._trial = trial
         self._hp = hp
         self._log = EpochLog()
+        self._built = ""
         self._began = time.monotonic()
         self._judgement = Judgement(search, job, trial, self._log)
         self.seed = self._definition.seed_for(self._space, "trial", job.number)
@@ -48,16 +53,21 @@ class TrialAttempt(Attempt):
             session.hypermodels[self._space], self._hp, session.examples, definition.epochs, self.seed,
             definition.objective,
         )  # fmt: skip
-        hooks = Hooks(
-            on_built=self._store_built,
-            on_epoch=self._epoch_ended,
-            on_early_check=self._judgement.early_check if self._search.pruner.checks_early else None,
-            on_best=session.keep_weights(self._space, self._job.number),
-            callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
-            limit=session.time_limit(self._space),
-        )
-        try:
+
+        def train(on_built: OnBuilt) -> None:
+            hooks = Hooks(
+                on_built=on_built,
+                on_epoch=self._epoch_ended,
+                on_early_check=self._judgement.early_check if self._search.pruner.checks_early else None,
+                on_best=session.keep_weights(self._space, self._job.number),
+                callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
+                limit=session.time_limit(self._space),
+            )
             fit(training, self._log, hooks, checkpoint)
+
+        before = Before(self._space, self._job.number, training.hypermodel, results.record(self._job.trial))
+        try:
+            before.train(train, self._store_built)
         except optuna.TrialPruned:
             return self._outcome(TrialState.PRUNED)
         except TrialReleased:
@@ -142,9 +152,10 @@ class TrialAttempt(Attempt):
             fatal=fatal,
         )
 
-    def _store_built(self, parameters: int) -> None:
+    def _store_built(self, model: keras.Model) -> None:
         """So that a trial whose worker dies has a record."""
-        self._log.parameters = parameters
+        self._built = shorthand(description(model))
+        self._log.parameters = model.count_params() if model.built else None
         self._trial.set_user_attr(RECORD, self._record().to_json())
 
     def _record(self, error: str | None = None, traceback: str | None = None) -> TrialRecord:
@@ -156,6 +167,7 @@ class TrialAttempt(Attempt):
             returned=self._definition.objective.name in self._log.result,
             trained=self._log.trained,
             parameters=self._log.parameters,
+            built=self._built,
             seconds=self._log.seconds + time.monotonic() - self._began,
             history=self._log.history,
             seed=self.seed,

@@ -49,8 +49,8 @@ class Training:
 class Hooks:
     """What is called while a configuration is trained. Whatever they raise ends the fit."""
 
-    on_built: Callable[[int], None] = lambda parameters: None
-    """Called before the training with the number of the model's parameters, unless the model is built by its `fit`."""
+    on_built: Callable[[keras.Model], None] = lambda model: None
+    """Called before the training with the model that `build` returned; it may be built by its `fit` only."""
     on_epoch: OnEpoch = lambda epoch, logs: None
     """Called after each epoch with its number, from 1, and its logs; a fit that continues from a checkpoint begins by
     calling it again for the checkpoint's epoch."""
@@ -99,9 +99,8 @@ def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: Checkp
     last = EpochCallback(log, hooks.on_epoch, hooks.on_early_check, checkpoint, training.stop_after, best, hooks.limit)
     callbacks = [*hooks.callbacks(), last]
     newest = creation_number(tf.Variable(0))
-    model = _built(training, hooks.limit)
-    if model.built:
-        hooks.on_built(model.count_params())
+    model = built(training.hypermodel, training.hp, training.seed, hooks.limit)
+    hooks.on_built(model)
     found = parts(model)
     steps, weights = _steps(found), [(each, each.value.read_value()) for each in model.trainable_variables]
     with independent(model, found, newest, training.seed):
@@ -119,16 +118,22 @@ def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: Checkp
     return model
 
 
-def _built(training: Training, limit: TimeLimit) -> keras.Model:
-    """The configuration's model, in a new session of Keras."""
+def built(hypermodel: Any, hp: Any, seed: int, limit: TimeLimit | None = None) -> keras.Model:
+    """A configuration's model, in a new session of Keras.
+
+    Raises:
+        Overdue: it took longer than it may.
+        StudyError: `build` returned something else.
+    """
     policy = keras.config.dtype_policy()
     keras.backend.clear_session()
-    keras.utils.set_random_seed(training.seed)
+    keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(policy)  # clearing the session resets it
+    limit = limit or TimeLimit()
     limit.phase = "in build"
     with limit:
-        training.hypermodel.declare_hyperparameters(training.hp)
-        model = training.hypermodel.build(training.hp)
+        hypermodel.declare_hyperparameters(hp)
+        model = hypermodel.build(hp)
     limit.phase = "in epoch 1"
     if not isinstance(model, keras.Model):
         raise StudyError(f"build(hp) must return a keras.Model; it returned {type(model).__name__}")

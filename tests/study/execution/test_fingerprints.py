@@ -26,11 +26,14 @@ def space(**names: int) -> keras_tuner.HyperParameters:
 
 
 def of(
-    objective: Objective = Objective(), data: dict[str, str] | None = None, **spaces: keras_tuner.HyperParameters
+    objective: Objective = Objective(),
+    data: dict[str, str] | None = None,
+    models: dict[str, list[dict[str, str]]] | None = None,
+    **spaces: keras_tuner.HyperParameters,
 ) -> dict[str, Any]:
     """A fingerprint, as it comes out of the storage."""
     definition = Definition(objective=objective)
-    found = fingerprints.of_study(definition, data or DATA, spaces or {"dense": space(units=9)})
+    found = fingerprints.of_study(definition, data or DATA, spaces or {"dense": space(units=9)}, models or {})
     return json.loads(json.dumps(found))
 
 
@@ -87,6 +90,26 @@ def test_another_space_is_refused_with_what_differs() -> None:
     assert "their order" in swapped
     many = refusal(of(), of(dense=space(a=1, b=1, c=1, d=1)))
     assert "and 2 more" in many
+
+
+MODEL = [{"at": "layer 0", "class": "Dense", "units": "64"}, {"at": "loss", "class": "mse"}]
+
+
+def test_another_model_is_refused_with_what_differs() -> None:
+    wider = [{"at": "layer 0", "class": "Dense", "units": "128"}, MODEL[1]]
+    then, now = of(models={"dense": MODEL}), of(models={"dense": wider})
+    fingerprints.check(then, of(models={"dense": MODEL}))
+    text = refusal(then, now)
+    assert text.startswith("the search space dense is not the one that the study was started with ")
+    assert "(layer 0: Dense(units=128) was Dense(units=64)); nothing was changed; restore it" in text
+    assert "loss: mse is gone" in refusal(then, of(models={"dense": MODEL[:1]}))
+    fingerprints.check(then, now, is_repeatable=lambda name: False)
+
+
+def test_a_study_of_before_models_were_described_is_continued() -> None:
+    then = of(models={"dense": MODEL})
+    del then["models"], then["details"]["models"]
+    fingerprints.check(then, of(models={"dense": [*MODEL, {"at": "optimizer", "class": "SGD"}]}))
 
 
 def test_a_space_that_is_missing_is_refused() -> None:
