@@ -26,7 +26,7 @@ from study.config import (
     parse_duration,
     parse_size,
 )
-from study.errors import StudyError, StudyFailure
+from study.errors import StudyError, StudyFailure, one_line
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
 from study.objective import OF_KERAS_TUNER, Objective
@@ -34,6 +34,7 @@ from study.paths import absolute, absolute_dataset, file_name, whole
 from study.records import ERROR
 from study.storage import results, selection
 from study.storage.address import Address
+from study.storage.failures import FAILURES
 from study.storage.store import Store, StoredStudy, open_study, settle
 from study.system import extras, rights
 from study.system.files import folder, is_local
@@ -220,9 +221,9 @@ class Study:
         winner = self.best(space)
         name = self.stored.name
         if winner["model"] is None:
+            yet = "" if winner["finals"] else " yet"
             raise StudyError(
-                f"the study {name!r} has no saved model of {winner['space']} yet: the finals make it, and "
-                f"'study resume {name}' makes them"
+                f"the study {name!r} has no saved model of {winner['space']}{yet}: {winner['model_missing']}"
             )
         from study.system import environment
 
@@ -294,7 +295,7 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
     began = time.time()
     execution.run(task, display)
     study = open_study(task.address, task.definition.name, to_read=False, wait_for_server=True)
-    conclusion = conclude(study)
+    conclusion = conclude(study, display.warn)
     execution.refuse_failed(study, display.warn)
     conclude_with(conclusion)
     for part in (CONFIRMATION, FINALS):
@@ -307,16 +308,21 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
     return study
 
 
-def conclude(study: StoredStudy) -> Conclusion:
-    """Write a study's report, and its notes where Optuna's dashboard is installed."""
+def conclude(study: StoredStudy, warn: Callable[[str], None]) -> Conclusion:
+    """Write a study's report, and its notes where Optuna's dashboard is installed; `warn` is told if those fail."""
     from reports.panels import verdict
 
     file, (results,) = _written([study], None)
     info = verdict.info(results)  # which the page has computed
     if extras.is_installed("notes"):
-        from study.integrations import notes
+        try:
+            from study.integrations import notes
 
-        notes.write(study, info.sentence)
+            notes.write(study, info.sentence)
+        except FAILURES:
+            raise
+        except Exception as error:  # whatever optuna-dashboard raises
+            warn(f"the notes for optuna-dashboard cannot be written ({one_line(error, 200)}); nothing else is missing")
         settle(study.store.address)
     return Conclusion(file, info)
 

@@ -4,7 +4,7 @@ import base64
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +32,8 @@ TARGET, ERROR = "target", "error"
 failed."""
 BASELINE, TUNED = "baseline", "tuned"
 """The roles of a finalist."""
+MODEL, PREDICTED, ARTIFACT, WEIGHTS = "model", "predictions", "artifacts", "weights"
+"""What is kept beside a record, if it can be."""
 BASELINE_NUMBER = 0
 """The number of the trial that has its space's defaults."""
 
@@ -69,6 +71,8 @@ class TrialRecord:
     """Why the trial failed, in a line."""
     traceback: str | None = None
     """The end of the traceback, where a configuration raised."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why its weights could not be kept, under `WEIGHTS`, where they are asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -157,6 +161,8 @@ class FinalRecord:
     """Host and process that trained and tested it."""
     device: str = ""
     """The GPU that did, or CPU."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """What could not be kept of it, with the reason: `MODEL`, `PREDICTED`, `ARTIFACT`."""
 
     @property
     def accuracy(self) -> float:

@@ -19,10 +19,11 @@ from study.data.arrays import described
 from study.errors import StudyError
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
+from study.execution.unchanged import Before
 from study.images import Images
 from study.objective import OF_KERAS_TUNER, Objective
 from study.paths import weights_file, whole
-from study.records import DECLARED, RECORD, TrialRecord
+from study.records import DECLARED, RECORD, WEIGHTS, TrialRecord
 from study.search.declarations import declared
 from study.search.hyperparameters import stored
 from study.search.keras_tuner_private import declare
@@ -30,6 +31,8 @@ from study.storage import results
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy, creation_lock
 from study.system.progress import LastingConsole, display, print_line
+from study.training.description import description
+from study.training.difference import difference
 from study.training.examples import Examples, SearchData
 
 DEFAULTS = {"executions_per_trial": 1, "max_retries_per_trial": 0}
@@ -243,15 +246,18 @@ class OptunaTuner:
 
     def _model(self, trial: FrozenTrial) -> keras.Model:
         file = self.directory / self.project_name / weights_file(self._space, trial.number)
-        if not file.exists():
-            raise StudyError(
-                f"trial {trial.number} kept no weights: its fit(hp, model, ...) does not use its callbacks; train "
-                "get_best_hyperparameters() again"
+        record = TrialRecord.from_json(trial.user_attrs[RECORD])
+        if WEIGHTS in record.missing or not file.exists():
+            why = record.missing.get(
+                WEIGHTS, "its fit(hp, model, ...) does not use its callbacks, or they were deleted"
             )
+            raise StudyError(f"trial {trial.number} kept no weights ({why}); train get_best_hyperparameters() again")
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.study.definition.precision)
         try:
             model = self.hypermodel.build(_hyperparameters(trial))
+            if difference(record.built, description(model)):
+                Before(self._space, trial.number, self.hypermodel, record).check()
         finally:
             keras.config.set_dtype_policy(policy)
         if not model.built:

@@ -7,7 +7,7 @@ from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, number
 from reports.parameters import Parameter
 from study.paths import model_file
-from study.records import BASELINE, BASELINE_NUMBER, History, Value
+from study.records import BASELINE, BASELINE_NUMBER, MODEL, History, Value
 
 
 class Best(NamedTuple):
@@ -75,10 +75,12 @@ def _card(results: StudyResults, space: SpaceResults) -> Card:
     caption = f"Trial {found.trial}, {measured}{best_epoch}. "
     if results.winner_of(space.name) == BASELINE:
         caption += "It is the baseline: tuning found nothing better. "
-    if results.finals_of_winner(space.name):
-        caption += (
-            f"The model of its first seed is kept as {model_file(space.name, found.trial)} in the study's folder. "
-        )
+    if finals := results.finals_of_winner(space.name):
+        file, why = model_file(space.name, found.trial), finals[0].missing.get(MODEL)
+        if why is None:
+            caption += f"The model of its first seed is kept as {file} in the study's folder. "
+        else:
+            caption += f"The model of its first seed could not be kept: {why}. "
     if found.command is None:
         caption += "Its space or data were given as Python objects, so no command trains it again."
     else:

@@ -11,7 +11,7 @@ from PIL import Image
 from reports import contested
 from reports.collect import StudyResults
 from reports.panels import Card, Picture
-from study.records import finite
+from study.records import PREDICTED, finite
 
 MOST = 60
 """Images per winner: those that most of its seeds misclassified."""
@@ -66,7 +66,9 @@ def _card(results: StudyResults, space: str) -> Card:
     title = f"{space} {results.winner_of(space)}: which images are misclassified?"
     finals = results.finals_of_winner(space)
     if not results.predictions_of(finals):
-        return Card(title, "Nothing can be shown: the predictions of its finals are missing from the study's folder.")
+        why = next((f" ({final.missing[PREDICTED]})" for final in finals if PREDICTED in final.missing), "")
+        missing = f"the predictions of its finals are missing from the study's folder{why}"
+        return Card(title, f"Nothing can be shown: {missing}.")
     found, images = info(results, space)
     if not found:
         return Card(title, "No test image was misclassified.")

@@ -96,7 +96,7 @@ def best(
         if key == "values":
             for parameter, setting in value.items():
                 echo(f"  {parameter}: {setting}")
-        else:
+        elif key != "model_missing" or value is not None:
             echo(f"{key.replace('_', ' ')}: {'-' if value is None else value}")
 
 

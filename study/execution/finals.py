@@ -4,6 +4,8 @@ Each finalist is retrained on training + validation images and tested, once per 
 finals; like any other it is claimed, saved after each epoch, and taken up again.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from study.execution.session import Session
 from study.images import Images
 from study.integrations import artifacts
 from study.paths import model_file, predictions_file
-from study.records import RECORD, FinalRecord, packed
+from study.records import ARTIFACT, MODEL, PREDICTED, RECORD, FinalRecord, packed
 from study.system import environment
 from study.system.files import write_whole
 from study.system.progress import PhaseStarted
@@ -41,7 +43,6 @@ def evaluate(session: Session) -> None:
         Interrupted: by a signal; the final under way is left to be taken up by a resume.
         Recycled: this worker has grown too large; another one continues.
         StudyError: a finalist cannot be trained as its trial was.
-        StudyFailure: its model or its predictions cannot be written.
     """
     finals = Finals(session)
     session.growth.forget()
@@ -87,10 +88,19 @@ class FinalAttempt(PlannedAttempt):
     def run(self, checkpoint: CheckpointFile) -> Outcome:
         model = self._train(all_images(self._finals.dataset, self._target.configuration.space), checkpoint)
         record, predictions = self._test(model)
-        try:
-            return self._store(record, model, predictions)
-        except OSError as error:
-            raise self._session.unwritable(error) from None
+        self._finals.claims.renew()
+        # First of all: whatever becomes of the files, the process included, the result is kept (`give_up`).
+        self._session.study.store.storage.set_trial_user_attr(self._job.trial_id, RECORD, record.to_json())
+        record = replace(record, missing=self._keep(record, model, predictions))
+        return Outcome(
+            TrialState.COMPLETE,
+            value=record.accuracy,
+            attributes={RECORD: record.to_json()},
+            line=(
+                f"{self._target}  test accuracy {record.accuracy:.4f}  "
+                f"{record.errors} errors in {record.test_images}  {record.seconds:.1f} s"
+            ),
+        )
 
     def _test(self, model: keras.Model) -> tuple[FinalRecord, dict[str, NDArray[Any]]]:
         """What came of the model on the test images: the record, and what is kept of its predictions."""
@@ -135,35 +145,30 @@ class FinalAttempt(PlannedAttempt):
         }
         return record, kept
 
-    def _store(self, record: FinalRecord, model: keras.Model, predictions: dict[str, NDArray[Any]]) -> Outcome:
-        """Files first, then the record: what is stored can be relied on.
+    def _keep(self, record: FinalRecord, model: keras.Model, predictions: dict[str, NDArray[Any]]) -> dict[str, str]:
+        """Write what is kept beside the record, as far as that is possible; what is missing, with the reason."""
+        study = self._session.study
+        file, kept = study.folder / record.predictions, study.folder / model_file(record.space, record.trial)
+        upload = partial(artifacts.upload, study.store.home, study.store.storage, self._job.trial)
 
-        Raises:
-            OSError: a file cannot be written.
-        """
-        session, home = self._session, self._session.study.store.home
-        upload = partial(artifacts.upload, home, session.study.store.storage, self._job.trial)
-        self._finals.claims.renew_if_due()
-        file = session.study.folder / record.predictions
-        write_whole(file, lambda draft: _save_arrays(draft, predictions))
-        upload([file])
-        with artifacts.confusion_file(record.confusion) as picture:
-            upload([picture])
-        if record.seed_index == 0:  # no seed is better than another: the model that is kept is the first one's
-            kept = session.study.folder / model_file(record.space, record.trial)
+        def picture() -> None:
+            with artifacts.confusion_file(record.confusion) as drawn:
+                upload([drawn])
+
+        def save_model() -> None:
             write_whole(kept, published(model).save)
-            upload([kept])
-        return Outcome(
-            TrialState.COMPLETE,
-            value=record.accuracy,
-            attributes={RECORD: record.to_json()},
-            line=(
-                f"{self._target}  test accuracy {record.accuracy:.4f}  "
-                f"{record.errors} errors in {record.test_images}  {record.seconds:.1f} s"
-            ),
-        )
+
+        missing = {PREDICTED: self._spare(PREDICTED, lambda: write_whole(file, partial(_save_arrays, predictions)))}
+        if record.seed_index == 0:  # no seed is better than another: the model that is kept is the first one's
+            missing[MODEL] = self._spare(MODEL, save_model)
+        written = [each for name, each in ((PREDICTED, file), (MODEL, kept)) if missing.get(name) == ""]
+        missing[ARTIFACT] = self._spare(ARTIFACT, lambda: upload(written)) or self._spare(ARTIFACT, picture)
+        return {name: why for name, why in missing.items() if why}
+
+    def _spare(self, what: str, action: Callable[[], object]) -> str:
+        return self._session.spare(what, f"the {what} of {self._target}", action)
 
 
-def _save_arrays(draft: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _save_arrays(arrays: dict[str, NDArray[Any]], draft: Path) -> None:
     with draft.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

@@ -8,13 +8,13 @@ from optuna.trial import TrialState
 
 from study.config import ARRAYS, CONFIRMATION, FINALS
 from study.execution.loop import Outcome, Work, end
-from study.paths import checkpoint_file
-from study.records import ERROR, RECORD, TrialRecord
+from study.paths import checkpoint_file, model_file
+from study.records import ERROR, MODEL, PREDICTED, RECORD, FinalRecord, TrialRecord
 from study.storage import results
 from study.storage.claims import MOST_DEATHS, MOST_ENDINGS
 from study.storage.queries import Running
 from study.storage.store import StoredStudy
-from study.system.files import remove
+from study.system.files import exists, remove
 
 
 def take_up(work: Work[Any], left: Running) -> bool:
@@ -35,7 +35,7 @@ def take_up(work: Work[Any], left: Running) -> bool:
 
 
 def give_up(study: StoredStudy, part: str, trial: Running, why: str, warn: Callable[[str], None]) -> None:
-    """End a running trial as failed. Called under the study's lock.
+    """End a running trial as failed; a final that was tested already, with its result. Called under the study's lock.
 
     Args:
         study: Whose trial it is.
@@ -44,18 +44,32 @@ def give_up(study: StoredStudy, part: str, trial: Running, why: str, warn: Calla
         why: What is stored as its error.
         warn: Called with a line that says so.
     """
-    attributes: dict[str, Any]
-    if part in (CONFIRMATION, FINALS):
-        attributes = {ERROR: f"{part} {trial.number}: {why}"}
+    if (tested := _tested(study, part, trial, why)) is not None:
+        outcome = Outcome(TrialState.COMPLETE, tested.accuracy, attributes={RECORD: tested.to_json()})
+    elif part in (CONFIRMATION, FINALS):
+        outcome = Outcome(TrialState.FAIL, attributes={ERROR: f"{part} {trial.number}: {why}"})
     else:
-        attributes = {RECORD: _record(study, part, trial, why).to_json()}
-    end(study, study.part(part), trial.trial_id, trial.number, Outcome(TrialState.FAIL, attributes=attributes))
+        outcome = Outcome(TrialState.FAIL, attributes={RECORD: _record(study, part, trial, why).to_json()})
+    end(study, study.part(part), trial.trial_id, trial.number, outcome)
     file = study.folder / checkpoint_file(part, trial.number)
     try:
         remove(file)
     except OSError as error:  # a resume sweeps it
         warn(f"the checkpoint {file} cannot be deleted ({error.strerror})")
-    warn(f"{part} trial {trial.number} is given up: {why}")
+    result = "given up" if tested is None else "kept, but perhaps without its files"
+    warn(f"{part} trial {trial.number} is {result}: {why}")
+
+
+def _tested(study: StoredStudy, part: str, trial: Running, why: str) -> FinalRecord | None:
+    """The record of a final whose processes died when they wrote the files beside it."""
+    stored = study.store.storage.get_trial(trial.trial_id).user_attrs.get(RECORD) if part == FINALS else None
+    if stored is None:
+        return None
+    record = FinalRecord.from_json(stored)
+    files = {PREDICTED: record.predictions}
+    if record.seed_index == 0:
+        files[MODEL] = model_file(record.space, record.trial)
+    return replace(record, missing={name: why for name, file in files.items() if not exists(study.folder / file)})
 
 
 def _record(study: StoredStudy, space: str, trial: Running, why: str) -> TrialRecord:

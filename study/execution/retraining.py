@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.config import SPACES, Definition, Resources
-from study.errors import StudyError, one_line
+from study.errors import StudyError, StudyFailure, one_line
 from study.records import Value
 from study.system import environment
 from study.system.files import write_whole
+from study.system.signals import contained
 
 if TYPE_CHECKING:
     import keras
@@ -57,6 +58,7 @@ def retrain(
     Raises:
         StudyError: what cannot be used: a configuration that cannot be trained, a hyperparameter that the space does
             not declare, a file that cannot be written.
+        StudyFailure: a model that cannot be saved; its weights are.
     """
     if file.suffix != ".keras":
         raise StudyError(f"a model is saved to a .keras file; -o was given {file}")
@@ -66,9 +68,17 @@ def retrain(
 
     model = _train(definition, resources, values, stop_after)
     try:
-        write_whole(file, published(model).save)
+        with contained():
+            write_whole(file, published(model).save)
     except OSError as error:
         raise _unwritable(file, error) from None
+    except Exception as error:  # whatever a layer raises that has no configuration
+        weights = file.with_suffix(".weights.h5")
+        write_whole(weights, model.save_weights)
+        raise StudyFailure(
+            f"the model cannot be saved as {file.name} ({one_line(error, 200)}); its weights are kept: {weights}; "
+            "build(hp) with these values and model.load_weights open them"
+        ) from error
     return int(model.count_params())
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import FrozenTrial
 
 from study.config import Definition
-from study.errors import StudyFailure
+from study.errors import one_line
 from study.execution import limits
 from study.execution.growth import Growth
 from study.execution.messages import Claimed, Limited, Message
@@ -27,13 +27,12 @@ from study.storage.postgresql import SAID_EVERY
 from study.storage.store import StoredStudy
 from study.system.processes import Process
 from study.system.progress import Display
-from study.system.signals import Interruption
+from study.system.signals import Interruption, contained
 from study.system.time_limit import TimeLimit
 from study.training.checkpoints import CheckpointFile
 
 if TYPE_CHECKING:
     from study.data.datasets import Dataset
-    from study.training.best_weights import Keep
     from study.training.examples import Examples
 
 
@@ -126,19 +125,16 @@ class Session:
         options = self.task.options
         callbacks = copy.deepcopy(list(self.task.objects.callbacks))
         if options.tensorboard is not None:
-            from study.integrations.tensorboard import TensorBoardLog
-
             folder = options.tensorboard / self.study.name / file_name(space) / f"trial-{number}"
-            callbacks.append(TensorBoardLog(folder, values))
+            spare = partial(self.spare, "tensorboard", f"the TensorBoard log {folder}")
+
+            def log() -> None:
+                from study.integrations.tensorboard import TensorBoardLog
+
+                callbacks.append(TensorBoardLog(folder, values, spare))
+
+            spare(log)
         return callbacks
-
-    def keep_weights(self, space: str, number: int) -> "Keep | None":
-        """What keeps a trial's weights, where they are kept; for `fit.Hooks.on_best`."""
-        if not self.task.options.keep_weights:
-            return None
-        from study.training.model_state import keep_weights
-
-        return partial(keep_weights, self.weights(space, number))
 
     def out_of_time(self, space: str) -> bool:
         """Whether this space's part of the timeout, and those of the spaces before it, are used up."""
@@ -184,9 +180,14 @@ class Session:
             self.display.warn(news)
         time.sleep(pause.seconds())
 
-    def unwritable(self, error: OSError) -> StudyFailure:
-        """What to say where a file of the study cannot be written."""
-        return StudyFailure(
-            f"{error.filename or self.study.folder} cannot be written ({error.strerror or error}); what is finished is "
-            f"kept: make room on its disk, then 'study resume {self.study.name}' continues"
-        )
+    def spare(self, kind: str, what: str, action: Callable[[], object]) -> str:
+        """Do what a result can do without, such as to write a file beside it. Where that fails, it is said once for
+        each kind, and the reason is returned."""
+        try:
+            with contained():
+                action()
+        except Exception as error:  # whatever a user's model, a disk or a library raises
+            why = getattr(error, "strerror", None) or one_line(error, 200)
+            self.display.remark(kind, f"{what} cannot be kept ({why}); the result is kept without; said once")
+            return str(why)
+        return ""

@@ -13,17 +13,19 @@ from study.errors import Overdue, StudyError, StudyFailure, one_line, traceback_
 from study.execution.judgement import Judgement
 from study.execution.loop import Attempt, Job, Outcome, TrialReleased
 from study.execution.unchanged import Before, OnBuilt
-from study.records import BASELINE_NUMBER, DECLARED, RECORD, TrialRecord, plain
+from study.records import BASELINE_NUMBER, DECLARED, RECORD, WEIGHTS, TrialRecord, plain
 from study.search.hyperparameters import TrialHyperParameters
 from study.search.samplers import ORACLES
 from study.storage import results
 from study.system import environment
+from study.system.files import remove
 from study.system.progress import EpochEnded, TrialEnded, TrialStarted
 from study.training.checkpoints import CheckpointFile
 from study.training.description import description, shorthand
 from study.training.epochs import EpochLog
 from study.training.fit import Hooks, Training, fit
 from study.training.inherited import Dependent
+from study.training.model_state import keep_weights
 
 if TYPE_CHECKING:
     from study.execution.search import SpaceSearch
@@ -42,6 +44,7 @@ class TrialAttempt(Attempt):
         self._hp = hp
         self._log = EpochLog()
         self._built = ""
+        self._missing: dict[str, str] = {}
         self._began = time.monotonic()
         self._judgement = Judgement(search, job, trial, self._log)
         self.seed = self._definition.seed_for(self._space, "trial", job.number)
@@ -59,7 +62,7 @@ class TrialAttempt(Attempt):
                 on_built=on_built,
                 on_epoch=self._epoch_ended,
                 on_early_check=self._judgement.early_check if self._search.pruner.checks_early else None,
-                on_best=session.keep_weights(self._space, self._job.number),
+                on_best=self._keep_weights if session.task.options.keep_weights else None,
                 callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
                 limit=session.time_limit(self._space),
             )
@@ -101,9 +104,25 @@ class TrialAttempt(Attempt):
             )
         )
         if self._session.task.options.keep_weights and outcome.state != TrialState.COMPLETE:
-            for suffix in (".h5", ".json"):
-                file = self._session.weights(self._space, self._job.number).with_suffix(suffix)
-                file.unlink(missing_ok=True)
+            self._delete_weights()
+
+    def _keep_weights(self, model: keras.Model) -> None:
+        """Keep the weights of the best epoch so far, or none: those of an earlier one would not be the trial's."""
+        file = self._session.weights(self._space, self._job.number)
+        what = f"the weights of {self._space} trial {self._job.number}"
+        why = self._session.spare(WEIGHTS, what, lambda: keep_weights(file, model))
+        self._missing = {WEIGHTS: why} if why else {}
+        if why:
+            self._delete_weights()
+
+    def _delete_weights(self) -> None:
+        file = self._session.weights(self._space, self._job.number)
+        for each in (file, file.with_suffix(".json")):
+            try:
+                remove(each)
+            except OSError as error:
+                text = f"{each} cannot be deleted ({error.strerror}); it is of no use"
+                self._session.display.remark("useless weights", text)
 
     def _epoch_ended(self, epoch: int, logs: dict[str, float]) -> None:
         """Renew the claim, report the epoch, and have the trial judged."""
@@ -175,6 +194,7 @@ class TrialAttempt(Attempt):
             device=environment.device(),
             error=error,
             traceback=traceback,
+            missing=self._missing,
         )
 
     def _if_baseline(self, error: StudyError) -> StudyError | None:

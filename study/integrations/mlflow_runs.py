@@ -10,12 +10,15 @@ from mlflow.entities import Metric, Param
 from optuna.trial import FrozenTrial, TrialState
 
 from study.config import CONFIRMATION, FINALS
-from study.errors import StudyError, one_line
+from study.errors import StudyError, StudyFailure, one_line
 from study.records import RECORD, ConfirmationRecord, FinalRecord, TrialRecord
+from study.storage.failures import FAILURES
 from study.storage.results import FINISHED
 from study.storage.store import StoredStudy
 
 TRIAL = "study.trial"  # the tag of a run that says which trial it is
+MOST_FAILURES = 10
+"""Runs that may fail before the rest is not tried: a server that is gone is asked for minutes each time."""
 STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 
 
@@ -28,26 +31,44 @@ def export(study: StoredStudy, uri: str | None) -> int:
 
     Raises:
         StudyError: It cannot be written to.
+        StudyFailure: It did not take some of the runs.
     """
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table that it creates
+    failed: list[tuple[str, Exception]] = []
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
-        return sum(_export(client, study, part) for part in study.definition.parts)
-    except mlflow.MlflowException as error:
+        written = sum(_export(client, study, part, failed) for part in study.definition.parts)
+    except FAILURES:
+        raise
+    except Exception as error:  # MLflow's own, its database's, its server's
         raise StudyError(f"MLflow at {uri or 'its default'} cannot be used: {one_line(error, 300)}") from None
+    if failed:
+        trial, why = failed[0]
+        raise StudyFailure(
+            f"MLflow at {uri or 'its default'} took {written} new runs, and {len(failed)} not, the first of them "
+            f"{trial}: {one_line(why, 300)}; the same command tries those again"
+        )
+    return written
 
 
-def _export(client: Any, study: StoredStudy, part: str) -> int:
+def _export(client: Any, study: StoredStudy, part: str, failed: list[tuple[str, Exception]]) -> int:
     name = study.definition.study_name(part)
     experiment = client.get_experiment_by_name(name)
     number = experiment.experiment_id if experiment else client.create_experiment(name)
     there = _exported(client, number)
     trials = [trial for trial in study.part(part).get_trials(deepcopy=False) if str(trial.number) not in there]
     new = [trial for trial in trials if trial.state in FINISHED and RECORD in trial.user_attrs]
+    written = 0
     for trial in new:
         described = DESCRIBED.get(part, _trial)(trial, study.definition.objective.name)
-        _write(client, number, trial, described)
-    return len(new)
+        try:
+            _write(client, number, trial, described)
+            written += 1
+        except Exception as error:  # it does not cost the others their runs
+            failed.append((f"{part} trial {trial.number}", error))
+            if len(failed) >= MOST_FAILURES:
+                raise
+    return written
 
 
 def _exported(client: Any, experiment: str) -> set[str | None]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean, variance
 from typing import Any
 
@@ -12,7 +13,17 @@ from study.config import CONFIRMATION, CONFIRMATION_SEEDS, Definition
 from study.errors import StudyError
 from study.objective import Objective
 from study.paths import model_file
-from study.records import BASELINE, BASELINE_NUMBER, RECORD, TARGET, TUNED, ConfirmationRecord, TrialRecord
+from study.records import (
+    BASELINE,
+    BASELINE_NUMBER,
+    MODEL,
+    RECORD,
+    TARGET,
+    TUNED,
+    ConfirmationRecord,
+    FinalRecord,
+    TrialRecord,
+)
 from study.storage import results
 from study.storage.store import StoredStudy
 from study.system.files import exists
@@ -95,6 +106,7 @@ def best(study: StoredStudy, space: str | None) -> dict[str, Any]:
         raise StudyError(f"the study {study.name!r} has no complete trial yet; 'study status {study.name}' says why")
     tested = [each for each in results.finals(study) if each.finalist == (winner.space, winner.role, winner.number)]
     model = study.folder / model_file(winner.space, winner.number)
+    missing = model_missing(study, tested, model)
     return {
         "study": study.name,
         "space": winner.space,
@@ -106,8 +118,26 @@ def best(study: StoredStudy, space: str | None) -> dict[str, Any]:
         "test_accuracy": fmean(each.accuracy for each in tested) if tested else None,
         "finals": len(tested),
         "values": winner.record.values,
-        "model": str(model) if tested and exists(model) else None,
+        "model": None if missing else str(model),
+        "model_missing": missing or None,
     }
+
+
+def model_missing(study: StoredStudy, finals: Sequence[FinalRecord], model: Path) -> str:
+    """Why a finalist's model is not there, and what to do; empty where it is.
+
+    Args:
+        study: Whose finalist it is.
+        finals: The finals of the finalist that are done.
+        model: The file in which its model is kept.
+    """
+    first = next((each for each in finals if each.seed_index == 0), None)
+    if first is None:
+        return f"the finals make it, and 'study resume {study.name}' makes them"
+    again = f"the command in the report ('study report {study.name}') trains it again"
+    if MODEL in first.missing:
+        return f"it could not be kept when it was tested ({first.missing[MODEL]}); {again}"
+    return "" if exists(model) else f"the file {model} is gone; {again}"
 
 
 def select(

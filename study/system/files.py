@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,4 +92,5 @@ def sweep_drafts(folder: Path) -> None:
     for file in inside(folder):
         owner = re.match(rf"draft-{short_host()}-(\d+)-", file.name)
         if owner and not psutil.pid_exists(int(owner[1])):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # it takes room, nothing else
+                file.unlink(missing_ok=True)

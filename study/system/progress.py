@@ -52,10 +52,11 @@ class TrialEnded(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of its own; a warning is shown to those who asked for quiet, too."""
+    """A line of its own; a warning is shown to those who asked for quiet, too. Of those of a kind only the first is."""
 
     text: str
     is_warning: bool = False
+    kind: str = ""
 
 
 Event = PhaseStarted | TrialStarted | EpochEnded | TrialEnded | Line
@@ -79,6 +80,10 @@ class Display(ABC):
         """Show a line also when quiet."""
         self.show(Line(text, is_warning=True))
 
+    def remark(self, kind: str, text: str) -> None:
+        """Warn of something that may happen often, once."""
+        self.show(Line(text, is_warning=True, kind=kind))
+
 
 @dataclass(frozen=True)
 class RemoteDisplay(Display):
@@ -99,10 +104,15 @@ class LineDisplay(Display):
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self.console, self._quiet = console, quiet
+        self._kinds: set[str] = set()
 
     def show(self, event: Event) -> None:
         if isinstance(event, TrialEnded):
             event = Line(event.line)
+        if isinstance(event, Line) and event.kind:
+            if event.kind in self._kinds:
+                return
+            self._kinds.add(event.kind)
         if isinstance(event, Line) and (event.is_warning or not self._quiet):
             self._draw(print_line, self.console, event.text)
 

@@ -1,6 +1,5 @@
 """What differs between a model as it was built once and as it is built now, in words."""
 
-import os
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -83,7 +82,7 @@ def _pair(was: Part | None, is_now: Part | None) -> str:
         return f"{is_now['at']}: {_shown(is_now)} was another"
     only = _differing(was, is_now)
     texts = [_told(each, only) for each in (is_now, was)]
-    same = len(os.path.commonprefix(texts))
+    same = next((index for index, (one, other) in enumerate(zip(*texts, strict=False)) if one != other), 0)
     beginning = was["class"] + "(" if was["class"] == is_now["class"] else ""
     if same > WIDEST - NEAR:  # what differs would be cut off
         texts = [f"{beginning}…{text[same - NEAR :]}" for text in texts]

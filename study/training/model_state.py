@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from study.errors import StudyFailure
 from study.system.files import write_whole
 from study.training.checkpoints import packable
 from study.training.keras_private import global_random_state
@@ -24,14 +23,10 @@ class OtherModel(ValueError):
 
 
 def keep_weights(file: Path, model: keras.Model) -> None:
-    """Write a model's weights, and beside them the shapes that it was built for; `StudyFailure` if that fails."""
+    """Write a model's weights, and beside them the shapes that it was built for. It raises whatever fails."""
     shapes = json.dumps(model.get_build_config())
-    try:
-        write_whole(file, model.save_weights)
-        write_whole(file.with_suffix(".json"), lambda draft: draft.write_text(shapes))
-    except OSError as error:
-        why = f"{file} cannot be written ({error.strerror or error})"
-        raise StudyFailure(f"{why}; what is finished is kept: make room on its disk, then search again") from None
+    write_whole(file, model.save_weights)
+    write_whole(file.with_suffix(".json"), lambda draft: draft.write_text(shapes))
 
 
 def copy_variables(model: keras.Model, others: Sequence[tf.Variable] = ()) -> list[NDArray[Any]]:

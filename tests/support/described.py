@@ -4,17 +4,13 @@ As a program it prints the shorthand of each, after it has built some other mode
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from study.system import environment
-
-environment.import_tensorflow()
-
 import keras
 import keras_tuner
+import numpy as np
 import tiny
 from keras import layers
 
@@ -151,6 +147,13 @@ def recurrent() -> Any:
     return compiled(keras.Model(x, layers.Dense(3)(layers.Bidirectional(layers.LSTM(4, dropout=0.1))(rows))))
 
 
+class Sub(tiny.Tiny):
+    """A space of models that are built when they are trained."""
+
+    def build(self, hp: Any) -> keras.Model:
+        return compiled(Subclassed(hp.Choice("units", [4, 8])), metrics=["accuracy"], run_eagerly=True)
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     **{name: space(name) for name in ("dense", "paper", "cnn")},
     "deep": space("dense", layers=3, batch_normalization=True, dropout=0.2, weight_decay=0.01),
@@ -184,4 +187,5 @@ if __name__ == "__main__":
     compiled(graph(), metrics=[keras.metrics.AUC()])
     random.seed()
     np.random.seed()
-    print(json.dumps({name: shorthand(description(build())) for name, build in reversed(MODELS.items())}))
+    found = {name: shorthand(description(build())) for name, build in reversed(MODELS.items())}
+    sys.stdout.write(f"{json.dumps(found)}\n")

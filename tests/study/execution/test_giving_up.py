@@ -1,13 +1,19 @@
 """Trials that dead processes left: how often they are taken up."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import made
 import pytest
 from helpers import Command, opened
+from optuna.trial import TrialState
 
 import study
-from study.records import OWNER
+from study.config import FINALS
+from study.execution import giving_up
+from study.records import MODEL, OWNER, PREDICTED, RECORD, TARGET
+from study.storage import queries, results
 from study.storage.claims import MOST_ENDINGS, Claims, Owner
 from study.storage.store import StoredStudy
 from study.system.processes import Process, boot, host
@@ -65,3 +71,20 @@ def test_a_finished_epoch_counts_from_the_start_again(
     (left,) = claims.under_way().running
     claims.mark(left.trial_id, left.owner)
     assert claims.endings == 0
+
+
+def test_a_final_whose_processes_die_while_its_files_are_written_is_kept(tmp_path: Path, dead: Process) -> None:
+    trials = {"dense": [(TrialState.COMPLETE, 0.5, made.trial_record())] * 2}
+    stored = made.study(tmp_path, trials)
+    record = made.final_record()
+    leave(stored, FINALS, dead, 0, **{TARGET: ["dense", "tuned", 1, 0], RECORD: record.to_json()})
+    leave(stored, FINALS, dead, 0, **{TARGET: ["dense", "baseline", 0, 0]})
+    lines: list[str] = []
+    for left in queries.under_way(stored.store, stored.definition.study_name(FINALS)).running:
+        giving_up.give_up(stored, FINALS, left, "3 workers died in it", lines.append)
+    kept, failed = results.trials(stored, FINALS)
+    assert (kept.state, kept.value) == (TrialState.COMPLETE, record.accuracy)
+    assert failed.state == TrialState.FAIL
+    why = "3 workers died in it"
+    assert results.finals(stored) == [replace(record, missing={PREDICTED: why, MODEL: why})]
+    assert lines[0] == "finals trial 0 is kept, but perhaps without its files: 3 workers died in it"

@@ -60,3 +60,14 @@ def test_bad_input_is_one_line(command: Command, archive: Path, changes: dict[st
     assert words in error
     assert error.count("\n") == 1
     assert not list(Path().glob("*.keras"))
+
+
+def test_a_model_that_cannot_be_saved_leaves_its_weights(command: Command, archive: Path) -> None:
+    words = ("--space", "spare:Unserialisable", "--dataset", f"npz:{archive}", "--values", "{}", "--epochs", "1")
+    code, output, error = command("train", *words, "-o", "mine.keras")
+    assert (code, output) == (1, "")
+    assert error.count("\n") == 1
+    assert "the model cannot be saved as mine.keras (NotImplementedError: Object Doubled" in error
+    assert "its weights are kept: " in error
+    assert Path("mine.weights.h5").is_file()
+    assert not Path("mine.keras").exists()

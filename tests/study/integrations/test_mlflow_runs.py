@@ -33,3 +33,28 @@ def test_runs_for_mlflow(command: Command, home: Path, archive: Path) -> None:
             assert run.data.metrics["best_val_accuracy"] == row["value"]
     tested = found.finals[found.finals.seed_index == 1]
     assert runs("a/finals")["tiny:Tiny baseline, seed 1"].data.metrics["test_accuracy"] == tested.test_accuracy.item()
+
+
+def test_a_run_that_mlflow_refuses_costs_no_other(command: Command, home: Path, archive: Path) -> None:
+    words = ("--space", "spare:Wordy", "--dataset", f"npz:{archive}", *RUN, "--seeds", "1", "--sampler", "random")
+    assert command("run", "a", *words, "--trials", "4", "--pruner", "none")[0] == 0
+    uri = f"sqlite:///{home}/mlflow.db"
+    long = study.load("a").trials["hp.text"].str.len() > 10
+    assert 0 < long.sum() < 4
+    code, output, error = command("export", "a", "--to", "mlflow", "-o", uri)
+    assert (code, output) == (1, "")
+    assert error.count("\n") == 1
+    assert f"not, the first of them spare:Wordy trial {long.idxmax()}: MlflowException" in error
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("a/spare:Wordy").experiment_id
+    finished = [run for run in client.search_runs([experiment]) if run.info.status == "FINISHED"]
+    assert len(finished) == 4 - long.sum()
+
+
+def test_a_server_that_is_no_mlflow_is_said_in_a_line(command: Command, home: Path, archive: Path) -> None:
+    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--trials", "1", "--seeds", "1")[0] == 0
+    Path("mlflow.db").mkdir()
+    code, output, error = command("export", "a", "--to", "mlflow", "-o", f"sqlite:///{home.parent}/mlflow.db")
+    assert (code, output) == (2, "")
+    assert error.count("\n") == 1
+    assert "cannot be used: " in error
