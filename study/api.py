@@ -295,7 +295,10 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
     began = time.time()
     execution.run(task, display)
     study = open_study(task.address, task.definition.name, to_read=False, wait_for_server=True)
-    conclusion = conclude(study, display.warn)
+    try:
+        conclusion = conclude(study, display.warn)
+    except StudyError as error:  # the results are stored: what was asked for is done but for the page
+        raise StudyFailure(str(error)) from None
     execution.refuse_failed(study, display.warn)
     conclude_with(conclusion)
     for part in (CONFIRMATION, FINALS):

@@ -187,7 +187,7 @@ class Session:
             with contained():
                 action()
         except Exception as error:  # whatever a user's model, a disk or a library raises
-            why = getattr(error, "strerror", None) or one_line(error, 200)
+            why = (isinstance(error, OSError) and error.strerror) or one_line(error, 200)
             self.display.remark(kind, f"{what} cannot be kept ({why}); the result is kept without; said once")
-            return str(why)
+            return why
         return ""

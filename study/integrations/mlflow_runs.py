@@ -12,7 +12,6 @@ from optuna.trial import FrozenTrial, TrialState
 from study.config import CONFIRMATION, FINALS
 from study.errors import StudyError, StudyFailure, one_line
 from study.records import RECORD, ConfirmationRecord, FinalRecord, TrialRecord
-from study.storage.failures import FAILURES
 from study.storage.results import FINISHED
 from study.storage.store import StoredStudy
 
@@ -35,11 +34,10 @@ def export(study: StoredStudy, uri: str | None) -> int:
     """
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table that it creates
     failed: list[tuple[str, Exception]] = []
+    trials = {part: study.part(part).get_trials(deepcopy=False) for part in study.definition.parts}
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
-        written = sum(_export(client, study, part, failed) for part in study.definition.parts)
-    except FAILURES:
-        raise
+        written = sum(_export(client, study, part, trials[part], failed) for part in trials)
     except Exception as error:  # MLflow's own, its database's, its server's
         raise StudyError(f"MLflow at {uri or 'its default'} cannot be used: {one_line(error, 300)}") from None
     if failed:
@@ -51,13 +49,15 @@ def export(study: StoredStudy, uri: str | None) -> int:
     return written
 
 
-def _export(client: Any, study: StoredStudy, part: str, failed: list[tuple[str, Exception]]) -> int:
+def _export(
+    client: Any, study: StoredStudy, part: str, trials: list[FrozenTrial], failed: list[tuple[str, Exception]]
+) -> int:
     name = study.definition.study_name(part)
     experiment = client.get_experiment_by_name(name)
     number = experiment.experiment_id if experiment else client.create_experiment(name)
     there = _exported(client, number)
-    trials = [trial for trial in study.part(part).get_trials(deepcopy=False) if str(trial.number) not in there]
-    new = [trial for trial in trials if trial.state in FINISHED and RECORD in trial.user_attrs]
+    ended = [trial for trial in trials if trial.state in FINISHED and RECORD in trial.user_attrs]
+    new = [trial for trial in ended if str(trial.number) not in there]
     written = 0
     for trial in new:
         described = DESCRIBED.get(part, _trial)(trial, study.definition.objective.name)

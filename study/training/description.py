@@ -10,6 +10,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -29,9 +30,13 @@ PLAIN = {"trainable": "True", "dtype": "float32"}
 
 def description(model: keras.Model) -> list[Part]:
     """The parts of a model that was just built, the layers first; what cannot be asked is left out."""
+    found: list[Part] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of lambdas
-        return [*_network(model, WHOLE, {id(model)}), *_compiled(model)]
+        for some in (_network(model, WHOLE, {id(model)}), _compiled(model)):
+            with suppress(Exception):  # whatever the properties of a user's class raise
+                found += some  # as far as it comes
+    return found
 
 
 def is_layer(part: Part) -> bool:

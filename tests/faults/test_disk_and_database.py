@@ -60,7 +60,7 @@ def test_a_disk_that_fills_up_under_the_database(
 def test_a_disk_that_is_full_for_checkpoints_and_results(
     command: Command, home: Path, archive: Path, full_disk: Path, fill: Callable[..., Path]
 ) -> None:
-    """The database lies elsewhere: what cannot be written are checkpoints, predictions, models."""
+    """The database lies elsewhere: what cannot be written are checkpoints, predictions, models and the report."""
     wanted = whole(command, home, archive)
     url = f"sqlite:///{home.parent}/elsewhere.db"
     filling = fill(full_disk)
@@ -69,18 +69,23 @@ def test_a_disk_that_is_full_for_checkpoints_and_results(
     assert code == 1
     assert "cannot be written (No space left on device); the training goes on" in output
     assert error.count("\n") == 1
-    assert "No space left on device" in error
-    assert "what is finished is kept: make room on its disk, then 'study resume a' continues" in error
+    assert "report.html cannot be written: No space left on device; 'study report a -o FILE' writes it" in error
+    for what in ("predictions", "model", "artifacts"):
+        (line,) = [line for line in output.splitlines() if line.startswith(f"the {what} of tiny:Tiny ")]
+        assert "cannot be kept (No space left on device); the result is kept without" in line
+    study = opened_at(Address.of(Path(), url), "a")
+    tested = results.finals(study)
     filling.unlink()
     assert command("resume", "a", *places)[0] == 0
-    study = opened_at(Address.of(Path(), url), "a")
+    assert results.finals(study) == tested
+    assert (full_disk / "a" / "report.html").is_file()
+    assert "could not be kept when it was tested (No space left on device)" in command("best", "a", *places)[1]
     rows = [(trial.number, trial.value) for trial in results.trials(study, "tiny:Tiny")]
     assert rows == [(row[0], row[2]) for row in wanted["tiny:Tiny"]]
-    assert results.finals(study)  # of the baseline, and of the winner where that is another
-    assert (full_disk / "a" / "models" / "tiny-Tiny.keras").is_file()
+    assert tested  # of the baseline, and of the winner where that is another
 
 
-def test_a_worker_that_finds_the_disk_full_stops_the_study(
+def test_workers_that_find_the_disk_full_store_their_results(
     home: Path, archive: Path, full_disk: Path, fill: Callable[..., Path]
 ) -> None:
     home.mkdir()
@@ -89,8 +94,9 @@ def test_a_worker_that_finds_the_disk_full_stops_the_study(
     process = start(home, "run", "a", "--dataset", f"npz:{archive}", *RUN, *places, "--workers", "2")
     output, _ = process.communicate()
     assert process.returncode == 1, output
-    assert "then 'study resume a' continues" in output.splitlines()[-1]
+    assert "report.html cannot be written: No space left on device" in output.splitlines()[-1]
     assert "Traceback" not in output
+    assert output.count("the predictions of tiny:Tiny ") == 1
     filling.unlink()
     process = start(home, "resume", "a", *places)
     output, _ = process.communicate()

@@ -90,6 +90,14 @@ class OwnLoss:
         return keras.ops.mean(p)
 
 
+class Secretive(Subclassed):
+    """Does not say what it consists of."""
+
+    @property
+    def layers(self) -> Any:
+        raise RuntimeError("none of your business")
+
+
 def graph(*, add: bool = True, activation: str = "relu") -> keras.Model:
     """A graph with two branches, a nested model and two calls of one layer."""
     x = keras.Input(SHAPE)
@@ -161,6 +169,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "graph": lambda: compiled(graph(), metrics=["accuracy", keras.metrics.AUC(), keras.metrics.AUC(name="mine")]),
     "subclassed": lambda: compiled(Subclassed()),
     "adversarial": lambda: compiled(Adversarial()),
+    "secretive": lambda: compiled(Secretive()),
     "not built": lambda: compiled(keras.Sequential([layers.Flatten(), layers.Dense(3)])),
     "not compiled": lambda: stack(layers.Dense(4)),
     "lambda": lambda: compiled(stack(layers.Lambda(lambda x: 2 * x)), loss=lambda y, p: keras.ops.mean(p)),

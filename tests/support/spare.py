@@ -54,8 +54,10 @@ class Obstructed(tiny.Tiny):
 
 
 class Wordy(tiny.Tiny):
-    """Has a hyperparameter that is too long for MLflow where it is chosen."""
+    """Has a hyperparameter in one of its branches whose name is too long for MLflow."""
 
     def build(self, hp: Any) -> keras.Model:
-        hp.Choice("text", ["short", "long " * 2000])
+        if hp.Choice("kind", ["short", "long"]) == "long":
+            with hp.conditional_scope("kind", ["long"]):
+                hp.Int("word" * 100, 1, 2)
         return tiny.compiled(learning_rate=hp.Float("rate", 1e-2, 0.5, sampling="log", default=0.1))

@@ -54,7 +54,9 @@ def test_a_model_that_cannot_be_serialised_is_tested_all_the_same(command: Comma
     assert "The model of its first seed could not be kept: NotImplementedError: Object Doubled" in card.caption
 
 
-def test_folders_that_cannot_be_written_cost_no_final(command: Command, home: Path, archive: Path) -> None:
+def test_folders_that_cannot_be_written_cost_no_final(
+    command: Command, home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ("--space", "spare:Obstructed", "--dataset", f"npz:{archive}", *RUN)
     code, output, error = command("run", "a", *words)
     assert (code, error) == (0, "")
@@ -70,6 +72,7 @@ def test_folders_that_cannot_be_written_cost_no_final(command: Command, home: Pa
     assert command("resume", "a", "--quiet")[2].count("\n") == 1  # the obstacle is refused before anything begins
     for obstacle in (home / "artifacts", home / "a" / "models", home / "a" / "predictions"):
         obstacle.unlink()
+    monkeypatch.setattr(spare.Obstructed, "fit", tiny.Tiny.fit)
     assert command("resume", "a", "--seeds", "3", "--quiet")[0] == 0
     assert {final.seed_index: set(final.missing) for final in results.finals(opened(home, "a"))}[2] == set()
 
