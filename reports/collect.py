@@ -12,7 +12,9 @@ from optuna.trial import FrozenTrial, TrialState
 from reports import predictions
 from reports.predictions import Predictions
 from study.config import Definition, Resources
+from study.images import Pixels
 from study.records import CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord
+from study.storage import predictions as stored
 from study.storage import results, selection
 from study.storage.selection import Selection
 from study.storage.store import StoredStudy
@@ -106,6 +108,11 @@ class StudyResults(Results):
                 self._predictions[final.predictions] = predictions.read(self.folder, final)
         found = [self._predictions[final.predictions] for final in finals]
         return [each for each in found if each is not None] if None not in found else []
+
+    @cached_property
+    def misread_images(self) -> dict[int, Pixels]:
+        """The images that some final misclassified, as a page shows them, by their index in the test set."""
+        return stored.misread_images(self.folder)
 
     def class_name(self, label: int) -> str:
         """The name of a class."""

@@ -37,7 +37,7 @@ def of_study(results: StudyResults) -> str:
             "cost": lambda: tradeoff.info(results),
             "published": lambda: tradeoff.published(results),
             "confusion": lambda: [each._asdict() | {"recalls": each.recalls} for each in confusion.info(results)],
-            "misread": lambda: {space.name: gallery.info(results, space.name)[0] for space in results.spaces},
+            "misread": lambda: {space.name: gallery.info(results, space.name) for space in results.spaces},
             "finals": lambda: [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
             "provenance": lambda: provenance.info(results),
         }

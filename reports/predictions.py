@@ -1,7 +1,5 @@
 """What each final predicted on the test set, as it is stored in the study's folder."""
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from study.images import Labels, Pixels
+from study.images import Labels
 from study.records import FinalRecord
+from study.storage.predictions import read_arrays
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,6 @@ class Predictions:
     """(n,) true classes."""
     misread: NDArray[np.int64]
     """(errors,) indices of the images whose most probable class is wrong."""
-    misread_images: Pixels
-    """(errors, height, width, channels)."""
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
@@ -35,11 +32,9 @@ class Predictions:
 
 def read(folder: Path, final: FinalRecord) -> Predictions | None:
     """The predictions of a final from the study's folder; None where they are missing or cannot be read."""
-    try:
-        with (folder / final.predictions).open("rb") as file, np.load(file) as arrays:
-            return Predictions(*(arrays[name] for name in ("probabilities", "labels", "misread", "misread_images")))
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
+    arrays = read_arrays(folder / final.predictions) or {}
+    names = ("probabilities", "labels", "misread")
+    return Predictions(*(arrays[name] for name in names)) if arrays.keys() >= {*names} else None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,19 @@ Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 Arrays = dict[str, NDArray[Any]]
 
+SHOWN_PIXELS = 96
+"""The longest side of an image on a page."""
+
+
+def shown(image: Pixels) -> Pixels:
+    """An image (height, width, channels) as a page shows it: in colour where it has 3 channels, else its first channel;
+    a larger one is scaled down to `SHOWN_PIXELS`."""
+    from PIL import Image
+
+    picture = Image.fromarray(image if image.shape[2] == 3 else image[:, :, 0])
+    picture.thumbnail((SHOWN_PIXELS, SHOWN_PIXELS))
+    return np.asarray(picture).reshape(picture.height, picture.width, -1)
+
 
 @dataclass(frozen=True)
 class Images:

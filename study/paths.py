@@ -8,6 +8,8 @@ from study.errors import StudyError
 
 CHECKPOINTS, MODELS, PREDICTIONS, ARTIFACTS = "checkpoints", "models", "predictions", "artifacts"
 """Folders of a study, and (the last) of a home, which keeps the artifacts of all its studies."""
+MISREAD = f"{PREDICTIONS}/misread.npz"
+"""The test images that finals misclassified, relative to the study's folder."""
 DATABASE = "study.db"
 """The file of a home's database."""
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from study.cli.app import app, echo
-from study.cli.options import HOME, AsJson, Assets, Home, Name, Storage, Target
+from study.cli.options import HOME, AsJson, Assets, DataDir, Home, Name, Storage, Target
 from study.config import check_choice
 from study.errors import StudyError, printable
-from study.paths import relative, whole
+from study.paths import absolute, relative, whole
 
 
 @app.command()
@@ -45,7 +45,7 @@ def status(
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
-    """Say what is done, running and left, and the best so far."""
+    """Say what is done, running and left, the best so far, and the room that it takes on the disk."""
     from study.storage import results
     from study.storage.address import Address
     from study.storage.store import Store, no_study
@@ -145,15 +145,34 @@ def spaces() -> None:
 
 
 @app.command()
-def datasets() -> None:
-    """List the data sets."""
+def datasets(
+    free: Annotated[bool, typer.Option("--free", help="Delete the decoded copies that no running study uses.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the data sets, and the decoded copies that studies left in the folder of the data."""
+    from study.data import cache
     from study.data.datasets import NAMES
+    from study.system.files import readable
 
-    _print_names(NAMES)
+    where = absolute(data_dir)
+    found, freed = cache.copies(where), 0
+    if not free:
+        _print_names(NAMES)
+        if found:
+            echo("decoded copies, which 'study datasets --free' deletes where they are not in use:")
+    for copy in found:
+        done = free and cache.free(copy)
+        freed += copy.size if done else 0
+        state = "freed" if done else "in use" if free or copy.in_use else "not in use"
+        echo(f"  {copy.source}: {readable(copy.size)}, {state}, {copy.folder}")
+    if free:
+        echo(f"{readable(freed)} freed in {cache.place(where)}")
 
 
 def _print_status(state: dict[str, Any]) -> None:
-    echo(f"{state['name']}: {state['dataset']}, {state['objective']}")
+    from study.system.files import readable
+
+    echo(f"{state['name']}: {state['dataset']}, {state['objective']}, {readable(state['bytes'])}")
     for space in state["spaces"]:
         best_value = "-" if space["best"] is None else f"{space['best']:.4f} (trial {space['best_trial']})"
         counts = ", ".join(f"{space[state]} {state}" for state in ("complete", "pruned", "failed", "running"))

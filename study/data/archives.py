@@ -1,6 +1,8 @@
 """A user's own images, in a NumPy archive (.npz)."""
 
 import hashlib
+import struct
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,21 @@ from study.images import Arrays
 from study.system import memory
 
 CLASS_NAMES = "class_names"  # an optional array of an archive: one text per class
+SMALL = 2**26
+"""Bytes of arrays up to which each process decodes an archive: that takes less than a second."""
+LOCAL_HEADER, LENGTHS = 30, slice(26, 30)
+"""Bytes of a ZIP file's header before the name of a member, and of them those that tell the length of what follows: the
+name and the extra field (section 4.3.7 of PKWARE's APPNOTE)."""
+HEADERS: Any = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""What reads an array's header, by the version of its format; later versions are for names of fields."""
+CHUNK = 2**20
 
 
 def read(file: Path, data_dir: str | None) -> tuple[Arrays, tuple[str, ...]]:
-    """The arrays of an archive, from the cache in `data_dir` where they are in it, and the names of its classes.
+    """The arrays of an archive, and the names of its classes.
 
-    An archive that has been moved to `data_dir` is found there.
+    A small archive is decoded, and bytes that lie uncompressed in a larger one are used where they lie. Another one is
+    decoded once, to a copy in `data_dir`. An archive that has been moved to `data_dir` is found there.
 
     Raises:
         StudyError: The file is missing, or is not an archive of an image classification set that can be split.
@@ -28,15 +39,68 @@ def read(file: Path, data_dir: str | None) -> tuple[Arrays, tuple[str, ...]]:
     if not file.is_file() and data_dir is not None:
         file = Path(data_dir) / file.name
     try:
-        with file.open("rb") as stream:
-            key = f"npz-{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}-{FORM}"
+        file.open("rb").close()
     except OSError as error:
         raise StudyError(
             f"{file} cannot be read: {error.strerror}; give npz:FILE an existing file; where a study's has moved, "
             "'study resume NAME --dataset npz:FILE' continues with it"
         ) from None
-    arrays = cache.load(key, data_dir, lambda: _decode(file))
+    arrays = _read(file, data_dir)
     return arrays, _class_names(file, int(arrays["y_train"].max()) + 1)
+
+
+def _read(file: Path, data_dir: str | None) -> Arrays:
+    with _opened(file) as archive:
+        if missing := ", ".join(array for array in ARRAYS if array not in archive):
+            raise StudyError(f"{file} must hold the arrays {', '.join(ARRAYS)}; it lacks {missing}")
+        sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
+        needed = sum(sizes.get(f"{array}.npy", 0) for array in ARRAYS)
+        if needed <= SMALL:
+            return _decoded(file, archive)
+        if (mapped := _mapped(file, archive, needed)) is not None:
+            return validated(str(file), mapped)
+    with file.open("rb") as stream:
+        key = f"npz-{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}-{FORM}"
+    return cache.load(key, data_dir, lambda: _decode(file, needed), f"npz:{file}")
+
+
+def _mapped(file: Path, archive: Any, needed: int) -> Arrays | None:
+    """The arrays of an archive whose images lie in it as bytes from 0 to 255. Those of training are mapped, since they
+    are read once; the others are in memory, so that nothing is read of the file later. None for another archive.
+
+    Args:
+        file: The archive.
+        archive: The same, opened.
+        needed: Bytes of memory that its arrays will take.
+    """
+    images: Arrays = {}
+    for array in ("x_train", "x_test"):
+        member = archive.zip.getinfo(f"{array}.npy")
+        if member.compress_type != zipfile.ZIP_STORED:
+            return None
+        _check_memory(file, needed)
+        with archive.zip.open(member) as stream:
+            read_header = HEADERS.get(np.lib.format.read_magic(stream))
+            shape, in_columns, kind = (None, True, None) if read_header is None else read_header(stream)
+            begin = stream.tell()
+            if in_columns or kind != np.uint8:
+                return None
+            while stream.read(CHUNK):  # to the end, where the checksum is compared
+                pass
+        images[array] = np.memmap(file, np.uint8, "r", _begin(file, member) + begin, shape)
+    if images["x_train"].max(initial=0) <= 1:  # what is 0 or 1 is multiplied by 255
+        return None
+    images["x_test"] = np.array(images["x_test"])
+    return images | {array: archive[array] for array in ("y_train", "y_test")}
+
+
+def _begin(file: Path, member: zipfile.ZipInfo) -> int:
+    """Where the content of a member begins in an archive."""
+    with file.open("rb") as stream:
+        stream.seek(member.header_offset)
+        header = stream.read(LOCAL_HEADER)
+    lengths: tuple[int, int] = struct.unpack("<HH", header[LENGTHS])
+    return int(member.header_offset) + LOCAL_HEADER + sum(lengths)
 
 
 @contextmanager
@@ -50,19 +114,19 @@ def _opened(file: Path) -> Iterator[Any]:
         raise StudyError(f"{file} is not a NumPy archive of numbers ({one_line(error, 120)})") from None
 
 
-def _decode(file: Path) -> Arrays:
+def _decode(file: Path, needed: int) -> Arrays:
+    _check_memory(file, needed)
     with _opened(file) as archive:
-        if missing := ", ".join(array for array in ARRAYS if array not in archive):
-            raise StudyError(f"{file} must hold the arrays {', '.join(ARRAYS)}; it lacks {missing}")
-        _check_memory(file, {member.filename: member.file_size for member in archive.zip.infolist()})
-        arrays = {array: archive[array] for array in ARRAYS}
-    return validated(str(file), arrays)
+        return _decoded(file, archive)
 
 
-def _check_memory(file: Path, sizes: dict[str, int]) -> None:
-    """Refuse an archive whose arrays, of these sizes in bytes, are larger than the memory that is left."""
-    needed, left = sum(sizes.get(f"{array}.npy", 0) for array in ARRAYS), memory.available()
-    if needed > left:
+def _decoded(file: Path, archive: Any) -> Arrays:
+    return validated(str(file), {array: archive[array] for array in ARRAYS})
+
+
+def _check_memory(file: Path, needed: int) -> None:
+    """Refuse an archive whose arrays take more bytes than are left in memory."""
+    if needed > (left := memory.available()):
         raise StudyError(
             f"{file} takes {needed / 1e9:.1f} GB of memory, and {left / 1e9:.1f} GB are left; give fewer or smaller "
             "images, or uint8 pixels, which take one byte each"

@@ -1,16 +1,42 @@
-"""Decoded arrays on the disk, memory-mapped: workers share one copy, and sets larger than the memory still train."""
+"""Decoded arrays on the disk, memory-mapped: copies, where each worker would take long to decode them again.
+
+Every process holds a lock on the copies that it uses; the kernel releases it when the process ends, however it ends.
+"""
 
 import contextlib
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from weakref import finalize
 
 import numpy as np
 
 from study.data.arrays import ARRAYS, REMARK
 from study.errors import StudyError, one_line
 from study.images import Arrays
+from study.system import rights
+from study.system.files import inside, mine, size, sweep_drafts
+
+LOCKED = "x_test.npy"
+"""The file of a copy that is locked while somebody uses it."""
+SOURCE = "source.txt"
+"""The file of a copy that says what it was made of."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A decoded copy of a data set."""
+
+    folder: Path
+    source: str
+    """What it was made of; the folder's name for a copy of an earlier version."""
+    size: int
+    """Bytes."""
+    in_use: bool
+    """Whether a process has it open, or that cannot be told."""
 
 
 def root(data_dir: str | None) -> Path:
@@ -18,37 +44,124 @@ def root(data_dir: str | None) -> Path:
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def load(key: str, data_dir: str | None, decode: Callable[[], Arrays]) -> Arrays:
+def place(data_dir: str | None) -> Path:
+    """The folder of the copies."""
+    return root(data_dir) / "arrays"
+
+
+def load(key: str, data_dir: str | None, decode: Callable[[], Arrays], source: str = "") -> Arrays:
     """The arrays that the cache holds under a key, memory-mapped, read only: the four, and `REMARK` if there is one.
 
     Args:
         key: Names a folder of the cache; it must change with the content.
         data_dir: Holds the cache; by default `TFDS_DATA_DIR` or ~/tensorflow_datasets.
         decode: Makes the arrays where the cache does not have them.
+        source: What they are made of, for a reader.
 
     Raises:
         StudyError: The cache cannot be written, or is damaged.
     """
-    folder = root(data_dir) / "arrays" / key
+    folder = place(data_dir) / key
     if not folder.is_dir():
-        _write(folder, decode())
+        _write(folder, decode(), source)
     try:
-        names = (*ARRAYS, REMARK) if (folder / f"{REMARK}.npy").exists() else ARRAYS
-        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+        try:
+            return _mapped(folder)
+        except FileNotFoundError:
+            if folder.is_dir():
+                raise
+            _write(folder, decode(), source)  # somebody freed it just now
+            return _mapped(folder)
     except (OSError, ValueError, EOFError) as error:
         why = one_line(error, 120)
         raise StudyError(f"the cached images in {folder} are damaged ({why}); delete that folder") from None
 
 
-def _write(folder: Path, arrays: Arrays) -> None:
+def copies(data_dir: str | None) -> list[Copy]:
+    """The copies, by name, without what dead processes of this host left half written, which is deleted."""
+    sweep_drafts(place(data_dir))
+    found = []
+    for folder in sorted(inside(place(data_dir))):
+        if not (folder / LOCKED).is_file():
+            continue
+        with _alone(folder) as alone:
+            said = folder / SOURCE
+            source = said.read_text(errors="replace").strip() if said.is_file() else folder.name
+            found.append(Copy(folder, source, size(folder), in_use=not alone))
+    return found
+
+
+def free(copy: Copy) -> bool:
+    """Delete a copy that nobody uses, and say whether that was so.
+
+    Raises:
+        StudyError: It cannot be deleted.
+    """
+    with _alone(copy.folder) as alone:
+        if not alone:
+            return False
+        try:
+            with _draft(copy.folder) as own:
+                copy.folder.rename(own / copy.folder.name)  # in one step, for who reads it just then
+        except OSError as error:
+            why = rights.explained(copy.folder, error)
+            raise StudyError(f"{copy.folder} cannot be deleted: {why}; ask its owner, or delete it yourself") from None
+    return True
+
+
+def _mapped(folder: Path) -> Arrays:
+    descriptor = os.open(folder / LOCKED, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: `_alone` is never sure there
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        names = (*ARRAYS, REMARK) if (folder / f"{REMARK}.npy").exists() else ARRAYS
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    except BaseException:
+        os.close(descriptor)
+        raise
+    finalize(arrays[LOCKED.removesuffix(".npy")].base, os.close, descriptor)
+    return arrays
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether nobody uses a copy; nobody begins to while the block runs."""
+    try:
+        descriptor = os.open(folder / LOCKED, os.O_RDONLY)
+    except OSError:  # it is gone, or somebody else's
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        alone = True
+    except OSError:
+        alone = False
+    try:
+        yield alone
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """A folder beside one, which is deleted with all in it after the block; where this process is killed, by another
+    one."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=mine()) as own:
+        yield Path(own)
+
+
+def _write(folder: Path, arrays: Arrays, source: str) -> None:
     """All the arrays or none: what is killed here leaves no folder of that name."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as own:
-            draft = Path(own) / "arrays"
+        sweep_drafts(folder.parent)
+        with _draft(folder) as own:
+            draft = own / "arrays"
             draft.mkdir()
             for name, array in arrays.items():
                 np.save(draft / f"{name}.npy", array)
+            if source:
+                (draft / SOURCE).write_text(source)
             with contextlib.suppress(OSError):  # another process was faster
                 draft.rename(folder)
     except OSError as error:

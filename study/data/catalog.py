@@ -56,7 +56,7 @@ def read(name: str, manual_dir: str | None, data_dir: str | None) -> tuple[Array
         return validated(name, arrays)
 
     key = f"{builder.info.full_name.replace('/', '-')}-{_content(builder)}-{FORM}"
-    arrays = cache.load(key, data_dir, decode)
+    arrays = cache.load(key, data_dir, decode, builder.info.full_name)
     class_names = tuple(getattr(builder.info.features[label], "names", None) or ())
     return arrays, class_names if len(class_names) == int(arrays["y_train"].max()) + 1 else ()
 

@@ -100,7 +100,7 @@ def _split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: 
     """Cut the validation set from the training images; every class has about the same share of both."""
     from sklearn.model_selection import train_test_split
 
-    remark = str(arrays.pop(REMARK, ""))
+    remark, test = str(arrays.pop(REMARK, "")), (arrays["x_test"], arrays["y_test"])
     labels = arrays["y_train"]
     rows, size = np.arange(len(labels)), validation_size(name, labels)
     train, validation = map(np.sort, train_test_split(rows, test_size=size, stratify=labels, random_state=split_seed))
@@ -116,5 +116,5 @@ def _split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: 
         test_images=len(arrays["y_test"]),
         parts={part: described(array) for part, array in {**arrays, "validation": validation}.items()},
         remark=remark,
-        _test=lambda: Images(np.asarray(arrays["x_test"]), np.asarray(arrays["y_test"]), pixels=pixels),
+        _test=lambda: Images(*map(np.asarray, test), pixels=pixels),  # of all arrays it keeps these alone in memory
     )

@@ -7,7 +7,6 @@ finals; like any other it is claimed, saved after each epoch, and taken up again
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,10 +21,11 @@ from study.execution.loop import Job, Outcome, run_all
 from study.execution.planned import Planned, PlannedAttempt, Target
 from study.execution.retraining import all_images
 from study.execution.session import Session
-from study.images import Images
+from study.images import Images, Pixels, shown
 from study.integrations import artifacts
 from study.paths import model_file, predictions_file
 from study.records import ARTIFACT, MODEL, PREDICTED, RECORD, FinalRecord, packed
+from study.storage import predictions as stored
 from study.system import environment
 from study.system.files import write_whole
 from study.system.progress import PhaseStarted
@@ -87,11 +87,11 @@ class FinalAttempt(PlannedAttempt):
 
     def run(self, checkpoint: CheckpointFile) -> Outcome:
         model = self._train(all_images(self._finals.dataset, self._target.configuration.space), checkpoint)
-        record, predictions = self._test(model)
+        record, predicted, misread = self._test(model)
         self._finals.claims.renew()
         # First of all: whatever becomes of the files, the process included, the result is kept (`give_up`).
         self._session.study.store.storage.set_trial_user_attr(self._job.trial_id, RECORD, record.to_json())
-        record = replace(record, missing=self._keep(record, model, predictions))
+        record = replace(record, missing=self._keep(record, model, predicted, misread))
         return Outcome(
             TrialState.COMPLETE,
             value=record.accuracy,
@@ -102,8 +102,9 @@ class FinalAttempt(PlannedAttempt):
             ),
         )
 
-    def _test(self, model: keras.Model) -> tuple[FinalRecord, dict[str, NDArray[Any]]]:
-        """What came of the model on the test images: the record, and what is kept of its predictions."""
+    def _test(self, model: keras.Model) -> tuple[FinalRecord, dict[str, NDArray[Any]], dict[int, Pixels]]:
+        """What came of the model on the test images: the record, and what is kept of its predictions and of the images
+        that it misclassifies."""
         finalist = self._target.configuration
         test, classes = self._finals.test_images, self._finals.dataset.num_classes
         self._limit.phase = "in the test"
@@ -138,18 +139,23 @@ class FinalAttempt(PlannedAttempt):
             device=environment.device(),
         )
         kept: dict[str, NDArray[Any]] = {
-            "probabilities": predicted,
+            "probabilities": stored.rounded(predicted),
             "labels": test.y,
             "misread": misread,
-            "misread_images": test.x[misread],
         }
-        return record, kept
+        return record, kept, {int(number): shown(test.x[number]) for number in misread}
 
-    def _keep(self, record: FinalRecord, model: keras.Model, predictions: dict[str, NDArray[Any]]) -> dict[str, str]:
+    def _keep(
+        self, record: FinalRecord, model: keras.Model, predicted: dict[str, NDArray[Any]], misread: dict[int, Pixels]
+    ) -> dict[str, str]:
         """Write what is kept beside the record, as far as that is possible; what is missing, with the reason."""
-        study = self._session.study
+        session, study = self._session, self._session.study
         file, kept = study.folder / record.predictions, study.folder / model_file(record.space, record.trial)
         upload = partial(artifacts.upload, study.store.home, study.store.storage, self._job.trial)
+
+        def save_predictions() -> None:
+            stored.write_arrays(file, predicted)
+            session.exclusively(lambda: stored.keep_misread(study.folder, misread), self._finals.claims.renew_if_due)
 
         def picture() -> None:
             with artifacts.confusion_file(record.confusion) as drawn:
@@ -158,7 +164,7 @@ class FinalAttempt(PlannedAttempt):
         def save_model() -> None:
             write_whole(kept, published(model).save)
 
-        missing = {PREDICTED: self._spare(PREDICTED, lambda: write_whole(file, partial(_save_arrays, predictions)))}
+        missing = {PREDICTED: self._spare(PREDICTED, save_predictions)}
         if record.seed_index == 0:  # no seed is better than another: the model that is kept is the first one's
             missing[MODEL] = self._spare(MODEL, save_model)
         written = [each for name, each in ((PREDICTED, file), (MODEL, kept)) if missing.get(name) == ""]
@@ -167,8 +173,3 @@ class FinalAttempt(PlannedAttempt):
 
     def _spare(self, what: str, action: Callable[[], object]) -> str:
         return self._session.spare(what, f"the {what} of {self._target}", action)
-
-
-def _save_arrays(arrays: dict[str, NDArray[Any]], draft: Path) -> None:
-    with draft.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

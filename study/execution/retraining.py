@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from study.config import SPACES, Definition, Resources
 from study.errors import StudyError, StudyFailure, one_line
 from study.records import Value
-from study.system import environment
+from study.system import environment, temporary
 from study.system.files import write_whole
 from study.system.signals import contained
 
@@ -66,19 +66,20 @@ def retrain(
     environment.import_tensorflow()
     from study.training.published import published
 
-    model = _train(definition, resources, values, stop_after)
-    try:
-        with contained():
-            write_whole(file, published(model).save)
-    except OSError as error:
-        raise _unwritable(file, error) from None
-    except Exception as error:  # whatever a layer raises that has no configuration
-        weights = file.with_suffix(".weights.h5")
-        write_whole(weights, model.save_weights)
-        raise StudyFailure(
-            f"the model cannot be saved as {file.name} ({one_line(error, 200)}); its weights are kept: {weights}; "
-            "build(hp) with these values and model.load_weights open them"
-        ) from error
+    with temporary.own():
+        model = _train(definition, resources, values, stop_after)
+        try:
+            with contained():
+                write_whole(file, published(model).save)
+        except OSError as error:
+            raise _unwritable(file, error) from None
+        except Exception as error:  # whatever a layer raises that has no configuration
+            weights = file.with_suffix(".weights.h5")
+            write_whole(weights, model.save_weights)
+            raise StudyFailure(
+                f"the model cannot be saved as {file.name} ({one_line(error, 200)}); its weights are kept: {weights}; "
+                "build(hp) with these values and model.load_weights open them"
+            ) from error
     return int(model.count_params())
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 import joblib
 
@@ -25,6 +26,7 @@ from study.execution.task import Role, Task
 from study.execution.workers import POLL_SECONDS, UNGUARDED, joining, live, send
 from study.storage import claims
 from study.storage.store import Store, StoredStudy
+from study.system import temporary
 from study.system.machine import GPUS, gpus
 from study.system.processes import Process
 from study.system.progress import Display
@@ -46,6 +48,8 @@ class _Worker:
     pipe: Connection
     identity: Process
     first: bool
+    scratch: Path
+    """Its folder for temporary files."""
     is_ready: bool = False
     claimed: bool = False
     farewell: Farewell | None = None
@@ -112,12 +116,13 @@ class Supervisor:
             task = replace(task, steps=replace(task.steps, create=False))  # the one before it died right after
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=live, args=(pickle.dumps(task), role, index, theirs))
-        with _share_of_machine(self._task.workers, index), _signals_held_back():
+        scratch = temporary.create()
+        process = context.Process(target=live, args=(pickle.dumps(task), role, index, theirs, scratch))
+        with _share_of_machine(self._task.workers, index, scratch), _signals_held_back():
             process.start()
         theirs.close()
         assert process.pid is not None
-        self._workers.append(_Worker(index, process, ours, Process.of(process.pid), first))
+        self._workers.append(_Worker(index, process, ours, Process.of(process.pid), first, scratch))
         if self._stopping:  # since a moment ago
             process.kill()
         if not first and self._role.began is not None:
@@ -171,6 +176,7 @@ class Supervisor:
     def _end(self, worker: _Worker) -> None:
         """See to a worker that has ended."""
         worker.process.join()
+        temporary.remove(worker.scratch)
         worker.pipe.close()
         self._workers.remove(worker)
         # What ends while all are stopped has not died of what it trained.
@@ -274,14 +280,15 @@ def _how(exitcode: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _share_of_machine(workers: int, index: int) -> Iterator[None]:
-    """The environment in which a worker, one of so many, uses its share of the cores, one of several GPUs, and no more
-    of that GPU's memory than it needs."""
+def _share_of_machine(workers: int, index: int, scratch: Path) -> Iterator[None]:
+    """The environment in which a worker, one of so many, uses its share of the cores, one of several GPUs, no more of
+    that GPU's memory than it needs, and its own folder for temporary files."""
     share = str(max(1, joblib.cpu_count() // workers))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     wanted = (dict.fromkeys(names, share) if workers > 1 else {}) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    before = {name: os.environ.get(name) for name in (*wanted, GPUS)}
+    before = {name: os.environ.get(name) for name in (*wanted, GPUS, temporary.VARIABLE)}
     os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
+    os.environ[temporary.VARIABLE] = str(scratch)
     if workers > 1 and len(found := gpus()) > 1:
         os.environ[GPUS] = found[index % len(found)]
     try:

@@ -12,6 +12,7 @@ import traceback
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from study.errors import Interrupted, StudyError, StudyFailure, one_line
 from study.execution.messages import Farewell, Goodbye, Message, Ready, Refused, Shown
@@ -19,7 +20,7 @@ from study.execution.session import Recycled, Session
 from study.execution.task import Role, Task
 from study.storage import results
 from study.storage.failures import FAILURES, failure
-from study.system import environment, packages, streams
+from study.system import environment, packages, streams, temporary
 from study.system.progress import Display, PhaseStarted, RemoteDisplay
 from study.system.signals import STOPPING, Interruption, contained, raise_interrupted
 from study.system.time_limit import can_interrupt
@@ -40,7 +41,7 @@ def work_here(task: Task, display: Display) -> None:
     if task.resources.trial_timeout is not None and not can_interrupt():
         display.warn("--trial-timeout is looked at only between epochs here, outside the main thread; give --workers 1")
     interruption = Interruption(display.warn, at_once=raise_interrupted)
-    with interruption.listening():
+    with interruption.listening(), temporary.own():
         environment.import_tensorflow()  # before anything imports Keras, which would do it noisily
         from study.execution.preparation import prepare
 
@@ -62,7 +63,7 @@ def work(session: Session) -> None:
         finals.evaluate(session)
 
 
-def live(packed: bytes, role: Role, index: int, pipe: Connection) -> None:
+def live(packed: bytes, role: Role, index: int, pipe: Connection, scratch: Path) -> None:
     """The life of the worker process of that number: prepare, wait for the word, work until nothing is left.
 
     Args:
@@ -70,12 +71,13 @@ def live(packed: bytes, role: Role, index: int, pipe: Connection) -> None:
         role: What the worker is among the others.
         index: Its number.
         pipe: To its supervisor.
+        scratch: Its folder for temporary files, which the supervisor removes.
     """
     streams.last()
     packages.claim()
     for number in set(STOPPING) - {signal.SIGTERM}:  # a terminal sends them to every process; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_follow_supervisor, daemon=True).start()
+    threading.Thread(target=_follow_supervisor, args=(scratch,), daemon=True).start()
     interruption = Interruption(lambda line: None, at_once=None)
     with interruption.listening((signal.SIGTERM,)):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
@@ -153,9 +155,11 @@ def _limit_memory(limit: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
-def _follow_supervisor() -> None:
-    """A worker whose supervisor was killed ends too; its trial is taken up by a resume."""
+def _follow_supervisor(scratch: Path) -> None:
+    """A worker whose supervisor was killed ends too, and removes its temporary files itself; its trial is taken up by a
+    resume."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
+    temporary.remove(scratch)
     os._exit(1)

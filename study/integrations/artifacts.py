@@ -1,10 +1,13 @@
 """The artifacts of a final, for Optuna's dashboard and other readers: its predictions, its confusion matrix as a
-picture, and its model if that is the one that is kept. A dashboard is given one folder for all studies of a home."""
+picture, and its model if that is the one that is kept. A dashboard is given one folder for all studies of a home. What
+is in a study's folder takes no room there: it is linked."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
@@ -20,14 +23,28 @@ CELL, MARGIN, LARGEST = 40, 60, 2000
 READABLE = 24  # pixels of the smallest cell that a number fits into; smaller ones have none
 
 
+class LinkStore(FileSystemArtifactStore):
+    """Keeps a file as another name of the same one (a hard link), and where that cannot be, as a copy."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        try:
+            os.link(content_body.name, self._folder / artifact_id)
+        except OSError:  # on another disk, or on one without links
+            super().write(artifact_id, content_body)
+
+
 def upload(home: Path, storage: BaseStorage, trial: FrozenTrial, files: list[Path]) -> None:
-    """Keep copies of files with a running trial, or raise an `OSError`; one that it has already, by name, is not kept
+    """Keep files with a running trial, or raise an `OSError`; one that it has already, by name, is not kept
     twice. Nothing is done for a home in an object store: Optuna's dashboard reads artifacts from a folder."""
     if not is_local(home):
         return
     folder = home / ARTIFACTS
     folder.mkdir(parents=True, exist_ok=True)
-    store = FileSystemArtifactStore(folder)
+    store = LinkStore(folder)
     kept = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
     for file in files:
         if file.name not in kept:

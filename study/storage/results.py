@@ -13,6 +13,7 @@ from study.records import ERROR, RECORD, ConfirmationRecord, FinalRecord, TrialR
 from study.storage import claims, queries
 from study.storage.database import Clock
 from study.storage.store import Store, StoredStudy
+from study.system import files
 
 if TYPE_CHECKING:
     import pandas
@@ -105,7 +106,8 @@ def record(trial: FrozenTrial) -> TrialRecord | None:
 
 
 def progress(study: StoredStudy) -> dict[str, Any]:
-    """How far a study is: JSON with counts of each space's trials, the best so far, the finals done."""
+    """How far a study is: JSON with counts of each space's trials, the best so far, the finals done, and its bytes: its
+    folder, and its share of the database."""
     definition = study.definition
     done = {
         part: queries.overview(study.store, definition.study_name(part), "maximize").counts.get("COMPLETE", 0)
@@ -118,6 +120,7 @@ def progress(study: StoredStudy) -> dict[str, Any]:
         "spaces": [_progress_of(study, space) for space in definition.spaces],
         **done,
         "seeds": definition.seeds,
+        "bytes": files.size(study.folder) + queries.share(study.store, [*map(definition.study_name, definition.parts)]),
     }
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -66,7 +67,7 @@ def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
                 store.fs.put_file(str(draft), store.path)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"draft-{short_host()}-{os.getpid()}-{file.name}")  # no two writers share it
+    draft = file.with_name(f"{mine()}{file.name}")  # no two writers share it
     try:
         save(draft)
         with draft.open("rb+") as written:
@@ -87,10 +88,41 @@ def _client_errors(file: Path) -> Iterator[None]:
         raise OSError(errno.EIO, one_line(error, 200), str(file)) from error
 
 
-def sweep_drafts(folder: Path) -> None:
-    """Delete the drafts that dead processes of this host left in a folder."""
+def mine(kind: str = "draft") -> str:
+    """The beginning of the name of a file or folder that `sweep_drafts` deletes once this process is dead."""
+    return f"{kind}-{short_host()}-{os.getpid()}-"
+
+
+def sweep_drafts(folder: Path, kind: str = "draft") -> None:
+    """Delete the drafts that dead processes of this host left in a folder: files, and folders with all in them."""
     for file in inside(folder):
-        owner = re.match(rf"draft-{short_host()}-(\d+)-", file.name)
-        if owner and not psutil.pid_exists(int(owner[1])):
+        owner = re.match(rf"{kind}-{short_host()}-(\d+)-", file.name)
+        if owner is None or psutil.pid_exists(int(owner[1])):
+            continue
+        if is_local(file) and file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)  # another process may do the same
+        else:
             with suppress(OSError):  # it takes room, nothing else
                 file.unlink(missing_ok=True)
+
+
+def size(folder: Path) -> int:
+    """The bytes of all files of a folder that this user may see; 0 where there is none."""
+    if not is_local(folder):
+        store: Any = folder
+        return int(store.fs.du(store.path)) if exists(folder) else 0
+    found = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # it is gone, or somebody else's
+                found += os.lstat(os.path.join(place, name)).st_size
+    return found
+
+
+def readable(size: float) -> str:
+    """A number of bytes for a reader, such as 41 MB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, "TB"
+    return f"{size:.0f} {unit}" if unit == "bytes" or size >= 9.95 else f"{size:.1f} {unit}"

@@ -87,10 +87,10 @@ def test_the_gallery_begins_with_what_most_seeds_misclassified(make: Make) -> No
     keep_predictions(stored.folder, finals[0], predicted(labels, [7], sure=0.6), labels)
     keep_predictions(stored.folder, finals[1], predicted(labels, [3, 7], sure=0.8), labels)
     results = collect.read(stored)
-    found, images = gallery.info(results, "dense")
+    found = gallery.info(results, "dense")
     assert [(each.number, each.true, each.predicted, each.seeds) for each in found] == [(7, 1, 0, 2), (3, 1, 0, 1)]
     assert found[0].confidence == pytest.approx((0.6 + 0.8) / 2)
-    assert set(images) == {3, 7}
+    assert set(results.misread_images) == {3, 7}
     (card,) = gallery.cards(results)
     assert card.images[0].caption == "dog mistaken for cat by 2 of 2 seeds, 70 % sure (no. 7)"
 

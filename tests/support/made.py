@@ -22,6 +22,7 @@ from study.records import (
     TrialRecord,
     packed,
 )
+from study.storage import predictions
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy
 
@@ -160,10 +161,9 @@ def _trial(
 def keep_predictions(folder: Path, final: FinalRecord, probabilities: Any, labels: Any) -> None:
     """Store what a final predicted in the study's folder: probabilities (n, classes), labels (n,)."""
     misread = np.flatnonzero(probabilities.argmax(axis=1) != labels)
-    images = np.arange(len(misread) * 16, dtype=np.uint8).reshape(-1, 4, 4, 1)
-    file = folder / final.predictions
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(file, probabilities=probabilities, labels=labels, misread=misread, misread_images=images)
+    arrays = {"probabilities": probabilities, "labels": labels, "misread": misread}
+    predictions.write_arrays(folder / final.predictions, arrays)
+    predictions.keep_misread(folder, {int(each): np.full((4, 4, 1), each % 256, np.uint8) for each in misread})
 
 
 HOSTILE = [

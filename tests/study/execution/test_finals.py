@@ -11,6 +11,7 @@ from helpers import Command, opened
 from study.config import FINALS
 from study.records import FinalRecord, unpacked
 from study.storage import results
+from study.storage.predictions import misread_images
 
 RUN = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "3", "--epochs", "3", "--seed", "4")
 """Tuning finds something better than the baseline of the first space alone: there are three finalists."""
@@ -28,7 +29,8 @@ def test_finals_of_a_study(command: Command, home: Path, archive: Path) -> None:
     assert {(final.space, final.role) for final in finals} == {
         ("tiny:Tiny", "baseline"), ("tiny:Tiny", "tuned"), ("tiny:TinyOther", "baseline"),
     }  # fmt: skip
-    seeds = {final.seed_index: final.seed for final in finals}
+    seeds, missed = {final.seed_index: final.seed for final in finals}, set[int]()
+    misread = misread_images(home / "a")
     assert all(final.seed == seeds[final.seed_index] for final in finals)  # paired
     assert seeds[0] != seeds[1]
     for final in finals:
@@ -43,11 +45,16 @@ def test_finals_of_a_study(command: Command, home: Path, archive: Path) -> None:
             assert kept["probabilities"].shape == (45, 3)
             wrong = np.flatnonzero(kept["probabilities"].argmax(axis=1) != kept["labels"])
             assert kept["misread"].tolist() == wrong.tolist()
-            assert kept["misread_images"].shape == (final.errors, 6, 6, 1)
+            assert set(wrong.tolist()) <= misread.keys()
+            missed |= set(wrong.tolist())
             true = kept["probabilities"][np.arange(45), kept["labels"]]
             right = kept["probabilities"].argmax(axis=1) == kept["labels"]
             assert unpacked(final.correct, 45).tolist() == right.tolist()
         assert final.loss == pytest.approx(-np.log(true).mean(), rel=1e-3)
+    with np.load(archive) as given:
+        assert {index: image.tolist() for index, image in misread.items()} == {
+            index: given["x_test"][index].tolist() for index in missed
+        }
     for name in ("tiny:Tiny tuned", "tiny:TinyOther baseline"):
         assert name in output
 
