@@ -1,6 +1,7 @@
 """Decoded arrays on the disk, memory-mapped: copies, where each worker would take long to decode them again.
 
-Every process holds a lock on the copies that it uses; the kernel releases it when the process ends, however it ends.
+A process holds a lock on the copies that it uses, until its run ends; the kernel releases it when the process ends,
+however it ends.
 """
 
 import contextlib
@@ -10,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import finalize
 
 import numpy as np
 
@@ -22,8 +22,14 @@ from study.system.files import inside, mine, size, sweep_drafts
 
 LOCKED = "x_test.npy"
 """The file of a copy that is locked while somebody uses it."""
+ATTEMPTS = 10
+"""To find a copy, which others may free just then."""
 SOURCE = "source.txt"
 """The file of a copy that says what it was made of."""
+
+
+_locks: list[int] = []
+"""The descriptors with which this process holds its locks."""
 
 
 @dataclass(frozen=True)
@@ -62,33 +68,53 @@ def load(key: str, data_dir: str | None, decode: Callable[[], Arrays], source: s
         StudyError: The cache cannot be written, or is damaged.
     """
     folder = place(data_dir) / key
-    if not folder.is_dir():
-        _write(folder, decode(), source)
-    try:
+    why = ""
+    for _ in range(ATTEMPTS):
+        if not folder.is_dir():
+            _write(folder, decode(), source)
         try:
             return _mapped(folder)
-        except FileNotFoundError:
-            if folder.is_dir():
-                raise
-            _write(folder, decode(), source)  # somebody freed it just now
-            return _mapped(folder)
-    except (OSError, ValueError, EOFError) as error:
-        why = one_line(error, 120)
-        raise StudyError(f"the cached images in {folder} are damaged ({why}); delete that folder") from None
+        except (OSError, ValueError, EOFError) as error:
+            why = one_line(error, 120)
+        if folder.is_dir():
+            break
+    raise StudyError(f"the cached images in {folder} are damaged ({why}); delete that folder")
+
+
+@contextlib.contextmanager
+def releasing() -> Iterator[None]:
+    """After the block, this process uses no copy any more; what it has mapped stays readable."""
+    try:
+        yield
+    finally:
+        while _locks:
+            os.close(_locks.pop())
 
 
 def copies(data_dir: str | None) -> list[Copy]:
-    """The copies, by name, without what dead processes of this host left half written, which is deleted."""
-    sweep_drafts(place(data_dir))
-    found = []
-    for folder in sorted(inside(place(data_dir))):
-        if not (folder / LOCKED).is_file():
-            continue
-        with _alone(folder) as alone:
+    """The copies that this user may read, by name. What dead processes of this host left half written is deleted.
+
+    Raises:
+        StudyError: The folder of the copies cannot be read.
+    """
+    where = place(data_dir)
+    try:
+        sweep_drafts(where)
+        folders = sorted(inside(where))
+    except OSError as error:
+        why = rights.explained(where, error)
+        raise StudyError(f"{where} cannot be read: {why}; make it readable, or give another --data-dir") from None
+    return [copy for folder in folders if (copy := _copy(folder)) is not None]
+
+
+def _copy(folder: Path) -> Copy | None:
+    with contextlib.suppress(OSError):  # it is no folder, or somebody else's
+        if (folder / LOCKED).is_file():
             said = folder / SOURCE
             source = said.read_text(errors="replace").strip() if said.is_file() else folder.name
-            found.append(Copy(folder, source, size(folder), in_use=not alone))
-    return found
+            with _alone(folder) as alone:
+                return Copy(folder, source, size(folder), in_use=not alone)
+    return None
 
 
 def free(copy: Copy) -> bool:
@@ -119,7 +145,7 @@ def _mapped(folder: Path) -> Arrays:
     except BaseException:
         os.close(descriptor)
         raise
-    finalize(arrays[LOCKED.removesuffix(".npy")].base, os.close, descriptor)
+    _locks.append(descriptor)
     return arrays
 
 

@@ -118,7 +118,7 @@ class Supervisor:
         ours, theirs = context.Pipe()
         scratch = temporary.create()
         process = context.Process(target=live, args=(pickle.dumps(task), role, index, theirs, scratch))
-        with _share_of_machine(self._task.workers, index, scratch), _signals_held_back():
+        with _share_of_machine(self._task.workers, index), temporary.used(scratch), _signals_held_back():
             process.start()
         theirs.close()
         assert process.pid is not None
@@ -280,15 +280,14 @@ def _how(exitcode: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _share_of_machine(workers: int, index: int, scratch: Path) -> Iterator[None]:
-    """The environment in which a worker, one of so many, uses its share of the cores, one of several GPUs, no more of
-    that GPU's memory than it needs, and its own folder for temporary files."""
+def _share_of_machine(workers: int, index: int) -> Iterator[None]:
+    """The environment in which a worker, one of so many, uses its share of the cores, one of several GPUs, and no more
+    of that GPU's memory than it needs."""
     share = str(max(1, joblib.cpu_count() // workers))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     wanted = (dict.fromkeys(names, share) if workers > 1 else {}) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    before = {name: os.environ.get(name) for name in (*wanted, GPUS, temporary.VARIABLE)}
+    before = {name: os.environ.get(name) for name in (*wanted, GPUS)}
     os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
-    os.environ[temporary.VARIABLE] = str(scratch)
     if workers > 1 and len(found := gpus()) > 1:
         os.environ[GPUS] = found[index % len(found)]
     try:

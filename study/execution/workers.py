@@ -14,6 +14,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from study.data import cache
 from study.errors import Interrupted, StudyError, StudyFailure, one_line
 from study.execution.messages import Farewell, Goodbye, Message, Ready, Refused, Shown
 from study.execution.session import Recycled, Session
@@ -41,7 +42,7 @@ def work_here(task: Task, display: Display) -> None:
     if task.resources.trial_timeout is not None and not can_interrupt():
         display.warn("--trial-timeout is looked at only between epochs here, outside the main thread; give --workers 1")
     interruption = Interruption(display.warn, at_once=raise_interrupted)
-    with interruption.listening(), temporary.own():
+    with interruption.listening(), temporary.own(), cache.releasing():
         environment.import_tensorflow()  # before anything imports Keras, which would do it noisily
         from study.execution.preparation import prepare
 

@@ -18,9 +18,10 @@ STEPS = 2**16
 
 
 def rounded(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities (n, classes) as they are kept: rounded, where no image gets another class by that."""
+    """Probabilities (n, classes) as they are kept: rounded, but for images that would get another class by that."""
     steps = np.rint(probabilities * np.float32(STEPS)) / np.float32(STEPS)
-    return steps if np.array_equal(steps.argmax(axis=1), probabilities.argmax(axis=1)) else probabilities
+    same = steps.argmax(axis=1) == probabilities.argmax(axis=1)
+    return np.where(same[:, None], steps, probabilities)
 
 
 def write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from study.errors import StudyError
@@ -28,7 +28,9 @@ def create() -> Path:
         StudyError: there is no place for temporary files.
     """
     try:
-        sweep_drafts(Path(tempfile.gettempdir()), KIND)
+        place = Path(tempfile.gettempdir())
+        with suppress(OSError):  # somebody else's
+            sweep_drafts(place, KIND)
         return Path(tempfile.mkdtemp(prefix=mine(KIND))).absolute()
     except OSError as error:
         raise StudyError(
@@ -44,10 +46,10 @@ def remove(folder: Path) -> None:
 
 
 @contextmanager
-def own() -> Iterator[None]:
-    """While the block runs, this process's temporary files go to such a folder."""
+def used(folder: Path) -> Iterator[None]:
+    """While the block runs, temporary files of this process go to a folder, and so do those of processes that it
+    starts."""
     before, known = os.environ.get(VARIABLE), tempfile.tempdir
-    folder = create()
     os.environ[VARIABLE] = tempfile.tempdir = str(folder)
     try:
         yield
@@ -57,4 +59,14 @@ def own() -> Iterator[None]:
             os.environ.pop(VARIABLE, None)
         else:
             os.environ[VARIABLE] = before
+
+
+@contextmanager
+def own() -> Iterator[None]:
+    """The same with a new folder, which is removed after the block."""
+    folder = create()
+    try:
+        with used(folder):
+            yield
+    finally:
         remove(folder)

@@ -26,6 +26,7 @@ from optuna.trial import TrialState, create_trial
 from reports import page
 from study.config import FINALS, Definition, Resources
 from study.records import CLASSES, ENVIRONMENT, FINGERPRINT, RECORD, FinalRecord, TrialRecord
+from study.storage import predictions
 from study.storage.address import Address
 from study.storage.store import Store
 
@@ -110,9 +111,9 @@ def _final(rng: np.random.Generator, folder: Path, role: str, number: int, seed:
         confusion=confusion.tolist(), predictions=f"predictions/{role}-{seed}.npz", worker="host:1",
     )  # fmt: skip
     images = rng.integers(0, 255, (errors, 28, 28, 1), dtype=np.uint8)
-    file = folder / record.predictions
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, probabilities=probabilities, labels=labels, misread=misread, misread_images=images)
+    arrays = {"probabilities": probabilities, "labels": labels, "misread": misread}
+    predictions.write_arrays(folder / record.predictions, arrays)
+    predictions.keep_misread(folder, dict(zip(misread.tolist(), images, strict=True)))
     return record
 
 

@@ -47,12 +47,21 @@ def test_four_workers_and_many_trivial_trials(home: Path) -> None:
     assert not list((home / "a" / "checkpoints").glob("*"))
 
 
+def temporary_files(home: Path) -> Path:
+    """An empty folder for temporary files."""
+    folder = home.parent / "tmp"
+    folder.mkdir()
+    return folder
+
+
 def test_workers_that_are_killed_again_and_again(home: Path) -> None:
-    """For a quarter of a minute; `FAULTS_SECONDS=60` for the whole one."""
+    """For a quarter of a minute; `FAULTS_SECONDS=60` for the whole one. Their temporary files are gone too."""
+    temporary = temporary_files(home)
     rng, seconds = random.Random(0), float(os.environ.get("FAULTS_SECONDS", "15"))
     long = ("--epochs", str(round(seconds)), "--pruner", "none")
-    process = start(home, "run", "a", *TRIVIAL, "--trials", "24", *long, "--workers", "2")
+    process = start(home, "run", "a", *TRIVIAL, "--trials", "24", *long, "--workers", "2", TMPDIR=str(temporary))
     wait_for_line(process, "fault_space:Trivial  trial", 1)
+    assert len(list(temporary.iterdir())) == 2
     killed, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(rng.uniform(2, 5))
@@ -63,6 +72,7 @@ def test_workers_that_are_killed_again_and_again(home: Path) -> None:
     assert process.returncode == 0, output
     assert output.count("a worker was killed by SIGKILL; another takes its place") == killed >= seconds / 5
     exact(home, "a", "fault_space:Trivial", 24)
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_trial_in_which_three_workers_died_is_given_up(home: Path) -> None:
@@ -140,7 +150,8 @@ def test_many_commands_at_once_make_one_study(home: Path) -> None:
 
 
 def test_workers_end_with_their_supervisor(home: Path) -> None:
-    process = start(home, "run", "a", *TRIVIAL, "--trials", "500", "--workers", "2")
+    temporary = temporary_files(home)
+    process = start(home, "run", "a", *TRIVIAL, "--trials", "500", "--workers", "2", TMPDIR=str(temporary))
     wait_for_line(process, "fault_space:Trivial  trial", 1)
     workers = workers_of(process.pid)
     assert len(workers) == 2
@@ -150,6 +161,7 @@ def test_workers_end_with_their_supervisor(home: Path) -> None:
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
+    assert list(temporary.iterdir()) == []
     study = opened(home, "a")
     state = results.progress(study)["spaces"][0]
     assert (state["running"], state["interrupted"]) == (

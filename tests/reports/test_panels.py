@@ -28,6 +28,7 @@ from reports.panels import (
     trial_table,
 )
 from study.objective import Objective
+from study.paths import MISREAD
 
 COMPLETE, PRUNED, FAIL, RUNNING = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
 Make = Callable[..., Any]
@@ -93,6 +94,18 @@ def test_the_gallery_begins_with_what_most_seeds_misclassified(make: Make) -> No
     assert set(results.misread_images) == {3, 7}
     (card,) = gallery.cards(results)
     assert card.images[0].caption == "dog mistaken for cat by 2 of 2 seeds, 70 % sure (no. 7)"
+
+
+def test_a_gallery_without_the_images_says_so_and_the_numbers_stay(make: Make) -> None:
+    finals = tuned_and_baseline([1], [])
+    labels = np.arange(100) % 2
+    stored = make({"dense": TRIALS}, finals)
+    keep_predictions(stored.folder, finals[0], predicted(labels, [7]), labels)
+    (stored.folder / MISREAD).unlink()
+    results = collect.read(stored)
+    (card,) = gallery.cards(results)
+    assert (card.images, "missing from the study's folder" in card.caption) == ([], True)
+    assert [each.number for each in gallery.info(results, "dense")] == [7]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from study.data import datasets
+from study.data import archives, cache, datasets
 from study.errors import StudyError
 
 
@@ -17,16 +17,74 @@ def load(file: Path) -> datasets.Dataset:
     return datasets.load(f"npz:{file}", 0, data_dir=str(file.parent / "data"))
 
 
-def test_an_archive_is_cached_by_its_content(tmp_path: Path) -> None:
-    file = tiny.write_archive(tmp_path / "a.npz")
+@pytest.fixture(params=["small", "large"])
+def sized(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the archives of a test count as."""
+    if request.param == "large":
+        monkeypatch.setattr(archives, "SMALL", 0)
+    return str(request.param)
+
+
+def compressed(file: Path) -> Path:
+    """The same archive, compressed."""
+    with np.load(file) as given:
+        arrays = dict(given)
+    np.savez_compressed(file, **arrays)
+    return file
+
+
+def test_an_archive_that_is_copied_is_copied_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SMALL", 0)
+    file = compressed(tiny.write_archive(tmp_path / "a.npz"))
     first = load(file)
     assert first.input_shape == (tiny.SIDE, tiny.SIDE, 1)
     assert first.num_classes == tiny.CLASSES
     assert load(file).parts == first.parts
-    assert len(list((tmp_path / "data" / "arrays").iterdir())) == 1
-    tiny.write_archive(file, seed=1)
+    (copy,) = cache.copies(str(tmp_path / "data"))
+    assert (copy.source, copy.in_use) == (f"npz:{file}", True)
+    compressed(tiny.write_archive(file, seed=1))
     assert load(file).parts != first.parts
-    assert len(list((tmp_path / "data" / "arrays").iterdir())) == 2
+    assert len(cache.copies(str(tmp_path / "data"))) == 2
+
+
+@pytest.mark.parametrize(
+    "made, copied",
+    [
+        ({}, False),
+        ({"x_train": np.asfortranarray(np.arange(90 * 36, dtype=np.uint8).reshape(90, 6, 6))}, True),
+        ({"x_train": np.arange(90 * 36).reshape(90, 6, 6) % 256}, True),
+        (
+            {"x_train": np.eye(90, 36, dtype=np.uint8).reshape(90, 6, 6), "x_test": np.eye(45, 36).reshape(-1, 6, 6)},
+            True,
+        ),
+        ({"y_train": np.arange(90, dtype=float) % 3}, False),
+    ],
+)
+def test_a_copy_is_made_of_a_large_archive_alone_and_where_its_bytes_cannot_be_used(
+    made: dict[str, Any], copied: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whichever way it goes, the images are the same."""
+    file = tiny.write_archive(tmp_path / "a.npz", **made)
+    small = load(file)
+    assert not (tmp_path / "data").exists()
+    monkeypatch.setattr(archives, "SMALL", 0)
+    large = load(file)
+    assert len(cache.copies(str(tmp_path / "data"))) == copied
+    compressed(file)
+    for other in (large, load(file)):
+        assert (other.parts, other.remark) == (small.parts, small.remark)
+        for one, two in ((small.train_and_validation, other.train_and_validation), (small.test(), other.test())):
+            assert np.array_equal(one.x, two.x)
+            assert np.array_equal(one.y, two.y)
+
+
+def test_an_archive_may_be_written_anew_once_it_is_read(sized: str, tmp_path: Path) -> None:
+    file = tiny.write_archive(tmp_path / "a.npz")
+    first, again = load(file), load(file)
+    images, test = first.train.x.copy(), first.test().x.copy()
+    file.write_bytes(b"")
+    assert np.array_equal(again.train.x, images)
+    assert np.array_equal(again.test().x, test)
 
 
 def test_a_moved_archive_is_found_in_the_data_dir(tmp_path: Path) -> None:
@@ -75,7 +133,7 @@ def bad_archives() -> dict[str, tuple[dict[str, Any], str]]:
 
 
 @pytest.mark.parametrize("case", bad_archives())
-def test_a_bad_archive_is_refused_and_leaves_nothing(case: str, tmp_path: Path) -> None:
+def test_a_bad_archive_is_refused_and_leaves_nothing(case: str, sized: str, tmp_path: Path) -> None:
     arrays, said = bad_archives()[case]
     file = tiny.write_archive(tmp_path / "bad.npz", **arrays)
     with pytest.raises(StudyError, match=said) as caught:
@@ -90,7 +148,7 @@ def test_an_archive_without_the_four_arrays(tmp_path: Path) -> None:
         load(tmp_path / "bad.npz")
 
 
-def test_what_was_made_of_the_pixels_is_said_whenever_they_are_read(tmp_path: Path) -> None:
+def test_what_was_made_of_the_pixels_is_said_whenever_they_are_read(sized: str, tmp_path: Path) -> None:
     shares = np.random.default_rng(0).random((90, 6, 6, 1))
     file = tiny.write_archive(tmp_path / "shares.npz", x_train=shares, x_test=shares[:45])
     for _ in range(2):  # decoded, and from the cache
@@ -121,7 +179,7 @@ def test_pickled_arrays_are_not_opened(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("array", ["x_train", "class_names"])
 @pytest.mark.parametrize("damage", ["a byte", "the end"])
-def test_a_damaged_member_is_a_line(array: str, damage: str, tmp_path: Path) -> None:
+def test_a_damaged_member_is_a_line(array: str, damage: str, sized: str, tmp_path: Path) -> None:
     file = tiny.write_archive(tmp_path / "bad.npz", class_names=np.array(["a", "b", "c"]))
     with zipfile.ZipFile(file) as archive:
         begin = archive.getinfo(f"{array}.npy").header_offset + 40
@@ -134,7 +192,7 @@ def test_a_damaged_member_is_a_line(array: str, damage: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_damage_under_every_compression_is_a_line(method: int, tmp_path: Path) -> None:
+def test_damage_under_every_compression_is_a_line(method: int, sized: str, tmp_path: Path) -> None:
     whole = tiny.write_archive(tmp_path / "whole.npz")
     for name in ("good", "bad"):
         with zipfile.ZipFile(whole) as given, zipfile.ZipFile(tmp_path / f"{name}.npz", "w", method) as packed:
@@ -149,7 +207,7 @@ def test_damage_under_every_compression_is_a_line(method: int, tmp_path: Path) -
         load(tmp_path / "bad.npz")
 
 
-def test_an_encrypted_archive(tmp_path: Path) -> None:
+def test_an_encrypted_archive(sized: str, tmp_path: Path) -> None:
     file = tiny.write_archive(tmp_path / "bad.npz")
     content = bytearray(file.read_bytes())
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

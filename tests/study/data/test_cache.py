@@ -1,16 +1,22 @@
 """The cache of decoded arrays."""
 
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import users
 
 from study.data import cache
 from study.data.arrays import ARRAYS, REMARK
 from study.errors import StudyError
 from study.images import Arrays
+from study.system.files import mine
+from study.system.processes import short_host
 
 
 def decode() -> Arrays:
@@ -70,3 +76,111 @@ def test_a_damaged_cache_is_named(damage: Callable[[bytes], bytes], tmp_path: Pa
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(StudyError, match=r"arrays/key are damaged .* delete that folder"):
         cache.load("key", str(tmp_path), decode)
+
+
+@pytest.fixture(autouse=True)
+def _no_copies_of_other_tests() -> Iterator[None]:
+    with cache.releasing():
+        yield
+
+
+def copies(folder: Path) -> list[tuple[str, bool]]:
+    """What they were made of, and whether they are in use."""
+    return [(copy.source, copy.in_use) for copy in cache.copies(str(folder))]
+
+
+def free(folder: Path) -> list[bool]:
+    return [cache.free(copy) for copy in cache.copies(str(folder))]
+
+
+def test_copies_are_found_with_what_they_were_made_of(tmp_path: Path) -> None:
+    assert cache.copies(str(tmp_path)) == []
+    with cache.releasing():
+        cache.load("b", str(tmp_path), decode, "npz:/data/my images.npz")
+        cache.load("a", str(tmp_path), decode)
+    first, second = cache.copies(str(tmp_path))
+    assert (first.source, second.source) == ("a", "npz:/data/my images.npz")
+    assert second.folder == tmp_path / "arrays" / "b"
+    assert second.size == sum(file.stat().st_size for file in second.folder.iterdir()) > 4 * 128
+    (second.folder / "x_test.npy").unlink()  # not a copy any more
+    assert copies(tmp_path) == [("a", False)]
+
+
+def test_a_copy_is_in_use_until_the_run_ends(tmp_path: Path) -> None:
+    with cache.releasing():
+        arrays = cache.load("key", str(tmp_path), decode)
+        assert copies(tmp_path) == [("key", True)]
+        assert free(tmp_path) == [False]
+    assert copies(tmp_path) == [("key", False)]
+    assert free(tmp_path) == [True]
+    assert list((tmp_path / "arrays").iterdir()) == []
+    assert arrays["x_train"].tolist() == [0, 1, 2, 3]  # who has it mapped can still read it
+    assert cache.load("key", str(tmp_path), decode)["x_train"].tolist() == [0, 1, 2, 3]  # decoded anew
+
+
+USE = """
+import sys
+from study.data import cache
+arrays = cache.load("key", sys.argv[1], None)
+print("ready", flush=True)
+input()
+"""
+
+
+def test_a_killed_process_uses_nothing_any_more(tmp_path: Path) -> None:
+    with cache.releasing():
+        cache.load("key", str(tmp_path), decode)
+    words = [sys.executable, "-c", USE, str(tmp_path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert free(tmp_path) == [False]
+        process.kill()
+        process.wait()
+        assert free(tmp_path) == [True]
+
+
+def test_what_a_killed_process_left_half_written_is_deleted(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    dead = tmp_path / "arrays" / f"draft-{short_host()}-{process.pid}-x"
+    alive = tmp_path / "arrays" / f"{mine()}x"
+    for folder in (dead, alive):
+        (folder / "arrays").mkdir(parents=True)
+        (folder / "arrays" / "x_train.npy").touch()
+    assert cache.copies(str(tmp_path)) == []
+    assert list((tmp_path / "arrays").iterdir()) == [alive]
+
+
+def test_a_copy_that_is_freed_while_it_is_looked_for(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def free_again_and_again() -> None:
+        while not stop.is_set():
+            free(tmp_path)
+
+    thread = threading.Thread(target=free_again_and_again)
+    thread.start()
+    try:
+        for _ in range(100):
+            with cache.releasing():
+                assert cache.load("key", str(tmp_path), decode)["x_train"].tolist() == [0, 1, 2, 3]
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_copy_of_somebody_else_stays() -> None:
+    with users.shared() as folder:
+        with cache.releasing():
+            cache.load("key", str(folder), decode)
+        place = folder / "arrays"
+        words = ("-m", "study", "datasets", "--free", "--data-dir", str(folder))
+        for mode, what in ((0o755, f"{place / 'key'} cannot be deleted"), (0o700, f"{place} cannot be read")):
+            place.chmod(mode)
+            (place / "key").chmod(mode)
+            code, said = users.run(users.BOB, folder, *words)
+            assert code == 2
+            assert said.startswith(f"study: {what}: Permission denied ({place}")
+            assert said.count("\n") == 1
+        assert copies(folder) == [("key", False)]

@@ -36,7 +36,7 @@ class Given:
             trial.set_user_attr(claims.OWNER, owner | {"deaths": ["killed by SIGSEGV"] * deaths})
         context: Any = multiprocessing.get_context("spawn")
         pipe = context.Pipe()[0]
-        self.worker = supervising._Worker(0, context.Process(), pipe, dead, first=True, is_ready=True)
+        self.worker = supervising._Worker(0, context.Process(), pipe, dead, True, folder / "scratch", is_ready=True)
 
     def states(self) -> list[str]:
         """Of the trial and of the final."""

@@ -7,7 +7,7 @@ from helpers import Command, opened
 from optuna.artifacts import FileSystemArtifactStore, download_artifact, get_all_artifact_meta
 from PIL import Image
 
-from study.integrations.artifacts import CELL, LARGEST, MARGIN, confusion_file, confusion_picture
+from study.integrations.artifacts import CELL, LARGEST, MARGIN, LinkStore, confusion_file, confusion_picture
 
 RUN = ("--space", "tiny:Tiny", "--trials", "3", "--epochs", "2", "--seeds", "2", "--quiet")
 
@@ -28,7 +28,20 @@ def test_finals_keep_predictions_picture_and_the_best_model(command: Command, ho
         download_artifact(artifact_store=store, file_path=str(copy), artifact_id=kept[predictions].artifact_id)
         assert copy.read_bytes() == (home / "a" / "predictions" / predictions).read_bytes()
         copy.unlink()
+        for name, folder in ((name, "models" if name.endswith(".keras") else "predictions") for name in kept):
+            if name != "confusion.png":  # not a copy, but the same file
+                assert (home / "artifacts" / kept[name].artifact_id).samefile(home / "a" / folder / name)
     assert 1 <= len(models) <= 2  # the winner's, whenever a seed was better than those before it
+
+
+def test_on_another_disk_artifacts_are_copies(full_disk: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"predictions")
+    with (tmp_path / "a.npz").open("rb") as file:
+        LinkStore(full_disk).write("one", file)
+        LinkStore(tmp_path).write("two", file)
+    assert (full_disk / "one").read_bytes() == b"predictions"
+    assert not (full_disk / "one").samefile(tmp_path / "a.npz")
+    assert (tmp_path / "two").samefile(tmp_path / "a.npz")
 
 
 def test_the_picture_of_a_confusion_matrix() -> None:
