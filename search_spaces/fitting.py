@@ -1,37 +1,23 @@
-"""What the spaces share: fitting, and the schedule of the learning rate."""
+"""What the spaces share in their training."""
 
-import math
 from typing import Any
 
-import keras
-
-SCHEDULES = ("constant", "cosine")
+from search_spaces.schedules import Budget, schedule_of
 
 
-def fit(hp: Any, model: Any, schedule: str, batch_sizes: list[int], *args: Any, **kwargs: Any) -> Any:
-    """`model.fit` with a tuned batch size (default 128) and a schedule of the learning rate.
+def fit(hp: Any, model: Any, batch_sizes: list[int], *args: Any, **kwargs: Any) -> Any:
+    """`model.fit` with a tuned batch size (default 128), which is declared where it is used, as KerasTuner advises. A
+    schedule of the learning rate learns how long the training is.
 
-    The other arguments are those of `model.fit`. The batch size is declared here, where it is used, as KerasTuner
-    advises.
+    The other arguments are those of `model.fit`.
 
     Args:
         hp: The hyperparameters.
         model: Compiled.
-        schedule: One of `SCHEDULES`.
         batch_sizes: The choices.
     """
     callbacks = list(kwargs.pop("callbacks", None) or [])
-    if schedule == "cosine":
-        callbacks.insert(0, cosine(float(model.optimizer.learning_rate), kwargs.get("epochs", 1)))
+    if schedule_of(model) is not None:
+        callbacks.insert(0, Budget(kwargs.get("initial_epoch", 0)))
     batch_size = hp.Choice("batch_size", batch_sizes, default=128)
     return model.fit(*args, batch_size=batch_size, callbacks=callbacks, **kwargs)
-
-
-def cosine(peak: float, epochs: int) -> keras.callbacks.Callback:
-    """The learning rate of each epoch: half a cosine from `peak` towards 0 over `epochs` (Loshchilov and Hutter
-    2017, equation 5, without restarts). It depends on the epoch alone, so a resumed fit continues unchanged."""
-
-    def rate(epoch: int, _: float) -> float:
-        return peak * (1 + math.cos(math.pi * epoch / epochs)) / 2
-
-    return keras.callbacks.LearningRateScheduler(rate)

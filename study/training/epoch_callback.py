@@ -1,6 +1,7 @@
 """What happens at the end of each epoch."""
 
 import copy
+import math
 import time
 from typing import Any
 
@@ -67,6 +68,10 @@ class EpochCallback(keras.callbacks.Callback):
             return None
         state = self._checkpoint.state
         return epochs if state["stopped"] else int(state["epoch"]) + 1
+
+    def epochs_left(self) -> float:
+        """Epochs after which the fit that begins is ended."""
+        return math.inf if self._stop_after is None else self._stop_after - self._log.epochs
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         with self._limit.held():

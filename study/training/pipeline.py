@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from study.images import Images
 from study.training.batches import Batches, validation_batches
+from study.training.budget import budget
 from study.training.epoch_callback import EpochCallback
 from study.training.epochs import OnEarlyCheck, refuse_diverged, scalars
 from study.training.examples import Examples
@@ -48,12 +49,13 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
         kwargs.setdefault("verbose", 0)
         given = inspect.signature(plain_fit).bind(*args, **kwargs).arguments
         if examples.train is None or not _can_feed(examples.train, given):
-            return plain_fit(*args, **_last_at_the_end(kwargs, last))
+            return plain_fit(*args, **_last_at_the_end(model, kwargs, given.get("initial_epoch", 0), last))
         order_seed = seed if given.pop("shuffle", True) else None
         batches = Batches(examples.train, given.pop("y"), given.pop("batch_size", None) or 32, order_seed)
         others, ours = _apart(given.pop("callbacks", None), last)
         if not any(isinstance(each, keras.callbacks.History) for each in others):
             others.append(keras.callbacks.History())  # Keras would add its own after the last
+        telling = budget(model, given.get("initial_epoch", 0), last.epochs_left() if ours else math.inf)
         if ours and (first := last.first_epoch(others, given.get("epochs", 1), is_fed=True)) is not None:
             given["initial_epoch"] = first
         validation, held_out = examples.validation, given.get("validation_data")
@@ -61,7 +63,7 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
             given["validation_data"] = validation_batches(validation, *held_out[1:])
             given.pop("validation_batch_size", None)
         given["x"], feeding = _training_input(model, batches, others, last.on_early_check if ours else None)
-        callbacks = [*feeding, _epoch_seeds(batches, seed), *others, *ours]
+        callbacks = [*feeding, _epoch_seeds(batches, seed), *others, *telling, *ours]
         return plain_fit(**given, callbacks=callbacks, shuffle=False)
 
     model.fit = fit
@@ -74,14 +76,17 @@ def _apart(callbacks: Any, last: EpochCallback) -> tuple[Callbacks, Callbacks]:
     return others, [last] if len(others) < len(found) else []
 
 
-def _last_at_the_end(given: dict[str, Any], last: EpochCallback) -> dict[str, Any]:
+def _last_at_the_end(
+    model: keras.Model, given: dict[str, Any], initial_epoch: int, last: EpochCallback
+) -> dict[str, Any]:
     """The named arguments of a `fit` that Keras feeds itself, with `last` after the other callbacks."""
     others, ours = _apart(given.get("callbacks"), last)
+    telling = budget(model, initial_epoch, last.epochs_left() if ours else math.inf)
     if not ours:
-        return given
+        return {**given, "callbacks": [*others, *telling]} if telling else given
     first = last.first_epoch(others, given.get("epochs", 1), is_fed=False)
     begin = {} if first is None else {"initial_epoch": first}
-    return {**given, "callbacks": [*others, *ours], **begin}
+    return {**given, "callbacks": [*others, *telling, *ours], **begin}
 
 
 def _can_feed(train: Images, given: dict[str, Any]) -> bool:

@@ -9,8 +9,9 @@ import numpy as np
 import optuna
 import pytest
 
-from search_spaces import SPACES, SpaceError, load
+from search_spaces import SPACES, Cosine, OneCycle, SpaceError, load
 from search_spaces.cnn import SmoothedCrossentropy
+from search_spaces.schedules import schedule_of
 from study.search.hyperparameters import TrialHyperParameters
 
 SHAPES = [((8, 8, 1), 10), ((28, 28, 1), 10), ((32, 32, 3), 7)]
@@ -29,6 +30,7 @@ def test_many_configurations_build_and_train_a_step(name: str) -> None:
     hypermodel = load(name).hypermodel((8, 8, 1), 10)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3))
     x, y = np.random.default_rng(0).random((32, 8, 8, 1), np.float32), np.arange(32) % 10
+    seen: set[str] = set()
     for _ in range(6):
         hp = TrialHyperParameters(study.ask())
         model = hypermodel.build(hp)
@@ -36,6 +38,8 @@ def test_many_configurations_build_and_train_a_step(name: str) -> None:
         history = hypermodel.fit(hp, model, x, y, epochs=1, verbose=0, callbacks=[])
         assert np.isfinite(history.history["loss"][0])
         assert hp.values["batch_size"] in (32, 64, 128, 256, 512)
+        seen.add(hp.values.get("schedule", "one_cycle"))
+    assert seen - {"constant"}
 
 
 def test_the_dense_baseline_exactly() -> None:
@@ -59,6 +63,28 @@ def test_the_dense_baseline_exactly() -> None:
     assert (seen["batch_size"], seen["epochs"], seen["callbacks"]) == (128, 6, [])
 
 
+def test_the_cnn_baseline_exactly() -> None:
+    hypermodel = load("cnn").hypermodel((28, 28, 1), 10)
+    hp = keras_tuner.HyperParameters()
+    model = hypermodel.build(hp)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    block = ["Conv2D", "MaxPooling2D", "Activation"]
+    assert kinds == [*block, *block, "Flatten", "Dropout", "Dense"]
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [(layer.filters, layer.kernel_size) for layer in convolutions] == [(32, (3, 3)), (64, (3, 3))]
+    assert all(layer.activation.__name__ == "relu" for layer in model.layers if type(layer).__name__ == "Activation")
+    assert model.layers[-2].rate == 0.5
+    assert type(model.optimizer) is keras.optimizers.Adam
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)
+    assert model.optimizer.weight_decay is None
+    assert (type(model.loss), model.loss.smoothing) == (SmoothedCrossentropy, 0.0)
+    assert hypermodel.baseline_epochs == 15
+    seen: dict[str, Any] = {}
+    model.fit = lambda *args, **kwargs: seen.update(kwargs)
+    hypermodel.fit(hp, model, epochs=15, callbacks=[])
+    assert seen == {"batch_size": 128, "epochs": 15, "callbacks": []}
+
+
 def test_the_paper_is_tuned_over_exactly_its_five() -> None:
     hypermodel = load("paper").hypermodel((28, 28, 1), 10)
     hp = keras_tuner.HyperParameters()
@@ -69,12 +95,79 @@ def test_the_paper_is_tuned_over_exactly_its_five() -> None:
     kinds = [type(layer).__name__ for layer in model.layers]
     assert kinds.count("Conv2D") == 3
     assert kinds.count("Dense") == 2
+    schedule = schedule_of(model)
+    assert isinstance(schedule, OneCycle)
+    assert schedule.peak == hp.values["learning_rate"]
+
+
+def built(name: str, values: dict[str, Any], shape: tuple[int, int, int] = (28, 28, 1)) -> tuple[keras.Model, Any]:
+    """A configuration's model, and all of its hyperparameters."""
+    hp = TrialHyperParameters.with_values(values)
+    return load(name).hypermodel(shape, 10).build(hp), hp
+
+
+def test_two_normalised_convolutions_a_block() -> None:
+    """The network of most of the recipes that the space was made from."""
+    values = {"blocks": 3, "filters": 16, "convolutions": 2, "batch_normalization": True, "normalization_momentum": 0.9}
+    model, hp = built("cnn", values)
+    assert sum(int(np.prod(each.shape)) for each in model.trainable_variables) == 82_266
+    kinds = [type(layer).__name__ for layer in model.layers]
+    unit = ["BatchNormalization", "Activation"]
+    assert kinds[:7] == ["Conv2D", *unit, "Conv2D", "MaxPooling2D", *unit]
+    assert {layer.momentum for layer in model.layers if type(layer).__name__ == "BatchNormalization"} == {0.9}
+    assert "kernel_size" not in hp.values
+
+
+@pytest.mark.parametrize(
+    "values, decides",
+    [
+        ({"convolutions": 1}, {"kernel_size"}),
+        ({"batch_normalization": True}, {"normalization_momentum"}),
+        ({"schedule": "one_cycle"}, {"warmup_ratio"}),
+        ({"optimizer": "adam"}, {"learning_rate"}),
+        ({"optimizer": "adamw"}, {"learning_rate", "weight_decay"}),
+        ({"optimizer": "sgd"}, {"sgd_learning_rate", "weight_decay"}),
+        ({"augmentation": "light"}, {"flip"}),
+    ],
+)
+def test_a_hyperparameter_is_there_only_where_it_matters(values: dict[str, Any], decides: set[str]) -> None:
+    off = {
+        "convolutions": 2, "batch_normalization": False, "schedule": "constant", "augmentation": "none",
+        "optimizer": "adam",
+    }  # fmt: skip
+    dependent = {"kernel_size", "normalization_momentum", "warmup_ratio", "sgd_learning_rate", "weight_decay", "flip"}
+    _, hp = built("cnn", {**off, **values}, (32, 32, 3))
+    assert hp.values.keys() & dependent == decides - {"learning_rate"}
+    assert ("learning_rate" in hp.values) == ("sgd_learning_rate" not in hp.values)
+
+
+@pytest.mark.parametrize("name", ["cnn", "dense"])
+@pytest.mark.parametrize("strength", ["light", "strong"])
+def test_augmentation_changes_each_image_in_training_only(name: str, strength: str) -> None:
+    model, _ = built(name, {"augmentation": strength})
+    augment = keras.Sequential([layer for layer in model.layers if type(layer).__name__.startswith("Random")])
+    x = np.zeros((8, 28, 28, 1), np.float32)
+    x[:, 8:20, 8:12] = 1.0
+    assert np.array_equal(augment(x, training=False), x)
+    changed = np.asarray(augment(x, training=True))
+    assert changed.shape == x.shape
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    assert len({image.tobytes() for image in changed}) == 8
+
+
+def test_only_images_in_colour_may_be_mirrored() -> None:
+    _, grey = built("cnn", {"augmentation": "strong"})
+    assert "flip" not in grey.values
+    for flip in (False, True):
+        model, _ = built("cnn", {"augmentation": "strong", "flip": flip}, (32, 32, 3))
+        assert any(isinstance(layer, keras.layers.RandomFlip) for layer in model.layers) == flip
 
 
 def test_the_cnn_contains_cheap_configurations() -> None:
     hp = keras_tuner.HyperParameters()
-    hp.values.update({"filters": 8, "downsampling": "stride", "head": "average", "blocks": 3})
-    assert load("cnn").hypermodel((28, 28, 1), 10).build(hp).count_params() < 10_000
+    hp.values.update({"filters": 16, "downsampling": "stride", "head": "average"})
+    assert load("cnn").hypermodel((28, 28, 1), 10).build(hp).count_params() < 6_000
 
 
 def test_pooling_before_a_monotone_activation_changes_nothing() -> None:
@@ -95,19 +188,24 @@ def test_smoothed_crossentropy_is_keras_own_on_one_hot_labels() -> None:
     assert float(SmoothedCrossentropy(0.0)(labels, logits)) == pytest.approx(float(plain(labels, logits)), rel=1e-5)
 
 
-def test_the_learning_rate_falls_on_a_cosine() -> None:
+def test_smoothed_crossentropy_is_serialised() -> None:
+    again = keras.losses.deserialize(keras.losses.serialize(SmoothedCrossentropy(0.1)))
+    assert (type(again), again.smoothing) == (SmoothedCrossentropy, 0.1)
+
+
+@pytest.mark.parametrize("schedule, kind", [("cosine", Cosine), ("one_cycle", OneCycle)])
+def test_in_a_plain_fit_the_rate_ends_at_0_with_the_training(schedule: str, kind: Any) -> None:
     hypermodel = load("dense").hypermodel((4, 4, 1), 3)
     hp = keras_tuner.HyperParameters()
-    hp.values["schedule"] = "cosine"
-    rates: list[float] = []
-    note = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate))
-    )
+    hp.values["schedule"] = schedule
     model = hypermodel.build(hp)
-    model.run_eagerly = True
-    x, y = np.zeros((8, 4, 4, 1), np.float32), np.zeros(8, int)
-    hypermodel.fit(hp, model, x, y, epochs=4, verbose=0, callbacks=[note])
-    assert rates == pytest.approx([1e-3 * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(4)])
+    x, y = np.zeros((300, 4, 4, 1), np.float32), np.zeros(300, int)
+    hypermodel.fit(hp, model, x, y, initial_epoch=1, epochs=4, verbose=0)
+    found = schedule_of(model)
+    assert found is not None
+    rates, fixed = [float(found(step)) for step in range(10)], kind(1e-3, steps=9)  # three epochs of three batches
+    assert rates == [float(fixed(step)) for step in range(10)]
+    assert rates[9] == 0 < rates[8] < 1e-4
 
 
 def test_kerastuners_own_tuner_runs_a_space(tmp_path: Path) -> None:

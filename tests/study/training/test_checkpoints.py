@@ -13,6 +13,7 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search_spaces import OneCycle
 from study.data.datasets import Dataset
 from study.errors import Interrupted
 from study.training.checkpoints import Checkpoint, CheckpointFile, packable, sweep
@@ -69,6 +70,18 @@ class Traced(Everything):
     """The same, trained as a graph."""
 
     eagerly = False
+
+
+class Annealed(Traced):
+    """A rate that rises and falls with the steps of the whole training."""
+
+    def build(self, hp: Any) -> keras.Model:
+        model = super().build(hp)
+        model.compile(keras.optimizers.AdamW(OneCycle(1e-2)), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=16, **kwargs)
 
 
 class Stops(Everything):
@@ -136,7 +149,10 @@ def file(tmp_path: Path, warnings_said: list[str]) -> CheckpointFile:
     return CheckpointFile(tmp_path / "checkpoints" / "a-0.npz", "a 0", warnings_said.append)
 
 
-@pytest.mark.parametrize("hypermodel, stops", [(Everything(), [1, 3, 4]), (Everything(), [2, 2, 5]), (Traced(), [2])])
+@pytest.mark.parametrize(
+    "hypermodel, stops",
+    [(Everything(), [1, 3, 4]), (Everything(), [2, 2, 5]), (Traced(), [2]), (Annealed(), [1, 4])],
+)
 def test_an_interrupted_fit_ends_like_an_uninterrupted_one(
     data: Dataset, file: CheckpointFile, warnings_said: list[str], hypermodel: Any, stops: list[int]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, optimizers
 
+from search_spaces import Cosine, OneCycle
 from study.training.fused import fuse
 
 
@@ -46,6 +47,9 @@ def network(optimizer: Any, *between: Any) -> keras.Model:
         lambda: optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=5),
         lambda: optimizers.AdamW(0.01, weight_decay=0.1),
         lambda: optimizers.Adam(optimizers.schedules.CosineDecay(0.01, 10)),
+        lambda: optimizers.Adam(0.01, gradient_accumulation_steps=2),
+        lambda: optimizers.AdamW(OneCycle(0.01, steps=8), weight_decay=0.1),
+        lambda: optimizers.SGD(Cosine(0.1, steps=8), momentum=0.9, nesterov=True, weight_decay=0.01),
         lambda: optimizers.SGD(0.01),
         lambda: optimizers.SGD(0.01, momentum=0.9, weight_decay=0.01),
         lambda: optimizers.SGD(0.01, momentum=0.9, nesterov=True),
