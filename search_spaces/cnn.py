@@ -109,8 +109,10 @@ def _convolutions(hp: Any, activation: str) -> list[keras.Layer]:
 
 
 def _classifier(hp: Any, activation: str, num_classes: int) -> list[keras.Layer]:
-    flatten = hp.Choice("head", ["flatten", "average"]) == "flatten"
-    head = [layers.Flatten() if flatten else layers.GlobalAveragePooling2D()]
+    """After two blocks, a position sees too little of the image for an average over all positions."""
+    with hp.conditional_scope("blocks", [3]):
+        average = hp.Choice("head", ["flatten", "average"]) == "average"
+    head = [layers.GlobalAveragePooling2D() if average else layers.Flatten()]
     if units := hp.Choice("dense_units", [0, 64, 128]):
         head.append(layers.Dense(units, activation=activation))
     if dropout := hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.5):

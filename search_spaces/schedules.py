@@ -106,18 +106,20 @@ class Budget(keras.callbacks.Callback):
         self.initial_epoch = initial_epoch
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        schedule = schedule_of(self.model)
+        schedule, optimizer = schedule_of(self.model), _optimizer(self.model)
         if schedule is not None and self.params["steps"]:
-            optimizer = self.model.optimizer
             first = int(optimizer.iterations) * (optimizer.gradient_accumulation_steps or 1)
             schedule.set_budget(first, self.params["steps"] * (self.params["epochs"] - self.initial_epoch))
 
 
 def schedule_of(model: keras.Model) -> Annealed | None:
     """The schedule of a compiled model that has to be told its budget; None if it has none."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # where the loss is scaled
     # `optimizer.learning_rate` is the rate of the current step.
-    return next((each for each in vars(optimizer).values() if isinstance(each, Annealed)), None)
+    return next((each for each in vars(_optimizer(model)).values() if isinstance(each, Annealed)), None)
+
+
+def _optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)  # where the loss is scaled
 
 
 def scheduled(hp: Any, rate: float) -> float | Annealed:

@@ -48,7 +48,7 @@ def _adam_step(optimizer: Adam, gradient: Any, variable: keras.Variable, learnin
     cast = partial(tf.cast, dtype=variable.dtype)
     variables = {"var": variable.handle, "m": mean.handle, "v": square.handle}
     betas = {"beta1": cast(optimizer.beta_1), "beta2": cast(optimizer.beta_2)}
-    step = cast(optimizer.iterations.value + 1)
+    step = cast(optimizer.iterations + 1)  # a variable or, where gradients are accumulated, a tensor
     powers = {f"{name}_power": tf.pow(beta, step) for name, beta in betas.items()}
     numbers = {"lr": cast(learning_rate), "epsilon": cast(optimizer.epsilon), "grad": cast(gradient)}
     tf.raw_ops.ResourceApplyAdam(**variables, **betas, **powers, **numbers)

@@ -8,6 +8,7 @@ import keras
 import keras_tuner
 from launcher import EPOCHS_FILE
 
+from search_spaces import OneCycle
 from study.training.rehearsal import LEAST
 
 
@@ -54,9 +55,16 @@ class Dense(keras_tuner.HyperModel):
         rate = hp.Float("rate", 1e-3, 1e-1, sampling="log", default=1e-2)
         # Eagerly: so small a model is trained faster than traced.
         model.compile(
-            keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True
+            keras.optimizers.Adam(self.scheduled(rate)),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            run_eagerly=True,
         )
         return model
+
+    def scheduled(self, rate: float) -> Any:
+        """A rate that callbacks may change."""
+        return rate
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
         plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.2)
@@ -78,12 +86,15 @@ class Conv(Dense):
 
 
 class Looked(Dense):
-    """Trained in the graph, in epochs long enough to be looked into."""
+    """Trained in the graph, in epochs long enough to be looked into, with a rate that follows the whole training."""
 
     def build(self, hp: Any) -> keras.Model:
         model = super().build(hp)
         model.run_eagerly = False
         return model
+
+    def scheduled(self, rate: float) -> Any:
+        return OneCycle(rate)
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
         return model.fit(

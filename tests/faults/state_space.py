@@ -7,6 +7,8 @@ import keras
 import keras_tuner
 import tensorflow as tf
 
+from search_spaces import OneCycle
+
 
 class Model(keras.Sequential):
     """A classifier with dropout."""
@@ -128,6 +130,13 @@ class ScheduleVariable(Plain):
 
     def optimizer(self, hp: Any) -> keras.optimizers.Optimizer:
         return keras.optimizers.Adam(Falling(hp.Float("rate", 1e-3, 1e-1, sampling="log", default=1e-2)))
+
+
+class Annealed(Plain):
+    """A rate that follows the whole training."""
+
+    def optimizer(self, hp: Any) -> keras.optimizers.Optimizer:
+        return keras.optimizers.Adam(OneCycle(hp.Float("rate", 1e-3, 1e-1, sampling="log", default=1e-2)))
 
 
 class Halving:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import studies, study_table
 
-HELD = ("TwoOptimizers", "StateVariables", "ScheduleVariable", "Stopping", "Unbuilt")
+HELD = ("TwoOptimizers", "StateVariables", "ScheduleVariable", "Annealed", "Stopping", "Unbuilt")
 NOT_HELD = {
     "LateOptimizer": "the optimizer adam (Adam) makes its variables while the model trains",
     "ScheduleObject": "Halving.calls changes while the model trains",
