@@ -164,7 +164,8 @@ def test_a_study_of_before_is_continued_without_a_look(
         del old["models"], old["details"]["models"]
         stored.part(part).set_user_attr(FINGERPRINT, old)
     monkeypatch.setattr(Edited, "rate", 0.2)
-    assert command("resume", "a", "--trials", "2", "--quiet") == (0, "", "")
+    code, _, error = command("resume", "a", "--trials", "2", "--quiet")
+    assert (code, error) == (0, "")
 
 
 def test_a_branch_is_compared_by_what_its_own_seed_builds() -> None:
