@@ -42,7 +42,7 @@ def rehearse(
     epochs: int,
     objective: Objective,
     on_epoch: OnEpoch,
-    limit: TimeLimit,
+    limit: TimeLimit | None = None,
 ) -> Rehearsal | None:
     """Train a space's defaults twice with the same seed. Nothing of it is kept.
 
@@ -63,6 +63,7 @@ def rehearse(
         Dependent: the training changes what was made before `build` began.
     """
     few = Examples(_few(examples.train, PER_CLASS, LEAST), _few(examples.validation, 1, LEAST // 2))
+    hooks = Hooks(on_epoch=on_epoch, limit=limit or TimeLimit())
     ended: list[tuple[EpochLog, list[NDArray[Any]]]] = []
     for _ in range(2):
         log = EpochLog()
@@ -70,7 +71,7 @@ def rehearse(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the first trial says it again
             try:
-                model = fit(training, log, Hooks(on_epoch=on_epoch, limit=limit))
+                model = fit(training, log, hooks)
             except Dependent:
                 raise
             except (Exception, Overdue):

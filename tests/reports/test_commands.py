@@ -31,8 +31,8 @@ OPTIONS: list[dict[str, Any]] = [
         "spaces": ("cnn",), "dataset": "npz:/data/it's a <b>.npz", "trials": 3, "epochs": 2, "seeds": 1,
         "sampler": "kt-grid", "pruner": "none", "seed": 2**32 - 1, "split_seed": 5, "precision": "mixed_float16",
         "pixels": "0..255", "confirm": 2, "margin": 0.25,
-        "objective": Objective.of("val_loss"), "workers": 0, "join": 2, "timeout": 0.5, "lease": 90.5,
-        "manual_dir": "/here", "data_dir": "/there",
+        "objective": Objective.of("val_loss"), "workers": 0, "join": 2, "timeout": 0.5, "trial_timeout": 30.5,
+        "lease": 90.5, "manual_dir": "/here", "data_dir": "/there",
     },
     {"objective": Objective("f1", "minimize"), "workers": 3, "memory_limit": 2**31},
 ]  # fmt: skip
@@ -92,6 +92,8 @@ def test_the_command_that_starts_a_study_says_all_that_it_is(options: dict[str, 
     assert int(words["workers"]) == resources.get("workers", 1)
     assert int(words["join"] or 0) == resources.get("join", 0)
     assert words["timeout"] is None or 0 <= parse_duration(words["timeout"]) - resources["timeout"] < 1
+    limit = words["trial_timeout"]
+    assert limit is None or 0 <= parse_duration(limit) - resources["trial_timeout"] < 1
     assert words["lease"] is None or 0 <= parse_duration(words["lease"]) - resources["lease"] < 1
     assert words["memory_limit"] is None or parse_size(words["memory_limit"]) == resources["memory_limit"]
     assert (words["manual_dir"], words["data_dir"]) == (None, None)  # folders of one machine

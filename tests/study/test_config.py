@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.config import Definition, Resources, changed, check_name, parse_duration, parse_size
+from study.config import Definition, Resources, changed, check_name, duration, parse_duration, parse_size
 from study.errors import StudyError
 from study.objective import Objective
 
@@ -62,6 +62,7 @@ def test_a_value_that_no_study_can_have_is_named(given_values: dict[str, Any], s
         ({"memory_limit": 10**6}, "--memory-limit must be at least 1GB"),
         ({"memory_limit": 10**10, "workers": 0}, "--memory-limit applies to worker processes"),
         ({"timeout": -1.0}, "--timeout must be more than 0"),
+        ({"trial_timeout": 0.0}, "--trial-timeout must be more than 0 seconds; it was given 0"),
         ({"lease": 0.5}, "--lease must be at least 1 second; it was given 0.5"),
     ],
 )
@@ -108,6 +109,7 @@ def test_how_many_processes_train() -> None:
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+    assert parse_duration(duration(seconds)) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0", "0s", "-5m", "5 minutes", "m", "1.5h", "3m2h"])
