@@ -400,7 +400,7 @@ def _configured(
     """
     options = {name: parsed(name, value) for name, value in options.items()}
     objective = _objective(options.pop("objective", Objective()), options.pop("objective_direction", None))
-    of_definition = {field.name for field in fields(Definition)} - {"objective", "callbacks"}
+    of_definition = {field.name for field in fields(Definition)} - {"objective", "callbacks", "settings"}
     of_resources = {field.name for field in fields(Resources)}
     if unknown := options.keys() - of_definition - of_resources:
         known = {*of_definition, *of_resources, "objective", "objective_direction"} - {"name", "spaces"}

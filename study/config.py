@@ -30,6 +30,12 @@ SPACES = ("dense", "paper", "cnn")
 ARRAYS = "arrays"
 """The data set's name in a study whose data were given to `study.OptunaTuner` as arrays."""
 PRUNERS = ("sha", "median", "none")
+GRID = "kt-grid"
+"""The sampler that ends by itself."""
+UNLIMITED = 10**6
+"""The number of trials of a search that ends when its space is exhausted."""
+SETTINGS = {"factor": "sha", "num_initial_points": "kt-bayesian", "alpha": "kt-bayesian", "beta": "kt-bayesian"}
+"""The numbers that KerasTuner's tuners take, and the sampler or pruner that each belongs to."""
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 PIXELS = ("0..1", "0..255")
 """The range in which models are given the pixels."""
@@ -88,6 +94,8 @@ class Definition:
     """Percentage points of test accuracy that do not matter: finalists whose interval lies within it are tied."""
     callbacks: tuple[str, ...] = ()
     """Classes of the Keras callbacks that a study started from Python gives each trial; a resume must bring them."""
+    settings: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Numbers of the sampler and the pruner that are not their defaults: see `SETTINGS`."""
 
     def __post_init__(self) -> None:
         check_name(self.name)

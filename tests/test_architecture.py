@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("study", "search_spaces", "reports")
 VOCABULARY = {"config", "errors", "images", "objective", "paths", "records"}
-FACES = {"api", "cli", "tuner"}
+FACES = {"api", "cli", "keras_tuner"}
 STOREYS = (
     VOCABULARY,
     {"system"},
@@ -20,7 +20,7 @@ STOREYS = (
     {"integrations"},
     {"execution"},
     {"api"},
-    {"tuner", "cli"},
+    {"keras_tuner", "cli"},
 )
 """Rooms of `study` from the ground up: each imports from storeys below its own, and only the vocabulary and the faces
 from each other."""

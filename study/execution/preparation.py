@@ -145,11 +145,6 @@ def _spaces(
         keras.utils.set_random_seed(definition.seed)  # what is built at random is built alike each time
         within = limit(f"the search space {name!r} cannot build its defaults")
         found[name] = declared(name, hypermodel, partial(look, name), within)
-    if definition.sampler == "kt-grid":
-        from study.search.oracles import refuse_repeated
-
-        for hp in found.values():
-            refuse_repeated(hp)
     return hypermodels, found, models
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from study.config import ARRAYS
+from study.config import ARRAYS, GRID, SETTINGS, UNLIMITED
 from study.errors import StudyFailure
 from study.execution.giving_up import take_up
 from study.execution.loop import Job, Work, run_all
@@ -41,8 +41,9 @@ class SpaceSearch(Work[bool]):
     def __init__(self, session: Session, space: str) -> None:
         super().__init__(session, space)
         self.lag = lag_for(session.task.resources.trainers)
-        self.pruner = PRUNERS[session.definition.pruner](self.lag)
+        self.pruner = PRUNERS[session.definition.pruner](self.lag, **self._settings(session.definition.pruner))
         self._baseline: dict[str, Any] = {}
+        self._is_exhausted = False
         self.study = self._load()
         self._said = False
         self._best: float | None = None
@@ -51,7 +52,7 @@ class SpaceSearch(Work[bool]):
     def is_under_way(self) -> bool:
         known = self.claims.under_way()
         free = len(self.claims.free_of(known.running))
-        left = free > 0 or known.begun < self.session.definition.trials
+        left = free > 0 or (known.begun < self.session.definition.trials and not self._is_exhausted)
         return len(known.running) > free or (left and not self.session.out_of_time(self.part))
 
     def run(self) -> int:
@@ -85,6 +86,9 @@ class SpaceSearch(Work[bool]):
         too_early = any(visible_from(each.number, self.lag) <= known.begun for each in known.running)
         if known.begun >= session.definition.trials or too_early:
             return None
+        if not known.waiting and self._sampler.is_exhausted(self.study, known.begun):
+            self._say_exhausted(known.begun)
+            return None
         # As `Study.ask` does, without sampling under the lock.
         enqueued = (each for each in known.waiting if storage.set_trial_state_values(each, TrialState.RUNNING))
         trial_id = next(enqueued, None)
@@ -93,11 +97,24 @@ class SpaceSearch(Work[bool]):
         self.claims.mark(trial_id)
         return trial_id, is_new
 
+    def _say_exhausted(self, begun: int) -> None:
+        if not self._is_exhausted and self.session.role.first:
+            trials = self.session.definition.trials
+            asked = "" if trials == UNLIMITED else f", before the {trials} that were asked for"
+            self.session.display.say(
+                f"{self.part}: every configuration was trained; the search ends with {begun}{asked}"
+            )
+        self._is_exhausted = True
+
     def attempt(self, job: Job[bool]) -> TrialAttempt:
         if not job.target:
             self.study.get_trials(deepcopy=False)  # Optuna must have read the trial before it can be asked
         trial = optuna.Trial(self.study, job.trial_id)
-        hp = TrialHyperParameters(trial, self._baseline if job.number == BASELINE_NUMBER else None)
+        hp = TrialHyperParameters(
+            trial,
+            self._baseline if job.number == BASELINE_NUMBER else None,
+            self._baseline if self._sampler.takes_defaults else None,
+        )
         return TrialAttempt(self, job, trial, hp)
 
     def refuse_to_continue(self) -> None:
@@ -133,11 +150,18 @@ class SpaceSearch(Work[bool]):
 
     def _load(self) -> optuna.Study:
         session, definition = self.session, self.session.definition
-        sampler = KeyedSampler(
+        self._sampler = KeyedSampler(
             SAMPLERS[definition.sampler],
             lambda *key: definition.seed_for(self.part, "sampler", *key),
             self._baseline,
             self.lag,
             session.declared[self.part],
+            self._settings(definition.sampler),
         )
-        return session.study.load(self.part, sampler=sampler, pruner=self.pruner)
+        self._sampler.takes_defaults = definition.sampler == GRID
+        return session.study.load(self.part, sampler=self._sampler, pruner=self.pruner)
+
+    def _settings(self, of: str) -> dict[str, float]:
+        """Those of the study's settings that are its sampler's, or its pruner's."""
+        settings = self.session.definition.settings
+        return {name: value for name, value in settings.items() if SETTINGS[name] == of}

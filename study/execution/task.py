@@ -10,6 +10,7 @@ from study.storage.address import Address
 from study.system.processes import Process
 
 if TYPE_CHECKING:
+    from study.execution.trials import Trainer
     from study.training.examples import SearchData
 
 
@@ -33,6 +34,8 @@ class Objects:
     """The data, where they are arrays."""
     callbacks: tuple[Any, ...] = ()
     """Keras callbacks for each fit of the search."""
+    trainer: "Trainer | None" = None
+    """Trains each trial, where it is not `training.fit` alone that does."""
 
 
 @dataclass(frozen=True)

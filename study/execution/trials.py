@@ -1,8 +1,8 @@
 """A trial of a search: one configuration, trained and judged."""
 
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import keras_tuner
@@ -31,6 +31,24 @@ if TYPE_CHECKING:
     from study.execution.search import SpaceSearch
 
 
+class Trainer(Protocol):
+    """What may train a search's trials in the place of `training.fit` alone."""
+
+    def train(
+        self,
+        number: int,
+        training: Training,
+        log: EpochLog,
+        hooks: Hooks,
+        checkpoint: CheckpointFile,
+        check: Callable[[], None],
+    ) -> None:
+        """Train a trial, as `training.fit.fit` does; `check` raises where the search was interrupted."""
+
+    def ended(self, number: int) -> None:
+        """Called when what came of a trial is stored."""
+
+
 class TrialAttempt(Attempt):
     """A claimed trial. Optuna's trial draws the hyperparameters when they are asked for."""
 
@@ -56,6 +74,7 @@ class TrialAttempt(Attempt):
             session.hypermodels[self._space], self._hp, session.examples, definition.epochs, self.seed,
             definition.objective,
         )  # fmt: skip
+        trainer, check = session.task.objects.trainer, session.interruption.check
 
         def train(on_built: OnBuilt) -> None:
             hooks = Hooks(
@@ -66,7 +85,10 @@ class TrialAttempt(Attempt):
                 callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
                 limit=session.time_limit(self._space),
             )
-            fit(training, self._log, hooks, checkpoint)
+            if trainer is None:
+                fit(training, self._log, hooks, checkpoint)
+            else:
+                trainer.train(self._job.number, training, self._log, hooks, checkpoint, check)
 
         before = Before(self._space, self._job.number, training.hypermodel, results.record(self._job.trial))
         try:
@@ -103,8 +125,10 @@ class TrialAttempt(Attempt):
                 best=shown_best,
             )
         )
-        if self._session.task.options.keep_weights and outcome.state != TrialState.COMPLETE:
+        if self._session.task.options.keep_weights and outcome.state == TrialState.FAIL:
             self._delete_weights()
+        if (trainer := self._session.task.objects.trainer) is not None:
+            trainer.ended(self._job.number)
 
     def _keep_weights(self, model: keras.Model) -> None:
         """Keep the weights of the best epoch so far, or none: those of an earlier one would not be the trial's."""

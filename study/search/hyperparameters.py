@@ -145,12 +145,20 @@ class TrialHyperParameters(DrawnHyperParameters):
         baseline: Given for the trial that trains the defaults: each default is written into it, under the name of its
             Optuna parameter, before the value is drawn, and the sampler reads it from there. A default outside its own
             domain cannot be a parameter of Optuna: it is used as it is, and only the record contains it.
+        defaults: Where each default that is a parameter of Optuna is written before a value is drawn, for a sampler
+            that takes it where it has no other.
     """
 
-    def __init__(self, trial: optuna.Trial | None = None, baseline: MutableMapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        trial: optuna.Trial | None = None,
+        baseline: MutableMapping[str, Any] | None = None,
+        defaults: MutableMapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self._trial = trial
         self._baseline = baseline
+        self._defaults = defaults
         self._tuned: int | None = None
 
     def draw(self, hp: Any) -> Value | None:
@@ -166,6 +174,8 @@ class TrialHyperParameters(DrawnHyperParameters):
             if not asked.holds(hp.default):
                 return hp.default  # type: ignore[no-any-return]
             self._baseline[asked.name] = asked.encode(hp.default)
+        elif self._defaults is not None and asked.holds(hp.default):
+            self._defaults[asked.name] = asked.encode(hp.default)
         try:
             answer = _suggest(self._trial, asked.name, asked.distribution)
         except ValueError as error:

@@ -5,11 +5,13 @@
 | `HyperParameters._retrieve` | `Int`, `Float`, `Choice`, `Boolean` and `Fixed` all end in it | nothing is drawn |
 | `HyperParameters._validate_name` | refuses a name before it is drawn | a wrong parameter is stored |
 | `Oracle._record_values` | no configuration is drawn twice | `kt-random` repeats itself |
-| `GridSearchOracle._get_next_combination` | the order of `kt-grid` | `kt-grid` raises |
+| `Tuner._build_hypermodel`, `._override_compile_args` | `optimizer`, `loss`, a strategy | every build |
+| `Tuner._configure_tensorboard_dir` | `TensorBoard` callbacks have a folder for each trial, with HParams | these |
 
 The modules below `keras_tuner.engine` are public: KerasTuner exports them (`keras_tuner_export`).
 """
 
+import math
 from typing import Any
 
 import keras_tuner
@@ -51,7 +53,32 @@ def record(oracle: keras_tuner.Oracle, trial: Trial) -> None:
     oracle._record_values(trial)
 
 
-def next_combination(oracle: Any, values: dict[str, Any]) -> dict[str, Any] | None:
-    """The combination after these values in a grid; None after the last one."""
-    found: dict[str, Any] | None = oracle._get_next_combination(values)
-    return found
+def built(tuner: Any, hp: Any) -> Any:
+    """The model that a tuner builds: under its distribution strategy, compiled with what it overrides."""
+    return tuner._build_hypermodel(hp)
+
+
+def log_for_tensorboard(tuner: Any, callbacks: list[Any], trial: Trial, execution: int) -> None:
+    """Give the TensorBoard callbacks of a trial a folder of its own, and add one that logs its hyperparameters."""
+    tuner._configure_tensorboard_dir(callbacks, trial, execution)
+
+
+def size(model: Any) -> int:
+    """The number of trainable parameters of a model that is built; 0 for another."""
+    return sum(math.prod(each.shape) for each in model.trainable_weights) if model.built else 0
+
+
+CALLED = {"_build_hypermodel", "_override_compile_args", "_filter_metrics", "_configure_tensorboard_dir",
+          "_get_tensorboard_dir"}  # fmt: skip
+"""Private methods of KerasTuner's tuners that a subclass may override, because ours call them."""
+
+
+def overridden(kind: type, ours: type) -> list[str]:
+    """The private methods of KerasTuner's tuners that a subclass of ours overrides, although nobody calls them."""
+    theirs = {name for each in keras_tuner.Tuner.__mro__[:-1] for name in vars(each) if _is_private(name)}
+    own = {name for each in kind.__mro__[: kind.__mro__.index(ours)] for name in vars(each)}
+    return sorted((theirs & own) - CALLED)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")

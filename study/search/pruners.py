@@ -24,8 +24,10 @@ from study.search.visibility import study_visible_to
 
 EARLY_CHECK_STEP = 0
 """The epoch that stands for the early check."""
-RUNGS: dict[int, int] = {EARLY_CHECK_STEP: 2} | {3**k: 3 for k in range(8)}
-"""Successive halving: after which epochs it decides, and which part of the trials passes: a half (2) or a third (3)."""
+FACTOR = 3
+"""Successive halving: one of so many trials passes each epoch at which it decides. Half pass the early check."""
+MOST_EPOCHS = 3**7
+"""The last epoch at which it may decide."""
 
 
 class Pruner(BasePruner):
@@ -62,13 +64,23 @@ class HalvingPruner(Pruner):
 
     Optuna's own stores a trial's value before the decision is acted on, and compares with what others have stored
     until then: both depend on timing.
+
+    Args:
+        factor: It decides after the epochs 1, factor, factor^2, and so on.
     """
 
     checks_early = True
 
+    def __init__(self, factor: int = FACTOR) -> None:
+        self._rungs = {EARLY_CHECK_STEP: 2}
+        step = 1
+        while step <= MOST_EPOCHS:
+            self._rungs[step] = factor
+            step *= factor
+
     def awaited(self, study: optuna.Study, number: int, step: int) -> list[FrozenTrial]:
         """Every earlier trial that has not reached `step` yet."""
-        if step not in RUNGS:
+        if step not in self._rungs:
             return []
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial for trial in running if trial.number < number and _reached(trial) < step]
@@ -77,14 +89,14 @@ class HalvingPruner(Pruner):
         """Whether the trial ends at its last report, or at its early check if it has reported nothing yet."""
         step = _reached(trial)
         value = _value(trial, step)
-        if value is None or step not in RUNGS:
+        if value is None or step not in self._rungs:
             return False
         earlier = study.get_trials(deepcopy=False)[: trial.number]
         values = [other for each in earlier if (other := _value(each, step)) is not None]
         maximize = study.direction == StudyDirection.MAXIMIZE
         # Negated, so that a NaN of this trial counts as worse than every other value.
         better = sum(not (value >= other if maximize else value <= other) for other in values)
-        return better >= max(1, (len(values) + 1) // RUNGS[step])
+        return better >= max(1, (len(values) + 1) // self._rungs[step])
 
 
 def _reached(trial: FrozenTrial) -> int:
@@ -98,9 +110,9 @@ def _value(trial: FrozenTrial, step: int) -> float | None:
     return early if step == EARLY_CHECK_STEP else trial.intermediate_values.get(step)
 
 
-PRUNERS: dict[str, Callable[[int], Pruner]] = {
-    "sha": lambda lag: HalvingPruner(),
+PRUNERS: dict[str, Callable[..., Pruner]] = {
+    "sha": lambda lag, factor=FACTOR: HalvingPruner(int(factor)),
     "median": lambda lag: KeyedPruner(MedianPruner(n_startup_trials=5), lag),
     "none": lambda lag: KeyedPruner(NopPruner(), lag),
 }
-"""Makers of pruners by their names in `config.PRUNERS`; each takes the lag."""
+"""Makers of pruners by their names in `config.PRUNERS`; each takes the lag, and its own of `config.SETTINGS`."""

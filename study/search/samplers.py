@@ -14,6 +14,7 @@ random trials it was slower.
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import optuna
@@ -22,6 +23,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import FrozenTrial
 
 from study.records import BASELINE_NUMBER
+from study.search import exhaustion
 from study.search.sobol import SobolByTrial
 from study.search.visibility import study_visible_to
 
@@ -40,6 +42,8 @@ class SamplerContext(NamedTuple):
     """See `visibility.lag_for`."""
     declared: "TrialHyperParameters | None" = None
     """What the space declares with its defaults; None if that is not known."""
+    settings: Mapping[str, float] = MappingProxyType({})
+    """The sampler's own of `config.SETTINGS`."""
 
 
 Maker = Callable[[SamplerContext], BaseSampler]
@@ -70,7 +74,7 @@ def _oracle(name: str) -> Maker:
         from study.search.oracles import OracleSampler  # it imports KerasTuner, which takes long
 
         declared = context.declared.declared() if context.declared else []
-        return OracleSampler(name, context.seed, context.lag, declared)
+        return OracleSampler(name, context.seed, context.lag, declared, context.settings)
 
     return make
 
@@ -102,7 +106,11 @@ class KeyedSampler(BaseSampler):
         baseline: Parameters of trial 0 by name; filled while that trial asks for them.
         lag: See `visibility.lag_for`.
         declared: See `SamplerContext`.
+        settings: See `SamplerContext`.
     """
+
+    takes_defaults = False
+    """Whether a parameter that the sampler does not know has its default, which `baseline` then holds."""
 
     def __init__(
         self,
@@ -111,12 +119,14 @@ class KeyedSampler(BaseSampler):
         baseline: Mapping[str, Any],
         lag: int = 1,
         declared: "TrialHyperParameters | None" = None,
+        settings: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._maker = make
         self._seed_for = seed_for
         self._baseline = baseline
         self._lag = lag
         self._declared = declared
+        self._settings = settings
         self._joint: tuple[int, BaseSampler] | None = None
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -137,10 +147,18 @@ class KeyedSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Draw one parameter from its own generator, so it does not matter which others were drawn before."""
-        if trial.number == BASELINE_NUMBER and param_name in self._baseline:
+        if (trial.number == BASELINE_NUMBER or self.takes_defaults) and param_name in self._baseline:
             return self._baseline[param_name]
         sampler = self._make(trial.number, "independent", param_name)
         return sampler.sample_independent(self._visible(study, trial), trial, param_name, param_distribution)
+
+    def is_exhausted(self, study: optuna.Study, number: int) -> bool:
+        """Whether the trials that trial `number` may know about leave nothing for it to try."""
+        visible = study_visible_to(study, number, self._lag)
+        sampler = self._make(number, "relative")
+        if hasattr(sampler, "is_exhausted"):  # a grid has fewer configurations than its space
+            return bool(sampler.is_exhausted(visible, number))
+        return exhaustion.is_exhausted(visible.get_trials(deepcopy=False))
 
     def _visible(self, study: optuna.Study, trial: FrozenTrial) -> optuna.Study:
         return study_visible_to(study, trial.number, self._lag)
@@ -152,4 +170,6 @@ class KeyedSampler(BaseSampler):
         return self._joint[1]
 
     def _make(self, *key: str | int) -> BaseSampler:
-        return self._maker(SamplerContext(self._seed_for(*key), self._seed_for("search"), self._lag, self._declared))
+        return self._maker(
+            SamplerContext(self._seed_for(*key), self._seed_for("search"), self._lag, self._declared, self._settings)
+        )

@@ -54,12 +54,6 @@ def _check_oracles() -> list[str]:
     private.record(random, Trial(hyperparameters=hp.copy(), trial_id="0", status=TrialStatus.COMPLETED))
     if random.populate_space("1")["status"] != TrialStatus.STOPPED:
         found.append("Oracle._record_values does not keep a configuration from being drawn again")
-    two = keras_tuner.HyperParameters()
-    two.Boolean("boolean")
-    grid = keras_tuner.oracles.GridSearchOracle(objective="val_loss", hyperparameters=two)
-    second = private.next_combination(grid, {"boolean": False})
-    if second != {"boolean": True} or private.next_combination(grid, second) is not None:
-        found.append("GridSearchOracle._get_next_combination does not enumerate the grid")
     return found
 
 
@@ -73,9 +67,7 @@ NAMES = (
     (keras_tuner.HyperParameters, "_retrieve"),
     (keras_tuner.HyperParameters, "_validate_name"),
     (keras_tuner.Oracle, "_record_values"),
-    (keras_tuner.oracles.GridSearchOracle, "_get_next_combination"),
 )
-GRID = keras_tuner.oracles.GridSearchOracle
 OWNERS = [pytest.param(owner, name, id=name) for owner, name in NAMES]
 
 
@@ -101,7 +93,6 @@ def test_a_missing_name_is_named_with_the_version(owner: Any, name: str, monkeyp
         ),
         (keras_tuner.HyperParameters, "_validate_name", lambda self, name: None, "HyperParameters._validate_name"),
         (keras_tuner.Oracle, "_record_values", lambda self, trial: None, "Oracle._record_values"),
-        (GRID, "_get_next_combination", lambda self, values: None, "GridSearchOracle._get_next_combination"),
     ],
 )
 def test_another_meaning_is_noticed(

@@ -11,10 +11,9 @@ import pytest
 from optuna.trial import TrialState
 from searches import definition
 
-from study.errors import StudyError
 from study.records import DECLARED, RECORD, TrialRecord, plain
+from study.search.grid import combinations
 from study.search.hyperparameters import TrialHyperParameters
-from study.search.oracles import _combination
 from study.search.samplers import ORACLES, SAMPLERS, KeyedSampler
 
 Declare = Callable[[Any], float]
@@ -56,11 +55,14 @@ def step(storage: Any, name: str, declare: Declare, *, lag: int = 1, known: bool
         lag,
         declared(declare) if known else None,
     )
+    sampler.takes_defaults = name == "kt-grid"
     study = optuna.create_study(
         storage=storage, study_name="a", load_if_exists=True, sampler=sampler, direction="maximize"
     )
     trial = study.ask()
-    hp = TrialHyperParameters(trial, baseline if trial.number == 0 else None)
+    hp = TrialHyperParameters(
+        trial, baseline if trial.number == 0 else None, baseline if sampler.takes_defaults else None
+    )
     value = declare(hp)
     values = {name: plain(each) for name, each in hp.values.items()}
     record = TrialRecord(
@@ -111,8 +113,9 @@ def test_the_grid_is_kerastuners_in_its_order(tmp_path: Path) -> None:
     assert ours == theirs
 
 
-def test_an_exhausted_space_continues_at_random() -> None:
-    found = searched("kt-grid", grid, 9)
+@pytest.mark.parametrize("name", ["kt-grid", "kt-random"])
+def test_every_combination_is_tried_before_one_is_repeated(name: str) -> None:
+    found = searched(name, grid, 9)
     six = [tuple(values.items()) for values in found[:6]]
     assert len(set(six)) == 6
     assert all(tuple(values.items()) in six for values in found[6:])
@@ -164,19 +167,26 @@ def test_pruned_trials_count_and_failed_ones_do_not() -> None:
     assert step(storage, "kt-bayesian", small)["rate"] > 0
 
 
-def test_a_grid_that_kerastuner_cannot_enumerate_is_refused() -> None:
+def test_a_grid_may_declare_a_name_under_several_conditions() -> None:
     def twice(hp: Any) -> float:
         hp.Choice("kind", ["a", "b"])
         with hp.conditional_scope("kind", ["a"]):
             hp.Choice("size", ["small", "large"])
         with hp.conditional_scope("kind", ["b"]):
-            hp.Int("size", 1, 9)
+            hp.Int("size", 1, 3)
         return 1.0
 
-    with pytest.raises(StudyError, match="declares size under several conditions"):
-        searched("kt-grid", twice, 6)
+    sizes = [values["size"] for values in searched("kt-grid", twice, 5)]
+    assert sizes == ["small", "large", 1, 2, 3]
 
 
 def test_combination_0_is_the_defaults() -> None:
-    oracle = keras_tuner.oracles.GridSearchOracle(hyperparameters=declared(grid).copy())
-    assert _combination(oracle, 0) == {"kind": "plain", "bias": False}
+    assert next(combinations(declared(grid).copy())) == {"kind": "plain", "bias": False}
+
+
+def test_what_a_build_does_not_use_makes_no_combination() -> None:
+    def layers(hp: Any) -> float:
+        return float(sum(hp.Choice(f"units_{index}", [4, 8]) for index in range(hp.Int("layers", 1, 2))))
+
+    found = searched("kt-grid", layers, 6)
+    assert [list(values.values()) for values in found] == [[1, 4], [1, 8], [2, 4, 4], [2, 4, 8], [2, 8, 4], [2, 8, 8]]

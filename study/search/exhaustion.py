@@ -1,0 +1,46 @@
+"""Whether a search has tried every configuration of its space.
+
+A space is defined while it is built, so its size is known only from what trials were asked. They make a tree: all
+trials with the same values so far were asked for the same parameter next. It is complete when every value of every
+parameter in it was tried.
+"""
+
+from collections.abc import Sequence
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial
+
+Answers = list[tuple[str, BaseDistribution, object]]
+
+
+def is_exhausted(trials: Sequence[FrozenTrial]) -> bool:
+    """Whether trials that have ended cover their space. One without parameters is not: its trials differ by chance."""
+    asked = [[(name, each.distributions[name], each.params[name]) for name in each.params] for each in trials]
+    return any(asked) and _is_complete(asked)
+
+
+def _is_complete(trials: Sequence[Answers]) -> bool:
+    """Whether trials with the same values so far cover what follows; one that failed early may lack some of it."""
+    asked = [answers for answers in trials if answers]
+    if not asked:
+        return True
+    name, distribution, _ = asked[-1][0]
+    size = _size(distribution)
+    if size is None or size > len(asked):
+        return False
+    branches: dict[object, list[Answers]] = {}
+    for (other, _, value), *rest in asked:
+        if other == name:
+            branches.setdefault(value, []).append(rest)
+    return len(branches) >= size and all(map(_is_complete, branches.values()))
+
+
+def _size(distribution: BaseDistribution) -> int | None:
+    """How many values there are; None for a continuum."""
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return (distribution.high - distribution.low) // distribution.step + 1
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        return round((distribution.high - distribution.low) / distribution.step) + 1
+    return None
