@@ -13,7 +13,6 @@ from typing import Any
 import optuna
 from sqlalchemy import Table, event
 
-from study.execution.session import Session
 from study.system import files
 
 MOMENT = "FAULTS_MOMENT"
@@ -86,6 +85,13 @@ def lay() -> None:
 
         setattr(owner, name, call)
 
+    around(optuna.Trial, "report", "report")
+    around(optuna.Study, "tell", "tell")
+    around(optuna, "create_study", "create study", both=False)
+    event.listen(Table, "after_create", lambda *args, **kwargs: happens("create tables"))
+
+    from study.execution.session import Session  # last: what it imports is to find the moments laid
+
     wait = Session.wait
 
     def timed_wait(*args: Any) -> None:
@@ -96,11 +102,6 @@ def lay() -> None:
                 file.write(f"{time.monotonic() - began}\n")
 
     Session.wait = timed_wait  # type: ignore[method-assign]
-
-    around(optuna.Trial, "report", "report")
-    around(optuna.Study, "tell", "tell")
-    around(optuna, "create_study", "create study", both=False)
-    event.listen(Table, "after_create", lambda *args, **kwargs: happens("create tables"))
 
 
 lay()
