@@ -14,6 +14,8 @@ from study.training.examples import Examples, SearchData
 ROUNDING = 1e-6
 """How far a pixel may lie from a 255th and still be one."""
 
+SHAPE = "shape of the array"
+
 
 @dataclass(frozen=True)
 class UserData(Examples):
@@ -55,6 +57,24 @@ def example(data: UserData) -> Any:
         return next((each[0] if isinstance(each, tuple) else each for each in x.take(1)), None)
     parts = keras.tree.flatten(x)
     return keras.tree.map_structure(lambda each: each[:1], x) if all(hasattr(each, "shape") for each in parts) else None
+
+
+def specification(inputs: Any) -> Any:
+    """Shape and type of each array of some inputs, as JSON."""
+    if isinstance(inputs, dict):
+        return {name: specification(each) for name, each in inputs.items()}
+    if isinstance(inputs, (list, tuple)):
+        return [specification(each) for each in inputs]
+    return {SHAPE: list(inputs.shape), "dtype": keras.backend.standardize_dtype(inputs.dtype)}
+
+
+def zeros(specified: Any) -> Any:
+    """Inputs of that specification."""
+    if isinstance(specified, list):
+        return [zeros(each) for each in specified]
+    if SHAPE in specified:
+        return keras.ops.zeros(specified[SHAPE], specified["dtype"])
+    return {name: zeros(each) for name, each in specified.items()}
 
 
 def _images(x: Any) -> Images | None:

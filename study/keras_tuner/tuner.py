@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import keras_tuner
 from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.tuner import maybe_distribute
 from optuna.trial import FrozenTrial
 
 from search_spaces import SpaceError, given
@@ -23,7 +24,7 @@ from study.execution.task import Objects, Options, Steps, Task
 from study.execution.unchanged import Before
 from study.keras_tuner import arguments
 from study.keras_tuner.arguments import MULTIPLE, Refusals, Search
-from study.keras_tuner.data import by_name, example, search_data
+from study.keras_tuner.data import by_name, example, search_data, specification, zeros
 from study.keras_tuner.hypermodels import oversized, tuned
 from study.keras_tuner.oracle import StudyOracle
 from study.keras_tuner.running import Running, Trainer
@@ -39,6 +40,10 @@ from study.training.description import description
 from study.training.difference import difference
 from study.training.fused import layers_within
 from study.training.model_state import keep_weights
+from study.training.model_state import whole as built_in_parts
+
+INPUTS = "inputs.json"
+"""The file in a project's folder that tells the shapes of a model's inputs."""
 
 
 class Tuner(keras_tuner.Tuner):
@@ -124,6 +129,7 @@ class Tuner(keras_tuner.Tuner):
         objective, of_study = arguments.objective_of(search.objective)
         self.oracle = StudyOracle(self, objective)
         self._example: Any = None
+        self._store: Store | None = None
         self._running: Running | None = None
         self._has_said_how = False
         self._name = arguments.study_name(self.project_name)
@@ -199,6 +205,8 @@ class Tuner(keras_tuner.Tuner):
                 raise StudyError(f"{error}; overwrite=True starts the project again") from error
             execution.refuse_failed(self.study.stored, shown.warn)
         self._settle_budget()
+        if self._example is not None:
+            (Path(self.project_dir) / INPUTS).write_text(json.dumps(specification(self._example)))
         self.on_search_end()
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> Any:
@@ -269,10 +277,12 @@ class Tuner(keras_tuner.Tuner):
                 Before(self._space, number, self.hypermodel, record).check()
         finally:
             keras.config.set_dtype_policy(policy)
-        self._create_variables(model, json.loads(file.with_suffix(".json").read_text()))
-        if getattr(model, "optimizer", None) is not None:
-            model.optimizer.build(model.trainable_variables)  # its state was saved too
-        model.load_weights(file)
+        with maybe_distribute(self.distribution_strategy):
+            self._create_variables(model, json.loads(file.with_suffix(".json").read_text()))
+            if getattr(model, "optimizer", None) is not None:
+                model.optimizer.build(model.trainable_variables)  # its state was saved too
+            with built_in_parts(model):
+                model.load_weights(file)
         return model
 
     def save_model(self, trial_id: str, model: keras.Model, step: int = 0) -> None:
@@ -378,8 +388,9 @@ class Tuner(keras_tuner.Tuner):
         return [] if stored is None else results.trials(stored, self._space)
 
     def _stored(self) -> StoredStudy | None:
-        store = Store.open(self._address)
-        return None if store is None else store.studies().get(self._name)
+        if self._store is None:
+            self._store = Store.open(self._address)
+        return None if self._store is None else self._store.studies().get(self._name)
 
     def _weights(self, trial_id: str) -> Path:
         return Path(self.project_dir) / weights_file(self._space, int(trial_id))
@@ -388,8 +399,28 @@ class Tuner(keras_tuner.Tuner):
         """Build a model that has not been built, or only in part: by what it was built with, or by calling it."""
         if not model.built and shapes:
             model.build_from_config(shapes)
-        if self._example is not None and not all(each.built for each in layers_within(model)):
-            model(self._example)
+        whole = model.built and all(each.built for each in layers_within(model))
+        if not whole and (inputs := self._inputs()) is not None:
+            with suppress(NotImplementedError):  # a model without `call` consists of models that are built
+                model(inputs)
+
+    def _inputs(self) -> Any:
+        """Inputs of a model, or zeros like them; None where nothing is known of them."""
+        file = Path(self.project_dir) / INPUTS
+        if self._example is None and file.exists():
+            self._example = zeros(json.loads(file.read_text()))
+        return self._example
+
+    def _override_compile_args(self, model: keras.Model) -> None:
+        """Compile with what the tuner overrides; KerasTuner's own loses the metrics of a model that is compiled, and
+        takes no other."""
+        overriding = {name: getattr(self, name) for name in ("optimizer", "loss", "metrics") if getattr(self, name)}
+        if not overriding:
+            return
+        compiled = keras.saving.deserialize_keras_object(model.get_compile_config() if model.compiled else {}) or {}
+        if isinstance(self.optimizer, keras.optimizers.Optimizer):
+            overriding["optimizer"] = keras.optimizers.deserialize(keras.optimizers.serialize(self.optimizer))
+        model.compile(**{**compiled, **overriding})
 
     def _settle_budget(self) -> None:
         """A search without a limit has ended with what there was to train."""

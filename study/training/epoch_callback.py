@@ -94,7 +94,7 @@ class EpochCallback(keras.callbacks.Callback):
         model_state.restore_callbacks(self._others, state["callbacks"])
         self.model.stop_training = state["stopped"]
         log.history, log.epochs, log.seconds = state["history"], state["epochs"], state["seconds"]
-        log.saved, log.parameters = log.epochs, self.model.count_params()
+        log.saved, log.parameters = log.epochs, model_state.parameters(self.model)
         self._limit.spent_earlier(log.seconds)
         self._limit.phase = f"in epoch {log.epochs + 1}"
         # The process may have been killed between saving this epoch and reporting it.
@@ -104,7 +104,7 @@ class EpochCallback(keras.callbacks.Callback):
         self._log.add(values)
         is_last = epoch + 1 >= self.params["epochs"]
         self._limit.phase = f"after epoch {self._log.epochs}" if is_last else f"in epoch {self._log.epochs + 1}"
-        self._log.parameters = self.model.count_params()
+        self._log.parameters = model_state.parameters(self.model)
         refuse_diverged(values, f"after epoch {self._log.epochs}")
         if self._best is not None:
             self._best.after_epoch(self.model, self._stage)

@@ -22,7 +22,7 @@ from study.training.epochs import EpochLog, OnEarlyCheck, OnEpoch, take_result
 from study.training.examples import Examples
 from study.training.inherited import independent
 from study.training.keras_private import creation_number
-from study.training.model_state import Callbacks, OtherModel
+from study.training.model_state import Callbacks, OtherModel, parameters
 from study.training.parts import parts
 from study.training.pipeline import feed
 
@@ -112,7 +112,7 @@ def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: Checkp
     take_result(log, result, training.epochs, training.objective)
     if best is not None:
         best.after_fit()
-    log.parameters = model.count_params()
+    log.parameters = parameters(model)
     log.trained = _steps(parts(model)) > steps or any(
         not np.array_equal(each.numpy(), value) for each, value in weights
     )

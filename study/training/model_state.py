@@ -2,7 +2,9 @@
 Keras's `BackupAndRestore` loses the state of random generators and callbacks, and writes its two files in place."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,21 @@ class OtherModel(ValueError):
 def keep_weights(file: Path, model: keras.Model) -> None:
     """Write a model's weights, and beside them the shapes that it was built for. It raises whatever fails."""
     shapes = json.dumps(model.get_build_config())
-    write_whole(file, model.save_weights)
+    with whole(model):
+        write_whole(file, model.save_weights)
     write_whole(file.with_suffix(".json"), lambda draft: draft.write_text(shapes))
+
+
+@contextmanager
+def whole(model: keras.Model) -> Iterator[None]:
+    """While the block runs, a model whose parts are built is, too: Keras saves and loads no weights of another, and one
+    that trains by a step of its own, without `call`, never is."""
+    was = model.built
+    model.built = was or bool(model.weights)
+    try:
+        yield
+    finally:
+        model.built = was
 
 
 def copy_variables(model: keras.Model, others: Sequence[tf.Variable] = ()) -> list[NDArray[Any]]:
@@ -48,8 +63,13 @@ def restore_variables(model: keras.Model, values: list[NDArray[Any]], others: Se
 def listed(model: keras.Model) -> list[tf.Variable]:
     """The variables that Keras knows of: those of the model, random generators of layers included, and of its
     optimizer."""
-    optimizer = model.optimizer
+    optimizer = getattr(model, "optimizer", None)  # a model that is not compiled has no such attribute
     return [each.value for each in [*model.variables, *(optimizer.variables if optimizer is not None else ())]]
+
+
+def parameters(model: keras.Model) -> int:
+    """The number of weights and biases, also of a model that is never built as a whole: one with a step of its own."""
+    return model.count_params() if model.built else sum(math.prod(each.shape) for each in model.weights)
 
 
 def _variables(model: keras.Model, others: Sequence[tf.Variable]) -> list[tf.Variable]:

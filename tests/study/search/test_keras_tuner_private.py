@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import keras_tuner
 import pytest
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -13,7 +14,7 @@ def check() -> list[str]:
     """What the installed version of KerasTuner lacks or does differently: one line each, none if all is well."""
     found = [f"{owner.__name__}.{name} is missing" for owner, name in NAMES if not hasattr(owner, name)]
     if not found:
-        found = [*_check_drawing(), *_check_oracles()]
+        found = [*_check_drawing(), *_check_oracles(), *_check_tuner()]
     return [f"keras-tuner {keras_tuner.__version__}: {each}" for each in found]
 
 
@@ -57,6 +58,31 @@ def _check_oracles() -> list[str]:
     return found
 
 
+def _check_tuner() -> list[str]:
+    class Noted(keras_tuner.Tuner):
+        def __init__(self) -> None:
+            self.hypermodel, self.distribution_strategy = self, None
+            self.noted: list[str] = []
+
+        def build(self, hp: Any) -> str:
+            return "model"
+
+        def _override_compile_args(self, model: Any) -> None:
+            self.noted.append(model)
+
+    tuner = Noted()
+    if private.built(tuner, None) != "model" or tuner.noted != ["model"]:
+        return ["Tuner._build_hypermodel does not build and compile the hypermodel's model"]
+    hp = keras_tuner.HyperParameters()
+    hp.Int("units", 1, 2)
+    board = keras.callbacks.TensorBoard("logs")
+    callbacks = [board]
+    private.log_for_tensorboard(tuner, callbacks, Trial(hyperparameters=hp, trial_id="3"), 0)
+    if board.log_dir != "logs/3/execution0" or len(callbacks) != 2:
+        return ["Tuner._configure_tensorboard_dir gives a callback no folder for each trial"]
+    return []
+
+
 def retrieve_all(hp: Any, others: Any) -> None:
     """Another `merge`."""
     for each in getattr(others, "space", others):
@@ -67,6 +93,9 @@ NAMES = (
     (keras_tuner.HyperParameters, "_retrieve"),
     (keras_tuner.HyperParameters, "_validate_name"),
     (keras_tuner.Oracle, "_record_values"),
+    (keras_tuner.Tuner, "_build_hypermodel"),
+    (keras_tuner.Tuner, "_override_compile_args"),
+    (keras_tuner.Tuner, "_configure_tensorboard_dir"),
 )
 OWNERS = [pytest.param(owner, name, id=name) for owner, name in NAMES]
 
@@ -93,6 +122,13 @@ def test_a_missing_name_is_named_with_the_version(owner: Any, name: str, monkeyp
         ),
         (keras_tuner.HyperParameters, "_validate_name", lambda self, name: None, "HyperParameters._validate_name"),
         (keras_tuner.Oracle, "_record_values", lambda self, trial: None, "Oracle._record_values"),
+        (keras_tuner.Tuner, "_build_hypermodel", lambda self, hp: "model", "Tuner._build_hypermodel"),
+        (
+            keras_tuner.Tuner,
+            "_configure_tensorboard_dir",
+            lambda self, callbacks, trial, execution: None,
+            "Tuner._configure_tensorboard_dir",
+        ),
     ],
 )
 def test_another_meaning_is_noticed(

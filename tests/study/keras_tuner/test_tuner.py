@@ -124,7 +124,7 @@ def test_images_that_are_bytes_are_fed_from_memory_and_others_by_keras(tmp_path:
 def test_kill_9_and_resume_give_the_same_best_hyperparameters(tmp_path: Path) -> None:
     script = tmp_path / "guide.py"
     script.write_text(GUIDE)
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{tests / 'support'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
 
     def run(folder: str, wait: bool) -> Any:
