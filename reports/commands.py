@@ -17,8 +17,8 @@ from study.records import Value
 
 IMPORTABLE = re.compile(r"(?!__main__:)(?:[^\W\d]\w*\.)*[^\W\d]\w*:[^\W\d]\w*")
 """The other names that `--space` takes."""
-NO_OPTIONS = ("name", "callbacks", "manual_dir", "data_dir")
-"""Fields that are no options of the command: an argument, Python objects, and folders of one machine."""
+NO_OPTIONS = ("name", "callbacks", "settings", "manual_dir", "data_dir")
+"""Fields that are no options of the command: an argument, Python objects, a tuner's own, and folders of one machine."""
 
 
 def objects(definition: Definition) -> list[str]:
