@@ -203,8 +203,10 @@ class Tuner(keras_tuner.Tuner):
                 if stored is None:
                     raise
                 raise StudyError(f"{error}; overwrite=True starts the project again") from error
-            execution.refuse_failed(self.study.stored, shown.warn)
-        self._settle_budget()
+            ended = self._stored()
+            assert ended is not None
+            execution.refuse_failed(ended, shown.warn)
+        self._settle_budget(ended)
         if self._example is not None:
             (Path(self.project_dir) / INPUTS).write_text(json.dumps(specification(self._example)))
         self.on_search_end()
@@ -225,9 +227,9 @@ class Tuner(keras_tuner.Tuner):
         """Trials that `search` still has to finish; None where it ends with its space."""
         if self.definition.trials == UNLIMITED:
             return None
-        if self._stored() is None:
-            return self.definition.trials
-        return max(self.definition.trials - results.finished(self.study.stored, self._space), 0)
+        stored = self._stored()
+        finished = 0 if stored is None else results.finished(stored, self._space)
+        return max(self.definition.trials - finished, 0)
 
     @property
     def project_dir(self) -> str:
@@ -269,8 +271,9 @@ class Tuner(keras_tuner.Tuner):
                 f"trial {number} kept no weights ({why}); train get_best_hyperparameters() again, or call "
                 "save_model(trial.trial_id, model) in run_trial"
             )
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.study.definition.precision)
+        stored, policy = self._stored(), keras.config.dtype_policy()
+        assert stored is not None
+        keras.config.set_dtype_policy(stored.definition.precision)
         try:
             model = self.built(trial.hyperparameters)
             if difference(record.built, description(model)):
@@ -422,10 +425,9 @@ class Tuner(keras_tuner.Tuner):
             overriding["optimizer"] = keras.optimizers.deserialize(keras.optimizers.serialize(self.optimizer))
         model.compile(**{**compiled, **overriding})
 
-    def _settle_budget(self) -> None:
+    def _settle_budget(self, ended: StoredStudy) -> None:
         """A search without a limit has ended with what there was to train."""
-        study = self.study.stored
-        if study.definition.trials == UNLIMITED:
+        if ended.definition.trials == UNLIMITED:
             store = Store.open(self._address, to_read=False)
             assert store is not None
             study = store.study(self._name)

@@ -140,7 +140,12 @@ def trials_of_the_oracle(kt: Any, folder: Path) -> Any:
         rows.append((trial.trial_id, trial.hyperparameters.values, trial.score, loss, trial.status, trial.best_step))
         trial.summary()
     assert rows[0][2] >= rows[1][2]
-    return rows, sorted(tuner.oracle.trials), tuner.oracle.objective.name, tuner.oracle.objective.direction
+    return (
+        sorted(rows, key=lambda row: row[0]),
+        sorted(tuner.oracle.trials),
+        tuner.oracle.objective.name,
+        tuner.oracle.objective.direction,
+    )
 
 
 @script
@@ -525,6 +530,14 @@ def a_second_run_in_the_same_folder(kt: Any, folder: Path) -> Any:
     return run(2), run(3), run(1, overwrite=True)
 
 
+FAST = (
+    "random_search", "arguments_by_position", "hyperband_without_epochs", "logs_for_tensorboard",
+    "own_loop_with_an_uncompiled_model", "own_loop_that_calls_its_callbacks", "a_subclassed_model_with_two_inputs",
+    "a_training_step_of_its_own", "run_trial_that_tunes_the_batch", "run_trial_that_validates_across_folds",
+    "methods_that_are_called", "compiled_by_the_tuner", "under_a_strategy", "class_weights_and_a_sum_of_objectives",
+    "a_trial_that_fails", "numbers_of_numpy",
+)  # fmt: skip
+"""Those that take a second or two and need code of their own; tests/faults runs all, beside KerasTuner's."""
 NOT_THEIRS = {
     "a_training_step_of_its_own": "saves no weights of a model that is not built as a whole",
     "compiled_by_the_tuner": "takes no model that is not compiled",
@@ -542,6 +555,6 @@ def kind(result: Any) -> Any:
         return type(result).__name__, result.output_shape if hasattr(result, "output") else None
     if hasattr(result, "space") and hasattr(result, "values"):
         return sorted(result.values)
-    if isinstance(result, (bool, int, str)):
+    if isinstance(result, (bool, str)):
         return result
-    return "number" if isinstance(result, (float, np.floating)) else np.shape(result)
+    return "number" if isinstance(result, (int, float, np.number)) else np.shape(result)
