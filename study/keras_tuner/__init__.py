@@ -5,6 +5,10 @@ import study.keras_tuner as keras_tuner
 
 import sys
 
+from study.system import packages
+
+packages.check()
+
 import keras_tuner as original
 from keras_tuner import (
     HyperModel,

@@ -15,6 +15,9 @@ Answers = list[tuple[str, BaseDistribution, object]]
 
 def is_exhausted(trials: Sequence[FrozenTrial]) -> bool:
     """Whether trials that have ended cover their space. One without parameters is not: its trials differ by chance."""
+    last = trials[-1].distributions.values() if trials else ()
+    if any((size := _size(each)) is None or size > len(trials) for each in last):
+        return False  # at once, for most spaces
     asked = [[(name, each.distributions[name], each.params[name]) for name in each.params] for each in trials]
     return any(asked) and _is_complete(asked)
 

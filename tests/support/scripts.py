@@ -539,6 +539,8 @@ FAST = (
 )  # fmt: skip
 """Those that take a second or two and need code of their own; tests/faults runs all, beside KerasTuner's."""
 NOT_THEIRS = {
+    "a_subclassed_model": "does not build it before it loads its weights",
+    "a_subclassed_model_with_two_inputs": "does not build it before it loads its weights",
     "a_training_step_of_its_own": "saves no weights of a model that is not built as a whole",
     "compiled_by_the_tuner": "takes no model that is not compiled",
 }
@@ -554,7 +556,7 @@ def kind(result: Any) -> Any:
     if isinstance(result, keras.Model):
         return type(result).__name__, result.output_shape if hasattr(result, "output") else None
     if hasattr(result, "space") and hasattr(result, "values"):
-        return sorted(result.values)
+        return sorted(name for name in result.values if not name.startswith("tuner/"))  # of KerasTuner's Hyperband
     if isinstance(result, (bool, str)):
         return result
     return "number" if isinstance(result, (int, float, np.number)) else np.shape(result)
