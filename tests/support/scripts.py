@@ -543,6 +543,7 @@ NOT_THEIRS = {
     "a_subclassed_model_with_two_inputs": "does not build it before it loads its weights",
     "a_training_step_of_its_own": "saves no weights of a model that is not built as a whole",
     "compiled_by_the_tuner": "takes no model that is not compiled",
+    "numbers_of_numpy": "takes no seed of NumPy's",
 }
 """What KerasTuner 1.4.8 cannot do itself."""
 
