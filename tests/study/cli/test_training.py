@@ -216,7 +216,19 @@ def test_optunas_own_command_line_lists_the_trials(command: Command, home: Path,
 
 
 def test_tensorflows_noise_is_kept_out(home: Path, archive: Path) -> None:
-    words = [sys.executable, "-m", "study", "run", "--dataset", f"npz:{archive}", "--data-dir", "data", *RUN]
+    words = [
+        sys.executable,
+        "-m",
+        "study",
+        "run",
+        "--dataset",
+        f"npz:{archive}",
+        "--data-dir",
+        "data",
+        *RUN,
+        "--confirm",
+        "0",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent)}
     done = subprocess.run(words, cwd=home.parent, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -226,7 +238,19 @@ def test_a_live_display_on_a_terminal(home: Path, archive: Path) -> None:
     """On a real pseudo-terminal: bars that move, and no more lines than trials and finals afterwards."""
     import pty
 
-    words = [sys.executable, "-m", "study", "run", "--dataset", f"npz:{archive}", "--data-dir", "data", *RUN[:-1]]
+    words = [
+        sys.executable,
+        "-m",
+        "study",
+        "run",
+        "--dataset",
+        f"npz:{archive}",
+        "--data-dir",
+        "data",
+        *RUN[:-1],
+        "--confirm",
+        "0",
+    ]
     main_end, other_end = pty.openpty()
     environment = {
         **os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent), "TERM": "xterm-256color", "COLUMNS": "120",

@@ -1,11 +1,10 @@
 """The best trials are trained again before one of them wins."""
 
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Command, opened, start, wait_for_line
+from helpers import Command, opened
 
 from study.config import CONFIRMATION_SEEDS
 from study.records import ConfirmationRecord
@@ -17,12 +16,6 @@ RUN = ("--space", "tiny:Tiny", "--trials", "4", "--epochs", "3", "--seeds", "1",
 
 def runs_of(home: Path, name: str) -> list[ConfirmationRecord]:
     return results.confirmations(opened(home, name))
-
-
-def without_times(runs: list[ConfirmationRecord]) -> list[dict[str, object]]:
-    return sorted(
-        ({**run.to_json(), "seconds": 0, "worker": ""} for run in runs), key=lambda run: (run["trial"], run["seed"])
-    )
 
 
 def test_the_best_trials_and_the_baseline_are_trained_again(command: Command, home: Path, archive: Path) -> None:
@@ -51,6 +44,13 @@ def test_the_best_trials_and_the_baseline_are_trained_again(command: Command, ho
     assert output.count("confirmation  tiny:Tiny") == len(runs)
     assert command("status", "a")[1].endswith(f"confirmation: {len(runs)} runs done\n  finals: {len(finals)} done\n")
 
+    assert command("resume", "a", "--trials", "8")[0] == 0  # a longer search confirms what is new
+    after = runs_of(home, "a")
+    assert after[: len(runs)] == runs
+    study = opened(home, "a")
+    best = selection.ranked(results.trials(study, "tiny:Tiny"), study.definition.objective)[0]
+    assert {0, best.number} <= {run.trial for run in after}
+
 
 def test_without_confirmation_the_best_trial_wins(command: Command, home: Path, archive: Path) -> None:
     assert command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--confirm", "0")[0] == 0
@@ -58,35 +58,6 @@ def test_without_confirmation_the_best_trial_wins(command: Command, home: Path, 
     study = opened(home, "a")
     best = selection.ranked(results.trials(study, "tiny:Tiny"), study.definition.objective)[0]
     assert selection.of(study).winners["tiny:Tiny"].number == best.number
-
-
-def test_a_longer_search_confirms_what_is_new(command: Command, home: Path, archive: Path) -> None:
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--confirm", "2")
-    before = runs_of(home, "a")
-    assert command("resume", "a", "--trials", "8")[0] == 0
-    after = runs_of(home, "a")
-    assert after[: len(before)] == before
-    study = opened(home, "a")
-    best = selection.ranked(results.trials(study, "tiny:Tiny"), study.definition.objective)[0]
-    assert {0, best.number} <= {run.trial for run in after}
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_confirmation_that_was_killed_continues_as_if_it_was_not(
-    home: Path, command: Command, archive: Path, workers: str
-) -> None:
-    words = ("--dataset", f"npz:{archive}", *RUN, "--confirm", "3", "--workers", workers)
-    process = start(home, "run", "whole", *words)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    process = start(home, "run", "killed", *words)
-    wait_for_line(process, "confirmation  tiny:Tiny", 2)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert 0 < len(runs_of(home, "killed")) < len(runs_of(home, "whole"))
-    assert command("resume", "killed", "--workers", workers)[0] == 0
-    whole, killed = (without_times(runs_of(home, name)) for name in ("whole", "killed"))
-    assert whole == killed
 
 
 def test_the_kept_model_is_the_first_seed_of_each_finalist(command: Command, home: Path, archive: Path) -> None:
