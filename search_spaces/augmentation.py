@@ -35,7 +35,7 @@ def augmentation(hp: Any, channels: int) -> list[keras.Layer]:
             layers.RandomTranslation(0.1, 0.1, **options),
             layers.RandomRotation(15 / 360, **options),
             layers.RandomZoom((-0.15, 0.15), (-0.15, 0.15), **options),
-            # To either side: Keras draws the sign. It does not open a saved layer that was given a number.
+            # Keras draws the sign. Pairs: it cannot open a saved layer whose factors are single numbers.
             layers.RandomShear((0.0, 0.1), (0.0, 0.0), **options),
         ]
     return chosen

@@ -81,8 +81,8 @@ class CNNHyperModel(keras_tuner.HyperModel):
 
 
 def _convolutions(hp: Any, activation: str) -> list[keras.Layer]:
-    """The blocks. The kernels of the later convolutions are tuned where a block has one: two of 3 see as far as one of
-    5, for less work."""
+    """The blocks. Later kernels are tuned only in blocks of one convolution; blocks of two use 3x3, since two of them
+    cover as much of the image as one 5x5, with less work."""
     blocks = hp.Int("blocks", 2, 3)
     filters = hp.Int("filters", 16, 32, step=8, default=32)
     convolutions = hp.Choice("convolutions", [1, 2])

@@ -28,7 +28,7 @@ REFUSED_SAMPLERS = {
 SPACES = ("dense", "paper", "cnn")
 """The search spaces of this package: the names of `search_spaces.SPACES`."""
 ARRAYS = "arrays"
-"""The data set's name in a study whose data were given to `study.OptunaTuner` as arrays."""
+"""The data set's name in a study whose data were given to a tuner of `study.keras_tuner`."""
 PRUNERS = ("sha", "median", "none")
 GRID = "kt-grid"
 """The sampler that ends by itself."""
@@ -184,8 +184,8 @@ class Resources:
     timeout: float | None = None
     """Seconds that a session searches; a trial under way then is saved and continues at a resume. None is no limit."""
     trial_timeout: float | None = None
-    """Seconds that a trial or a final may take; one that takes longer fails. None is no limit, but after `timeout`
-    nothing goes on for longer than that again, or than `LEAST_OVERTIME`."""
+    """Seconds that a trial or a final may take; one that takes longer fails. None is no limit, except that a
+    trial still running after `timeout` fails once it has gone on for that long again, at least `LEAST_OVERTIME`."""
     memory_limit: int | None = None
     """Bytes a worker may hold; a trial that needs more fails. None is no limit."""
     lease: float = 600.0

@@ -66,8 +66,8 @@ Timeout = Annotated[
 TrialTimeout = Annotated[
     str | None,
     typer.Option(
-        help="A trial or final that takes longer fails: 90s, 10m. [default: none; past --timeout as long again, at "
-        "least 10m]"
+        help="A trial or final that takes longer fails: 90s, 10m. [default: none; after --timeout, as long again, "
+        "but at least 10m]"
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]

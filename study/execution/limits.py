@@ -20,7 +20,10 @@ def of_search(resources: Resources, began: float, tell: Tell) -> TimeLimit:
         return of_training(resources, tell)
     overtime = max(resources.timeout, LEAST_OVERTIME)
     left = began + resources.timeout + overtime - time.time()
-    why = f"had not ended {duration(overtime)} after --timeout {duration(resources.timeout)}; give --trial-timeout"
+    why = (
+        f"was still running {duration(overtime)} after --timeout {duration(resources.timeout)} was over; "
+        "--trial-timeout sets another limit"
+    )
     return TimeLimit(left, why, earlier_counts=False, tell=tell)
 
 

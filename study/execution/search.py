@@ -100,9 +100,9 @@ class SpaceSearch(Work[bool]):
     def _say_exhausted(self, begun: int) -> None:
         if not self._is_exhausted and self.session.role.first:
             trials = self.session.definition.trials
-            asked = "" if trials == UNLIMITED else f", before the {trials} that were asked for"
+            asked = "" if trials == UNLIMITED else f" instead of {trials}"
             self.session.display.say(
-                f"{self.part}: every configuration was trained; the search ends with {begun}{asked}"
+                f"{self.part}: every configuration has been trained; the search ends after {begun} trials{asked}"
             )
         self._is_exhausted = True
 

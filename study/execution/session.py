@@ -188,6 +188,6 @@ class Session:
                 action()
         except Exception as error:  # whatever a user's model, a disk or a library raises
             why = (isinstance(error, OSError) and error.strerror) or one_line(error, 200)
-            self.display.remark(kind, f"{what} cannot be kept ({why}); the result is kept without; said once")
+            self.display.remark(kind, f"{what} cannot be kept ({why}); the result itself is stored; this is said once")
             return why
         return ""

@@ -40,7 +40,7 @@ def work_here(task: Task, display: Display) -> None:
         StudyFailure: the study stopped; what is finished is kept.
     """
     if task.resources.trial_timeout is not None and not can_interrupt():
-        display.warn("--trial-timeout is looked at only between epochs here, outside the main thread; give --workers 1")
+        display.warn("--trial-timeout is checked only between epochs here, outside the main thread; give --workers 1")
     interruption = Interruption(display.warn, at_once=raise_interrupted)
     with interruption.listening(), temporary.own(), cache.releasing():
         environment.import_tensorflow()  # before anything imports Keras, which would do it noisily

@@ -43,7 +43,7 @@ def export(study: StoredStudy, uri: str | None) -> int:
     if failed:
         trial, why = failed[0]
         raise StudyFailure(
-            f"MLflow at {uri or 'its default'} took {written} new runs, and {len(failed)} not, the first of them "
+            f"MLflow at {uri or 'its default'} took {written} new runs and refused {len(failed)}, the first of them "
             f"{trial}: {one_line(why, 300)}; the same command tries those again"
         )
     return written

@@ -44,7 +44,7 @@ class Search:
     max_retries_per_trial: Any = 0
     max_consecutive_failed_trials: Any = 3
     has_any_seed: bool = False
-    """Whether the seed was drawn, and a project that is there keeps its own."""
+    """Whether the seed may have been drawn at random; a project that exists keeps its stored one."""
 
 
 class Refusals:
@@ -148,7 +148,7 @@ def settings_of(search: Search, refusals: Refusals) -> Mapping[str, float]:
 
 
 DEFAULTS: Mapping[str, float] = MappingProxyType({"factor": 3, "alpha": 1e-4, "beta": 2.6})
-"""Of `config.SETTINGS`."""
+"""Of the settings in `config.SETTINGS`; `num_initial_points` has none."""
 
 
 def objective_of(objective: Any) -> tuple[Any, Objective]:

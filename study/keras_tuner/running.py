@@ -82,8 +82,8 @@ class Running:
                 if self._attempt == most:
                     raise
                 self.tuner.say(
-                    f"trial {self.trial.trial_id} failed {self._attempt + 1} times ({one_line(error, 200)}); it is "
-                    f"tried again, {most - self._attempt} retries are left"
+                    f"trial {self.trial.trial_id} failed at attempt {self._attempt + 1} ({one_line(error, 200)}); "
+                    f"it is tried again; retries left: {most - self._attempt}"
                 )
                 vars(self._log).update(vars(EpochLog()))
                 self._logs.clear()

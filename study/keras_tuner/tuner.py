@@ -106,7 +106,7 @@ class Tuner(keras_tuner.Tuner):
         if hypermodel is None and not self.has_own_run:
             refusals.add("hypermodel is missing: give a HyperModel or a function build(hp)")
         if search.hyperparameters is None and not (search.tune_new_entries and search.allow_new_entries):
-            refusals.add("tune_new_entries and allow_new_entries say what to do beside hyperparameters=; give them")
+            refusals.add("tune_new_entries=False and allow_new_entries=False need hyperparameters=")
         most_failures = refusals.number(
             "max_consecutive_failed_trials", search.max_consecutive_failed_trials, 1
         )  # fmt: skip

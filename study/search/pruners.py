@@ -1,15 +1,16 @@
 """Pruners by name. A trial is compared only with trials of smaller numbers, so the trial table follows from the
 study's definition, however often its workers are restarted and whichever of them is faster.
 
-Why successive halving by 3, with an early check within the first epoch, is the default: 80 random configurations of
-the `dense` space were trained on MNIST for 8 epochs each. 11 % of them reach 98.0 % validation accuracy. The ranks
-after the first epoch agree with the final ones (Spearman 0.85), and so do those of the training accuracy over the first
-eighth of it (0.77): all of the 11 % are in its better half. So are the best 9 of 29 `cnn` configurations by their
-second epoch (0.76), with augmentation and without. Replayed in 300 random orders on 2 workers, the median seconds to
-98.0 and 98.3 % were: without pruning 51 and 121, median pruning (from 5 complete trials on) 46 and 82, halving by 2 39
-and 65, by 3 37 and 64, by 4 36 and 63, by 3 from the second epoch on 38 and 75; here each trial knew everything that
-others had reported. Replayed with the timings of a faster engine: compared with trials at least 6 numbers before 41
-and 69, with every earlier trial 36 and 55, and with the early check 34 and 49.
+Why successive halving by 3, with an early check within the first epoch, is the default: 80 random configurations of the
+`dense` space of that time (without augmentation and schedules) were trained on MNIST for 8 epochs each. 11 % of them
+reach 98.0 % validation accuracy. The ranks after the first epoch agree with the final ones (Spearman 0.85), and so do
+those of the training accuracy over the first eighth of it (0.77): all of the 11 % are in its better half. So are the
+best 9 of 29 configurations of that time's `cnn` by their second epoch (0.76), with augmentation and without. Replayed
+in 300 random orders on 2 workers, the median seconds to 98.0 and 98.3 % were: without pruning 51 and 121, median
+pruning (from 5 complete trials on) 46 and 82, halving by 2 39 and 65, by 3 37 and 64, by 4 36 and 63, by 3 from the
+second epoch on 38 and 75; here each trial knew everything that others had reported. Replayed with the timings of a
+faster engine: compared with trials at least 6 numbers before 41 and 69, with every earlier trial 36 and 55, and with
+the early check 34 and 49.
 """
 
 from collections.abc import Callable

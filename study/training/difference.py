@@ -79,7 +79,7 @@ def _pair(was: Part | None, is_now: Part | None) -> str:
     if was is None:
         return f"{is_now['at']}: {_shown(is_now)} is new"
     if "class" not in was:
-        return f"{is_now['at']}: {_shown(is_now)} was another"
+        return f"{is_now['at']}: {_shown(is_now)} was different"
     only = _differing(was, is_now)
     texts = [_told(each, only) for each in (is_now, was)]
     same = next((index for index, (one, other) in enumerate(zip(*texts, strict=False)) if one != other), 0)

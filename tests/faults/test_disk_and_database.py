@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_for_checkpoints_and_results(
     assert "report.html cannot be written: No space left on device; 'study report a -o FILE' writes it" in error
     for what in ("predictions", "model", "artifacts"):
         (line,) = [line for line in output.splitlines() if line.startswith(f"the {what} of tiny:Tiny ")]
-        assert "cannot be kept (No space left on device); the result is kept without" in line
+        assert "cannot be kept (No space left on device); the result itself is stored" in line
     study = opened_at(Address.of(Path(), url), "a")
     tested = results.finals(study)
     filling.unlink()

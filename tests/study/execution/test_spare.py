@@ -33,7 +33,7 @@ def test_a_model_that_cannot_be_serialised_is_tested_all_the_same(command: Comma
     assert (code, error) == (0, "")
     line = said(output, "the model of spare:Unserialisable ")
     assert "seed 0 cannot be kept (NotImplementedError: Object Doubled was created by passing" in line
-    assert line.endswith("; the result is kept without; said once")
+    assert line.endswith("; the result itself is stored; this is said once")
     stored = opened(home, "a")
     finals = results.finals(stored)
     assert [final.seed_index for final in finals if final.role == "baseline"] == [0, 1]

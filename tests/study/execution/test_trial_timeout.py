@@ -120,8 +120,8 @@ def test_without_a_limit_a_timeout_is_one() -> None:
         told.append((left, why))
 
     for resources, most, why in (
-        (Resources(timeout=60.0), 60 + LEAST_OVERTIME, "had not ended 10m after --timeout 1m; give --trial-timeout"),
-        (Resources(timeout=3600.0), 7200, "had not ended 1h after --timeout 1h; give --trial-timeout"),
+        (Resources(timeout=60.0), 60 + LEAST_OVERTIME, "was still running 10m after --timeout 1m was over"),
+        (Resources(timeout=3600.0), 7200, "was still running 1h after --timeout 1h was over"),
         (Resources(timeout=60.0, trial_timeout=5.0), 5, "took longer than --trial-timeout 5s"),
         (Resources(trial_timeout=90.0), 90, "took longer than --trial-timeout 1m30s"),
     ):
@@ -142,7 +142,7 @@ def test_outside_the_main_thread_it_is_looked_at_between_epochs(command: Command
     thread = threading.Thread(target=lambda: said.append(go_on(home, 2, 2)))
     thread.start()
     thread.join()
-    assert "--trial-timeout is looked at only between epochs here, outside the main thread" in said[0]
+    assert "--trial-timeout is checked only between epochs here, outside the main thread" in said[0]
     failed = ends(home)["sleeps"]
     assert failed.error is not None
     assert failed.error.startswith("took longer than --trial-timeout 2s (in ")

@@ -44,7 +44,7 @@ def test_a_run_that_mlflow_refuses_costs_no_other(command: Command, home: Path, 
     code, output, error = command("export", "a", "--to", "mlflow", "-o", uri)
     assert (code, output) == (1, "")
     assert error.count("\n") == 1
-    assert f"not, the first of them spare:Wordy trial {long.idxmax()}: MlflowException" in error
+    assert f"refused {long.sum()}, the first of them spare:Wordy trial {long.idxmax()}: MlflowException" in error
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("a/spare:Wordy").experiment_id
     finished = [run for run in client.search_runs([experiment]) if run.info.status == "FINISHED"]

@@ -1,5 +1,6 @@
 """What the installed KerasTuner must have and do."""
 
+import tempfile
 from typing import Any
 
 import keras
@@ -75,10 +76,11 @@ def _check_tuner() -> list[str]:
         return ["Tuner._build_hypermodel does not build and compile the hypermodel's model"]
     hp = keras_tuner.HyperParameters()
     hp.Int("units", 1, 2)
-    board = keras.callbacks.TensorBoard("logs")
-    callbacks = [board]
-    private.log_for_tensorboard(tuner, callbacks, Trial(hyperparameters=hp, trial_id="3"), 0)
-    if board.log_dir != "logs/3/execution0" or len(callbacks) != 2:
+    with tempfile.TemporaryDirectory() as folder:
+        board = keras.callbacks.TensorBoard(folder)
+        callbacks = [board]
+        private.log_for_tensorboard(tuner, callbacks, Trial(hyperparameters=hp, trial_id="3"), 0)
+    if board.log_dir != f"{folder}/3/execution0" or len(callbacks) != 2:
         return ["Tuner._configure_tensorboard_dir gives a callback no folder for each trial"]
     return []
 
