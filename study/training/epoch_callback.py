@@ -102,7 +102,7 @@ class EpochCallback(keras.callbacks.Callback):
 
     def _end_epoch(self, epoch: int, values: Logs) -> None:
         self._log.add(values)
-        is_last = epoch + 1 >= self.params["epochs"]
+        is_last = epoch + 1 >= (self.params or {}).get("epochs", math.inf)  # a loop of the user's own may not say it
         self._limit.phase = f"after epoch {self._log.epochs}" if is_last else f"in epoch {self._log.epochs + 1}"
         self._log.parameters = model_state.parameters(self.model)
         refuse_diverged(values, f"after epoch {self._log.epochs}")
