@@ -17,6 +17,7 @@ from study.records import RECORD, ConfirmationRecord, finite
 from study.system import environment
 from study.system.progress import PhaseStarted
 from study.training.checkpoints import CheckpointFile
+from study.training.model_state import parameters
 
 
 def confirm(session: Session) -> None:
@@ -63,7 +64,7 @@ class ConfirmationAttempt(PlannedAttempt):
             epochs=self._log.epochs,
             curve=self._curve(),
             returned=session.definition.objective.name in self._log.result,
-            parameters=model.count_params(),
+            parameters=parameters(model),
             seconds=self._seconds(),
             history=self._log.history,
             worker=session.worker,

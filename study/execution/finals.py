@@ -16,7 +16,9 @@ from optuna.trial import TrialState
 
 from study.config import FINALS, SPACES
 from study.data.datasets import Dataset
+from study.errors import Overdue, one_line
 from study.execution.finalists import finalists
+from study.execution.giving_up import tested
 from study.execution.loop import Job, Outcome, run_all
 from study.execution.planned import Planned, PlannedAttempt, Target
 from study.execution.retraining import all_images
@@ -30,6 +32,7 @@ from study.system import environment
 from study.system.files import write_whole
 from study.system.progress import PhaseStarted
 from study.training.checkpoints import CheckpointFile
+from study.training.model_state import parameters
 from study.training.prediction import expected_calibration_error, probabilities
 from study.training.published import published
 
@@ -102,6 +105,14 @@ class FinalAttempt(PlannedAttempt):
             ),
         )
 
+    def failed(self, error: Exception | Overdue) -> Outcome:
+        """One that an earlier process had tested keeps that result."""
+        why = one_line(error)
+        if (record := tested(self._session.study, FINALS, self._job.trial_id, why)) is None:
+            return super().failed(error)
+        line = f"{self._target}  test accuracy {record.accuracy:.4f}, of an earlier process; {why}"
+        return Outcome(TrialState.COMPLETE, record.accuracy, attributes={RECORD: record.to_json()}, line=line)
+
     def _test(self, model: keras.Model) -> tuple[FinalRecord, dict[str, NDArray[Any]], dict[int, Pixels]]:
         """What came of the model on the test images: the record, and what is kept of its predictions and of the images
         that it misclassifies."""
@@ -125,7 +136,7 @@ class FinalAttempt(PlannedAttempt):
             seed=self.seed,
             fit_epochs=finalist.fit_epochs,
             epochs=self._log.epochs,
-            parameters=model.count_params(),
+            parameters=parameters(model),
             seconds=self._seconds(),
             history=self._log.history,
             test_images=len(test),

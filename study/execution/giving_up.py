@@ -44,8 +44,8 @@ def give_up(study: StoredStudy, part: str, trial: Running, why: str, warn: Calla
         why: What is stored as its error.
         warn: Called with a line that says so.
     """
-    if (tested := _tested(study, part, trial, why)) is not None:
-        outcome = Outcome(TrialState.COMPLETE, tested.accuracy, attributes={RECORD: tested.to_json()})
+    if (record := tested(study, part, trial.trial_id, why)) is not None:
+        outcome = Outcome(TrialState.COMPLETE, record.accuracy, attributes={RECORD: record.to_json()})
     elif part in (CONFIRMATION, FINALS):
         outcome = Outcome(TrialState.FAIL, attributes={ERROR: f"{part} {trial.number}: {why}"})
     else:
@@ -56,13 +56,14 @@ def give_up(study: StoredStudy, part: str, trial: Running, why: str, warn: Calla
         remove(file)
     except OSError as error:  # a resume sweeps it
         warn(f"the checkpoint {file} cannot be deleted ({error.strerror})")
-    result = "given up" if tested is None else "kept, but perhaps without its files"
+    result = "given up" if record is None else "kept, but perhaps without its files"
     warn(f"{part} trial {trial.number} is {result}: {why}")
 
 
-def _tested(study: StoredStudy, part: str, trial: Running, why: str) -> FinalRecord | None:
-    """The record of a final whose processes died when they wrote the files beside it."""
-    stored = study.store.storage.get_trial(trial.trial_id).user_attrs.get(RECORD) if part == FINALS else None
+def tested(study: StoredStudy, part: str, trial_id: int, why: str) -> FinalRecord | None:
+    """The record of a final whose processes ended when they wrote the files beside it, for that reason; None where it
+    has none yet."""
+    stored = study.store.storage.get_trial(trial_id).user_attrs.get(RECORD) if part == FINALS else None
     if stored is None:
         return None
     record = FinalRecord.from_json(stored)

@@ -64,6 +64,7 @@ def retrain(
         raise StudyError(f"a model is saved to a .keras file; -o was given {file}")
     _check_writable(file)
     environment.import_tensorflow()
+    from study.training.model_state import parameters, whole
     from study.training.published import published
 
     with temporary.own():
@@ -75,12 +76,16 @@ def retrain(
             raise _unwritable(file, error) from None
         except Exception as error:  # whatever a layer raises that has no configuration
             weights = file.with_suffix(".weights.h5")
-            write_whole(weights, model.save_weights)
+            try:
+                with whole(model):
+                    write_whole(weights, model.save_weights)
+            except OSError as unwritable:
+                raise _unwritable(weights, unwritable) from None
             raise StudyFailure(
                 f"the model cannot be saved as {file.name} ({one_line(error, 200)}); its weights are kept: {weights}; "
                 "build(hp) with these values and model.load_weights open them"
             ) from error
-    return int(model.count_params())
+    return parameters(model)
 
 
 def _train(

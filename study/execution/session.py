@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import FrozenTrial
 
 from study.config import Definition
-from study.errors import one_line
+from study.errors import StudyFailure, one_line
 from study.execution import limits
 from study.execution.growth import Growth
 from study.execution.messages import Claimed, Limited, Message
@@ -20,8 +20,9 @@ from study.execution.pause import Pause
 from study.execution.task import Role, Task
 from study.paths import checkpoint_file, file_name, weights_file
 from study.storage import queries
-from study.storage.claims import Claims
+from study.storage.claims import Claims, OwnershipLost
 from study.storage.database import Result
+from study.storage.failures import FAILURES
 from study.storage.holders import Holders
 from study.storage.postgresql import SAID_EVERY
 from study.storage.store import StoredStudy
@@ -182,10 +183,12 @@ class Session:
 
     def spare(self, kind: str, what: str, action: Callable[[], object]) -> str:
         """Do what a result can do without, such as to write a file beside it. Where that fails, it is said once for
-        each kind, and the reason is returned."""
+        each kind, and the reason is returned. What the storage raises is no such failure."""
         try:
             with contained():
                 action()
+        except (*FAILURES, OwnershipLost, StudyFailure):
+            raise
         except Exception as error:  # whatever a user's model, a disk or a library raises
             why = (isinstance(error, OSError) and error.strerror) or one_line(error, 200)
             self.display.remark(kind, f"{what} cannot be kept ({why}); the result itself is stored; this is said once")

@@ -25,7 +25,7 @@ from study.training.description import description, shorthand
 from study.training.epochs import EpochLog
 from study.training.fit import Hooks, Training, fit
 from study.training.inherited import Dependent
-from study.training.model_state import keep_weights
+from study.training.model_state import keep_weights, parameters
 
 if TYPE_CHECKING:
     from study.execution.search import SpaceSearch
@@ -62,7 +62,8 @@ class TrialAttempt(Attempt):
         self._hp = hp
         self._log = EpochLog()
         self._built = ""
-        self._missing: dict[str, str] = {}
+        known = results.record(job.trial)
+        self._missing = {} if known is None else known.missing
         self._began = time.monotonic()
         self._judgement = Judgement(search, job, trial, self._log)
         self.seed = self._definition.seed_for(self._space, "trial", job.number)
@@ -135,7 +136,10 @@ class TrialAttempt(Attempt):
         file = self._session.weights(self._space, self._job.number)
         what = f"the weights of {self._space} trial {self._job.number}"
         why = self._session.spare(WEIGHTS, what, lambda: keep_weights(file, model))
-        self._missing = {WEIGHTS: why} if why else {}
+        missing = {WEIGHTS: why} if why else {}
+        if missing != self._missing:  # a resume must know
+            self._missing = missing
+            self._trial.set_user_attr(RECORD, self._record().to_json())
         if why:
             self._delete_weights()
 
@@ -197,8 +201,8 @@ class TrialAttempt(Attempt):
 
     def _store_built(self, model: keras.Model) -> None:
         """So that a trial whose worker dies has a record."""
-        self._built = shorthand(description(model))
-        self._log.parameters = model.count_params() if model.built else None
+        self._built = self._built or shorthand(description(model))
+        self._log.parameters = parameters(model)
         self._trial.set_user_attr(RECORD, self._record().to_json())
 
     def _record(self, error: str | None = None, traceback: str | None = None) -> TrialRecord:

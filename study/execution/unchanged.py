@@ -54,10 +54,13 @@ class Before:
             SpaceChanged: it is another; nothing was trained.
         """
 
+        then = "" if self.record is None else self.record.built
+
         def compare(model: keras.Model) -> None:
-            then = "" if self.record is None else self.record.built
+            nonlocal then
             if then and (differing := difference(then, description(model))):
                 raise self._changed(differing)
+            then = ""  # a tuner may build more models for a trial, with seeds of their own
             on_built(model)
 
         try:

@@ -25,7 +25,7 @@ from study.storage.failures import FAILURES
 from study.system.keras_settings import settings_kept
 from study.system.signals import contained
 from study.training.checkpoints import CheckpointFile
-from study.training.epochs import EpochLog, scalars, take_result
+from study.training.epochs import Diverged, EpochLog, scalars, take_result
 from study.training.fit import Hooks, Training, fit
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ class Running:
         if len(self._logs) > 1:
             objective = training.objective
             values = [best[1] for log in self._logs if (best := log.best(objective)) is not None]
+            if len(values) < len(self._logs):
+                raise Diverged(f"{objective.name} is not a number in any epoch of one of the executions")
             self._log.result, self._log.requested = {objective.name: float(np.mean(values))}, epochs
         return self._results  # type: ignore[no-any-return]
 
@@ -255,6 +257,9 @@ class Trainer:
         """Called when what came of a trial is stored."""
         tuner = self._tuner
         trial = tuner.oracle.get_trial(tuner.oracle.trial_id(number))
-        trial.save(str(Path(tuner.get_trial_dir(trial.trial_id)) / "trial.json"))
+        try:
+            trial.save(str(Path(tuner.get_trial_dir(trial.trial_id)) / "trial.json"))
+        except OSError as error:  # everything that matters is stored
+            tuner.say(f"trial {trial.trial_id}: trial.json cannot be written ({error.strerror})")
         tuner.on_trial_end(trial)
         tuner.pre_create_trial()

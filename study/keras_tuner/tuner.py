@@ -35,6 +35,7 @@ from study.search.declarations import explored
 from study.storage import results
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy, creation_lock
+from study.system.files import write_whole
 from study.system.progress import LastingConsole, display, print_line
 from study.training.description import description
 from study.training.difference import difference
@@ -208,7 +209,11 @@ class Tuner(keras_tuner.Tuner):
             execution.refuse_failed(ended, shown.warn)
         self._settle_budget(ended)
         if self._example is not None:
-            (Path(self.project_dir) / INPUTS).write_text(json.dumps(specification(self._example)))
+            text = json.dumps(specification(self._example))
+            try:
+                write_whole(Path(self.project_dir) / INPUTS, lambda draft: draft.write_text(text))
+            except OSError as error:
+                self.say(f"{INPUTS} cannot be written ({error.strerror}); get_best_models needs it for some models")
         self.on_search_end()
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> Any:
@@ -277,7 +282,7 @@ class Tuner(keras_tuner.Tuner):
         try:
             model = self.built(trial.hyperparameters)
             if difference(record.built, description(model)):
-                Before(self._space, number, self.hypermodel, record).check()
+                Before(self._space, number, self._tuned, record).check()
         finally:
             keras.config.set_dtype_policy(policy)
         with maybe_distribute(self.distribution_strategy):

@@ -8,9 +8,11 @@ parameter in it was tried.
 from collections.abc import Sequence
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 Answers = list[tuple[str, BaseDistribution, object]]
+MOST_FAILURES = 3
+"""Trials with the same values that may fail before all is declared; then nothing more is expected to follow."""
 
 
 def is_exhausted(trials: Sequence[FrozenTrial]) -> bool:
@@ -18,23 +20,26 @@ def is_exhausted(trials: Sequence[FrozenTrial]) -> bool:
     last = trials[-1].distributions.values() if trials else ()
     if any((size := _size(each)) is None or size > len(trials) for each in last):
         return False  # at once, for most spaces
-    asked = [[(name, each.distributions[name], each.params[name]) for name in each.params] for each in trials]
-    return any(asked) and _is_complete(asked)
+    asked = [
+        ([(name, each.distributions[name], each.params[name]) for name in each.params], each.state == TrialState.FAIL)
+        for each in trials
+    ]
+    return any(answers for answers, _ in asked) and _is_complete(asked)
 
 
-def _is_complete(trials: Sequence[Answers]) -> bool:
-    """Whether trials with the same values so far cover what follows; one that failed early may lack some of it."""
-    asked = [answers for answers in trials if answers]
+def _is_complete(trials: Sequence[tuple[Answers, bool]]) -> bool:
+    """Whether trials with the same values so far, and whether they failed, cover what follows."""
+    asked = [(answers, failed) for answers, failed in trials if answers]
     if not asked:
-        return True
-    name, distribution, _ = asked[-1][0]
+        return len(trials) >= MOST_FAILURES or not all(failed for _, failed in trials)
+    name, distribution, _ = asked[-1][0][0]
     size = _size(distribution)
     if size is None or size > len(asked):
         return False
-    branches: dict[object, list[Answers]] = {}
-    for (other, _, value), *rest in asked:
+    branches: dict[object, list[tuple[Answers, bool]]] = {}
+    for ((other, _, value), *rest), failed in asked:
         if other == name:
-            branches.setdefault(value, []).append(rest)
+            branches.setdefault(value, []).append((rest, failed))
     return len(branches) >= size and all(map(_is_complete, branches.values()))
 
 

@@ -37,9 +37,17 @@ def write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 def read_arrays(file: Path) -> dict[str, NDArray[Any]] | None:
     """The arrays of such a file by name; None where it is missing or cannot be read."""
     try:
+        return _arrays(file)
+    except OSError:
+        return None
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]] | None:
+    """The arrays by name; None where there is no such file, or a damaged one."""
+    try:
         with file.open("rb") as stream, np.load(stream) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (FileNotFoundError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
@@ -49,18 +57,21 @@ def misread_images(folder: Path) -> dict[int, Pixels]:
     Args:
         folder: Of the study.
     """
-    arrays = read_arrays(folder / MISREAD) or {}
-    return dict(zip(arrays["numbers"].tolist(), arrays["images"], strict=True)) if arrays else {}
+    return _by_number(read_arrays(folder / MISREAD))
 
 
 def keep_misread(folder: Path, images: Mapping[int, Pixels]) -> None:
     """Add images, each of which is kept once, whichever finals misclassify it. Call it while no other process does.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: they cannot be written, or those that are kept cannot be read now.
     """
-    known = misread_images(folder)
+    known = _by_number(_arrays(folder / MISREAD))
     if images.keys() <= known.keys():
         return
     every = dict(sorted((known | dict(images)).items()))
     write_arrays(folder / MISREAD, {"numbers": np.array(list(every)), "images": np.stack(list(every.values()))})
+
+
+def _by_number(arrays: Mapping[str, NDArray[Any]] | None) -> dict[int, Pixels]:
+    return dict(zip(arrays["numbers"].tolist(), arrays["images"], strict=True)) if arrays else {}

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from study.config import UNLIMITED
 from study.errors import printable
 from study.system.streams import discard
 
@@ -158,7 +159,7 @@ class LiveDisplay(LineDisplay):
             case TrialEnded(name, _, done, total, best):
                 bar, began, before = self._phase(name, done, total)
                 seconds = (time.monotonic() - began) / max(done - before, 1) * (total - done)  # by the pace so far
-                parts = (best, f"about {_duration(seconds)} left" if done < total else "")
+                parts = (best, f"about {_duration(seconds)} left" if done < total < UNLIMITED else "")
                 self._bars.update(bar, completed=done, note=_shown("  ".join(filter(None, parts))))
         super().show(event)
         self.refresh()
@@ -169,7 +170,7 @@ class LiveDisplay(LineDisplay):
     def _phase(self, name: str, done: int, total: int) -> tuple[TaskID, float, int]:
         """The phase of that name, which has begun by now."""
         if name not in self._phases:
-            bar = self._bars.add_task(_shown(name), total=total, completed=done, note="")
+            bar = self._bars.add_task(_shown(name), total=total if total < UNLIMITED else None, completed=done, note="")
             self._phases[name] = bar, time.monotonic(), done
         return self._phases[name]
 

@@ -90,8 +90,10 @@ class TimeLimit:
         self._left -= took
         if self._before is not None:  # somebody else's alarm, perhaps
             (handler, (due, again)), self._before = self._before, None
-            signal.setitimer(signal.ITIMER_REAL, max(due - took, 1e-6) if due else 0.0, again)
-            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
+            if due:  # only now: one that is overdue rings at once
+                signal.setitimer(signal.ITIMER_REAL, max(due - took, 1e-6), again)
         self._tell(None, "")
         return True
 

@@ -257,7 +257,7 @@ def test_what_is_given_by_position(tmp_path: Path, arrays: Arrays) -> None:
             "executions_per_trial must be a whole number of at least 1; it was given 'two'",
         ),
         ({"sampler": "annealing"}, "--sampler must be one of tpe"),
-        ({"tune_new_entries": False}, "give them"),
+        ({"tune_new_entries": False}, "need hyperparameters="),
         ({"max_trials": 0}, "max_trials must be a whole number of at least 1"),
     ],
 )

@@ -48,7 +48,8 @@ PLAIN, NONE, HALF = {"kind": "plain"}, {"kind": "deep", "rate": 0.0}, {"kind": "
         (conditional, [PLAIN, NONE, PLAIN], False),
         (conditional, [HALF, PLAIN, NONE], True),
         (continuous, [{"rate": 0.1}, {"rate": 0.2}], False),
-        (failing, [{"units": 1, "kind": "only"}, {"units": 2}], True),
+        (failing, [{"units": 1, "kind": "only"}, {"units": 2}], False),
+        (failing, [{"units": 1, "kind": "only"}, *[{"units": 2}] * 3], True),
         (lambda trial: None, [{}, {}], False),
     ],
 )
