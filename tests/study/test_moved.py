@@ -99,7 +99,7 @@ def test_a_home_that_was_moved_or_copied(command: Command, home: Path, archive: 
     assert command("report", "a", *there)[:2] == (0, "report: a/report.html\n")
     assert "This panel could not be made" not in (new / "a" / "report.html").read_text()
     assert study.load("a", home=new).best_model().output_shape == (None, 3)
-    assert command("best", "a", *there)[1].splitlines()[-1].startswith(f"model: {new / 'a' / 'models'}")
+    assert f"\nmodel: {new / 'a' / 'models'}" in command("best", "a", *there)[1]
     code, _, error = command("resume", "a", "--trials", "3", *there)
     assert code == 0, error
     assert not home.exists()
