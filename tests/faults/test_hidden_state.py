@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import studies, study_table
 
+pytestmark = pytest.mark.skipif("config.getoption('--postgresql')", reason="the storage has no part in it")
 HELD = ("TwoOptimizers", "StateVariables", "ScheduleVariable", "Annealed", "Stopping", "Unbuilt")
 NOT_HELD = {
     "LateOptimizer": "the optimizer adam (Adam) makes its variables while the model trains",

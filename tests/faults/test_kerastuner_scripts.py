@@ -14,6 +14,7 @@ import scripts
 
 import study.keras_tuner
 
+pytestmark = pytest.mark.skipif("config.getoption('--postgresql')", reason="a tuner keeps its trials in SQLite")
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
@@ -47,7 +48,7 @@ print(json.dumps([tuner.get_best_hyperparameters()[0].values, trials]))
 """
 
 
-@pytest.mark.parametrize("name", ["RandomSearch", "BayesianOptimization", "GridSearch", "Hyperband"])
+@pytest.mark.parametrize("name", ["RandomSearch", "BayesianOptimization", "GridSearch", "Hyperband", "OptunaTuner"])
 def test_killed_and_resumed_a_tuner_finds_the_same(name: str, tmp_path: Path) -> None:
     script = tmp_path / "guide.py"
     script.write_text(KILLED)

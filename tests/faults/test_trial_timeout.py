@@ -10,6 +10,7 @@ from study.config import FINALS
 from study.records import TrialRecord
 from study.storage import results
 
+pytestmark = pytest.mark.skipif("config.getoption('--postgresql')", reason="the storage has no part in it")
 LIMIT = "10s"
 WHY = "took longer than --trial-timeout 10s"
 WORDS = ("--seeds", "1", "--sampler", "kt-grid", "--pruner", "none", "--trial-timeout", LIMIT)

@@ -1,10 +1,6 @@
 """KerasTuner's calls on a study."""
 
 import functools
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,49 +115,6 @@ def test_images_that_are_bytes_are_fed_from_memory_and_others_by_keras(tmp_path:
     centred = (x * 2 - 1, y, x_val * 2 - 1, y_val)
     searched(tmp_path, centred, build, max_trials=1, project_name="centred")
     assert issubclass(seen.pop(), np.ndarray)
-
-
-def test_kill_9_and_resume_give_the_same_best_hyperparameters(tmp_path: Path) -> None:
-    script = tmp_path / "guide.py"
-    script.write_text(GUIDE)
-    tests = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": f"{tests / 'support'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-
-    def run(folder: str, wait: bool) -> Any:
-        command = [sys.executable, str(script), str(tmp_path / folder)]
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            lines = []
-            for line in process.stdout:
-                lines.append(line)
-                if not wait and "trial 1 " in line:
-                    process.send_signal(signal.SIGKILL)
-        return lines[-1]
-
-    whole = run("whole", wait=True)
-    run("killed", wait=False)
-    assert run("killed", wait=True) == whole
-    assert "'units'" in whole
-
-
-GUIDE = """
-import sys
-import keras
-import numpy as np
-import study
-import tiny
-
-def build_model(hp):
-    units = hp.Int("units", min_value=4, max_value=32, step=4)
-    rate = hp.Float("rate", 1e-3, 0.5, sampling="log")
-    return tiny.compiled(keras.layers.Dense(units, "relu"), learning_rate=rate)
-
-x = np.random.default_rng(0).integers(0, 256, (90, 6, 6, 1)) / 255
-y = np.arange(90) % 3
-tuner = study.OptunaTuner(build_model, objective="val_loss", max_trials=5, directory=sys.argv[1], project_name="guide")
-tuner.search(x[:60], y[:60], epochs=4, validation_data=(x[60:], y[60:]))
-print(tuner.get_best_hyperparameters()[0].values)
-"""
 
 
 def test_hyperparameters_given_override_the_hypermodels(tmp_path: Path, arrays: Arrays) -> None:
