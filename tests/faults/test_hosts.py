@@ -88,7 +88,7 @@ def test_who_is_alive_in_another_container_keeps_his_trial_until_he_dies(tmp_pat
 
 
 def test_a_worker_that_dies_is_replaced_by_its_own_command(tmp_path: Path) -> None:
-    """The other container sees that the dead worker's command is alive, and leaves it the trial."""
+    """Its command releases the trial, which the new worker or the other container takes up, whichever is first."""
     containers.need()
     home = tmp_path / "runs"
     words = ("run", "a", *PACED, "--trials", "1", "--workers", "1")
@@ -99,9 +99,9 @@ def test_a_worker_that_dies_is_replaced_by_its_own_command(tmp_path: Path) -> No
         output, _ = first.communicate(timeout=SECONDS)
     assert first.returncode == 0, output
     assert output.count("a worker was killed by SIGKILL; another takes its place") == 1
-    assert f"{SPACE}  trial 0  complete" in output
     others, _ = other.communicate(timeout=SECONDS)
-    assert f"{SPACE}  trial 0" not in others
+    completed = f"{SPACE}  trial 0  complete"
+    assert [output.count(completed), others.count(completed)] in ([1, 0], [0, 1])
     assert "nothing is left to train in a" in others
 
 
