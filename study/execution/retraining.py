@@ -64,7 +64,7 @@ def retrain(
         raise StudyError(f"a model is saved to a .keras file; -o was given {file}")
     _check_writable(file)
     environment.import_tensorflow()
-    from study.training.model_state import parameters, whole
+    from study.training.model_state import built_in_parts, parameters
     from study.training.published import published
 
     with temporary.own():
@@ -77,7 +77,7 @@ def retrain(
         except Exception as error:  # whatever a layer raises that has no configuration
             weights = file.with_suffix(".weights.h5")
             try:
-                with whole(model):
+                with built_in_parts(model):
                     write_whole(weights, model.save_weights)
             except OSError as unwritable:
                 raise _unwritable(weights, unwritable) from None

@@ -46,6 +46,15 @@ class Before:
         if differing and is_repeatable(self.hypermodel, self.record.values, self.record.seed):
             raise self._changed(differing)
 
+    def compare(self, model: keras.Model) -> None:
+        """Check it where a model is another.
+
+        Raises:
+            SpaceChanged: see `check`.
+        """
+        if self._difference(model):
+            self.check()
+
     def train(self, fit: Callable[[OnBuilt], Trained], on_built: OnBuilt = lambda model: None) -> Trained:
         """What `fit` returns, which calls its argument with the model before it trains that. `on_built` is called with
         one that is as it was. With another seed a space may build another model: then its own decides.
@@ -54,20 +63,23 @@ class Before:
             SpaceChanged: it is another; nothing was trained.
         """
 
-        then = "" if self.record is None else self.record.built
+        is_first = True
 
-        def compare(model: keras.Model) -> None:
-            nonlocal then
-            if then and (differing := difference(then, description(model))):
+        def look(model: keras.Model) -> None:
+            nonlocal is_first
+            if is_first and (differing := self._difference(model)):
                 raise self._changed(differing)
-            then = ""  # a tuner may build more models for a trial, with seeds of their own
+            is_first = False  # a tuner may build more models for a trial, with seeds of their own
             on_built(model)
 
         try:
-            return fit(compare)
+            return fit(look)
         except SpaceChanged:
             self.check()
             return fit(on_built)
+
+    def _difference(self, model: keras.Model) -> str:
+        return "" if self.record is None else difference(self.record.built, description(model))
 
     def _changed(self, differing: str) -> SpaceChanged:
         return changed(self.space, f"trial {self.trial}, {differing}", "what is finished is kept")

@@ -37,11 +37,8 @@ from study.storage.address import Address
 from study.storage.store import Store, StoredStudy, creation_lock
 from study.system.files import write_whole
 from study.system.progress import LastingConsole, display, print_line
-from study.training.description import description
-from study.training.difference import difference
 from study.training.fused import layers_within
-from study.training.model_state import keep_weights
-from study.training.model_state import whole as built_in_parts
+from study.training.model_state import built_in_parts, keep_weights
 
 INPUTS = "inputs.json"
 """The file in a project's folder that tells the shapes of a model's inputs."""
@@ -108,9 +105,7 @@ class Tuner(keras_tuner.Tuner):
             refusals.add("hypermodel is missing: give a HyperModel or a function build(hp)")
         if search.hyperparameters is None and not (search.tune_new_entries and search.allow_new_entries):
             refusals.add("tune_new_entries=False and allow_new_entries=False need hyperparameters=")
-        most_failures = refusals.number(
-            "max_consecutive_failed_trials", search.max_consecutive_failed_trials, 1
-        )  # fmt: skip
+        most_failures = refusals.number("max_consecutive_failed_trials", search.max_consecutive_failed_trials, 1)
         self.executions_per_trial = refusals.number("executions_per_trial", executions_per_trial, 1)
         retries = refusals.number("max_retries_per_trial", search.max_retries_per_trial, 0)
         trials, settings = arguments.trials_of(search, refusals), arguments.settings_of(search, refusals)
@@ -281,8 +276,7 @@ class Tuner(keras_tuner.Tuner):
         keras.config.set_dtype_policy(stored.definition.precision)
         try:
             model = self.built(trial.hyperparameters)
-            if difference(record.built, description(model)):
-                Before(self._space, number, self._tuned, record).check()
+            Before(self._space, number, self._tuned, record).compare(model)
         finally:
             keras.config.set_dtype_policy(policy)
         with maybe_distribute(self.distribution_strategy):

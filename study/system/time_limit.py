@@ -5,7 +5,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -51,13 +52,17 @@ class TimeLimit:
         if self._earlier_counts:
             self._left -= seconds
 
-    def held(self) -> "_Held":
+    @contextmanager
+    def held(self) -> Iterator[None]:
         """A block that does not count, and is not interrupted.
 
         Raises:
             Overdue: at its end, where the time is up.
         """
-        return _Held(self)
+        ran = self.stop()
+        yield
+        if ran:
+            self.start()
 
     def __enter__(self) -> None:
         self.start()
@@ -109,17 +114,3 @@ class TimeLimit:
 
     def _text(self) -> str:
         return f"{self._why} ({self.phase})" if self.phase else self._why
-
-
-class _Held:
-    """What `TimeLimit.held` returns."""
-
-    def __init__(self, limit: TimeLimit) -> None:
-        self._limit = limit
-
-    def __enter__(self) -> None:
-        self._ran = self._limit.stop()
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if self._ran and kind is None:
-            self._limit.start()

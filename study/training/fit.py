@@ -42,8 +42,8 @@ class Training:
     objective: Objective = Objective()
     """What a number that `HyperModel.fit` returns stands for, and what its epochs are judged by."""
     stop_after: int | None = None
-    """End the fit after that many logged epochs, over all of its stages, although it was asked for `epochs`. A schedule
-    that is told how long the training is (`budget`) is told of these."""
+    """End the fit after that many logged epochs, over all of its stages, although it was asked for `epochs`. Schedules
+    of the learning rate follow these epochs (`budget`)."""
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ class OtherModel(ValueError):
 def keep_weights(file: Path, model: keras.Model) -> None:
     """Write a model's weights, and beside them the shapes that it was built for. It raises whatever fails."""
     shapes = json.dumps(model.get_build_config())
-    with whole(model):
+    with built_in_parts(model):
         write_whole(file, model.save_weights)
     write_whole(file.with_suffix(".json"), lambda draft: draft.write_text(shapes))
 
 
 @contextmanager
-def whole(model: keras.Model) -> Iterator[None]:
+def built_in_parts(model: keras.Model) -> Iterator[None]:
     """While the block runs, a model whose parts are built is, too: Keras saves and loads no weights of another, and one
     that trains by a step of its own, without `call`, never is."""
     was = model.built

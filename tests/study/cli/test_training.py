@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -215,22 +216,24 @@ def test_optunas_own_command_line_lists_the_trials(command: Command, home: Path,
     assert [trial["number"] for trial in json.loads(listed.stdout)] == [0, 1]
 
 
+def in_a_process(archive: Path) -> dict[str, Any]:
+    """The arguments and the environment of `study run` in a process of its own."""
+    words = ["-m", "study", "run", "--dataset", f"npz:{archive}", "--data-dir", "data", *RUN[:-1], "--confirm", "0"]
+    return {
+        "args": [sys.executable, *words],
+        "env": {
+            **os.environ,
+            "PYTHONPATH": str(Path(tiny.__file__).parent),
+            "TERM": "xterm-256color",
+            "COLUMNS": "120",
+        },
+    }
+
+
 def test_tensorflows_noise_is_kept_out(home: Path, archive: Path) -> None:
-    words = [
-        sys.executable,
-        "-m",
-        "study",
-        "run",
-        "--dataset",
-        f"npz:{archive}",
-        "--data-dir",
-        "data",
-        *RUN,
-        "--confirm",
-        "0",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent)}
-    done = subprocess.run(words, cwd=home.parent, env=environment, capture_output=True, text=True)
+    made = in_a_process(archive)
+    made["args"].append("--quiet")
+    done = subprocess.run(**made, cwd=home.parent, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -238,24 +241,8 @@ def test_a_live_display_on_a_terminal(home: Path, archive: Path) -> None:
     """On a real pseudo-terminal: bars that move, and no more lines than trials and finals afterwards."""
     import pty
 
-    words = [
-        sys.executable,
-        "-m",
-        "study",
-        "run",
-        "--dataset",
-        f"npz:{archive}",
-        "--data-dir",
-        "data",
-        *RUN[:-1],
-        "--confirm",
-        "0",
-    ]
     main_end, other_end = pty.openpty()
-    environment = {
-        **os.environ, "PYTHONPATH": str(Path(tiny.__file__).parent), "TERM": "xterm-256color", "COLUMNS": "120",
-    }  # fmt: skip
-    process = subprocess.Popen(words, cwd=home.parent, env=environment, stdout=other_end, stderr=other_end)
+    process = subprocess.Popen(**in_a_process(archive), cwd=home.parent, stdout=other_end, stderr=other_end)
     os.close(other_end)
     chunks = []
     while True:

@@ -115,7 +115,7 @@ def test_a_copy_is_in_use_until_the_run_ends(tmp_path: Path) -> None:
     assert free(tmp_path) == [True]
     assert list((tmp_path / "arrays").iterdir()) == []
     assert arrays["x_train"].tolist() == [0, 1, 2, 3]  # who has it mapped can still read it
-    assert cache.load("key", str(tmp_path), decode)["x_train"].tolist() == [0, 1, 2, 3]  # decoded anew
+    assert cache.load("key", str(tmp_path), decode)["x_train"].tolist() == [0, 1, 2, 3]  # decoded again
 
 
 USE = """

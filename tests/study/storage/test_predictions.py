@@ -37,7 +37,7 @@ def test_what_is_rounded_takes_less_room(tmp_path: Path) -> None:
     assert sizes[1] < 0.75 * sizes[0]
 
 
-def test_each_image_is_kept_once_whoever_misreads_it(tmp_path: Path) -> None:
+def test_an_image_that_several_finals_misread_is_kept_once(tmp_path: Path) -> None:
     assert predictions.misread_images(tmp_path) == {}
     predictions.keep_misread(tmp_path, {})
     assert not (tmp_path / MISREAD).exists()
