@@ -109,7 +109,7 @@ def test_what_was_deleted_of_the_rest_is_made_again(command: Command, home: Path
 def everything(home: Path) -> tuple[Any, ...]:
     """What must be the same when it is made again."""
     found = opened(home, "a")
-    confirmed = {(each.trial, each.seed_index): each.value for each in results.confirmations(found)}
+    confirmed = {(each.trial, each.seed_index): each.curve for each in results.confirmations(found)}
     tested = {(each.finalist, each.seed_index): each.errors for each in results.finals(found)}
     assert confirmed
     assert tested

@@ -145,7 +145,7 @@ def test_many_commands_at_once_make_one_study(home: Path) -> None:
     exact(home, "x", "fault_space:Trivial", 24)
     study = opened(home, "x")
     names = [each.study_name for each in study.store.storage.get_all_studies()]
-    assert sorted(names) == ["x/fault_space:Trivial", "x/finals"]
+    assert sorted(names) == ["x/confirmation", "x/fault_space:Trivial", "x/finals"]
     assert results.finals(study)  # of the baseline, and of the winner where that is another
 
 
