@@ -88,6 +88,27 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    archive = tiny.write_archive(folder / "tiny.npz")
+    words = ("run", "a", "--space", "tiny:Tiny", "--dataset", f"npz:{archive}", "--trials", "2", "--epochs", "1",
+             "--seeds", "1", "--confirm", "0", "--pruner", "none", "--workers", "0", "--quiet")  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("TFDS_DATA_DIR", str(folder / "data"))
+        assert cli.main([*words]) == 0
+    return folder / "runs"
+
+
+@pytest.fixture
+def finished(home: Path, _finished: Path) -> Path:
+    """The default home with a study `a` that is done: two trials of tiny.Tiny, one epoch and one seed each. It is
+    trained once for all tests; each has a copy."""
+    shutil.copytree(_finished, home)
+    return home
+
+
+@pytest.fixture(scope="session")
 def original_mnist() -> Path:
     """The folder of the four original files: `STUDY_MNIST`, or shared/mnist beside the checkout."""
     folder = Path(os.environ.get("STUDY_MNIST", Path(__file__).parents[2] / "shared" / "mnist"))
@@ -120,6 +141,27 @@ def fill() -> Callable[[Path], Path]:
         return disk / "filling"
 
     return fill_disk
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The URL of a folder in an empty bucket of an object store, on a server of its own."""
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    s3fs.S3FileSystem.clear_instance_cache()  # it remembers the server of the previous test
+    bucket = f"bucket-{port}"
+    s3fs.S3FileSystem().mkdir(bucket)
+    yield f"s3://{bucket}/runs"
+    server.stop()
 
 
 @pytest.fixture(scope="session")

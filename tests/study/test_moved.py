@@ -87,8 +87,7 @@ def test_moved_data_are_taken_where_they_are_the_same(command: Command, home: Pa
 
 
 @pytest.mark.parametrize("move", [Path.rename, shutil.copytree])
-def test_a_home_that_was_moved_or_copied(command: Command, home: Path, archive: Path, move: Any) -> None:
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
+def test_a_home_that_was_moved_or_copied(command: Command, home: Path, finished: Path, move: Any) -> None:
     table, new = study_table(home, "a"), home.parent / "deep" / "studies"
     new.parent.mkdir()
     move(home, new)

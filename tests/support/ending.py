@@ -8,6 +8,8 @@ import keras
 import keras_tuner
 import tiny
 
+import study
+
 
 class Unreadable(Exception):
     """Its text cannot be had."""
@@ -50,6 +52,17 @@ ERRORS = {
     "escapes": r"ValueError: \x1b[31mred\x1b[0m \udcff \u202e",
 }
 """What is stored of a trial of each kind that fails."""
+EXPECTED: dict[str, tuple[str, str | None]] = {
+    kind: ("fail", ERRORS[kind]) if kind in ERRORS else ("complete", None) for kind in KINDS
+}
+"""State and error of each kind's trial."""
+
+
+def kinds(name: str) -> dict[str, tuple[str, str | None]]:
+    """State and error of each kind's trial in a study."""
+    table = study.load(name).trials
+    rows = zip(table["hp.kind"], table["state"], table["error"], strict=True)
+    return {kind: (state, error if isinstance(error, str) else None) for kind, state, error in rows}
 
 
 def build(hp: Any) -> keras.Model:

@@ -1,13 +1,22 @@
 """Small HyperModels that between them use every construct of KerasTuner's guides."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
 import numpy as np
+import pytest
 import tensorflow as tf
 from keras import layers
+from keras_tuner.engine import hyperparameters as kinds
+from optuna.trial import FrozenTrial
+
+import study
+from study.records import TrialRecord
+from study.storage import results
 
 Build = Callable[[Any], keras.Model]
 FEATURES, CLASSES, EXAMPLES = 4, 3, 24
@@ -257,6 +266,8 @@ hypermodels: dict[str, tuple[keras_tuner.HyperModel, Any]] = {
     "declares before": (DeclaresBefore(), "val_accuracy"),
 }
 """Spaces as instances, each with its objective."""
+SPACES = {name: (build, "val_accuracy") for name, build in functions.items()} | hypermodels
+"""All of them, each with its objective."""
 
 
 def several_inputs(hp: Any) -> keras.Model:
@@ -287,3 +298,43 @@ def examples(seed: int = 0) -> tuple[Any, Any]:
     """Features and labels."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(EXAMPLES, FEATURES)).astype(np.float32), np.arange(EXAMPLES) % CLASSES
+
+
+def searched(folder: Path, hypermodel: Any, objective: Any, x: Any = None, y: Any = None) -> study.OptunaTuner:
+    """A tuner after two trials of one epoch, validated on what they train on: `examples` where nothing is given."""
+    if x is None:
+        x, y = examples()
+    tuner = study.OptunaTuner(
+        hypermodel, objective=objective, max_trials=2, sampler="random", pruner="none", directory=folder, seed=1
+    )
+    tuner.search(x, y, epochs=1, verbose=0, validation_data=(x, y))
+    return tuner
+
+
+def records(tuner: study.OptunaTuner) -> Iterator[tuple[FrozenTrial, TrialRecord]]:
+    """Its trials, with their records."""
+    (space,) = tuner.study.definition.spaces
+    for trial in results.trials(tuner.study.stored, space):
+        record = results.record(trial)
+        assert record is not None
+        yield trial, record
+
+
+def declare(hypermodel: Any, hp: Any) -> None:
+    """Build a space, which declares its hyperparameters."""
+    if isinstance(hypermodel, keras_tuner.HyperModel):
+        hypermodel.declare_hyperparameters(hp)
+    build = hypermodel.build if isinstance(hypermodel, keras_tuner.HyperModel) else hypermodel
+    build(hp)
+
+
+def check_values(declared: list[dict[str, Any]], values: dict[str, Any], is_drawn: bool = True) -> None:
+    """Each active hyperparameter has a value, and where it was drawn, one that KerasTuner's RandomSearch can draw."""
+    hp = keras_tuner.HyperParameters.from_config({"space": copy.deepcopy(declared), "values": values})
+    active = [each for each in hp.space if hp.is_active(each)]
+    assert {each.name for each in active} == set(values)
+    for each in active:
+        if is_drawn and not isinstance(each, kinds.Fixed):
+            probability = each.value_to_prob(values[each.name])
+            assert 0 <= probability < 1, each
+            assert each.prob_to_value(probability) == pytest.approx(values[each.name]), each

@@ -1,5 +1,7 @@
 """Stored studies made by hand, in a real SQLite file, without training."""
 
+import functools
+import tempfile
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -95,6 +97,26 @@ def confirmation_record(**changes: Any) -> ConfirmationRecord:
     return ConfirmationRecord(**{**values, **changes})
 
 
+def store(home: Path) -> Store:
+    """A store without a study, in a copy of a database that was made once: Optuna takes long to make its tables."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "study.db").exists():
+        (home / "study.db").write_bytes(_empty_database())
+    opened = Store.open(Address.of(home))
+    assert opened is not None
+    return opened
+
+
+@functools.cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        created = Store.open(Address.of(Path(folder)), create=True)
+        assert created is not None
+        created.storage.remove_session()
+        created.storage.engine.dispose()
+        return (Path(folder) / "study.db").read_bytes()
+
+
 def study(
     home: Path,
     rows: dict[str, list[Any]],
@@ -122,11 +144,8 @@ def study(
     names = {field.name for field in fields(Resources)}
     resources = Resources(**{name: value for name, value in options.items() if name in names})
     defined = {name: value for name, value in options.items() if name not in names}
-    home.mkdir(parents=True, exist_ok=True)
-    store = Store.open(Address.of(home), create=True)
-    assert store is not None
     fingerprint = {"data": data, "details": {"spaces": dict.fromkeys(rows, declared or RATE_AND_KIND)}}
-    stored = store.create_study(
+    stored = store(home).create_study(
         Definition(**{"name": "made", "spaces": tuple(rows), **defined}),
         resources,
         {FINGERPRINT: fingerprint, ENVIRONMENT: {"keras": "3"}, CLASSES: list(classes)},

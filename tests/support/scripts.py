@@ -531,8 +531,8 @@ def a_second_run_in_the_same_folder(kt: Any, folder: Path) -> Any:
 
 
 FAST = (
-    "random_search", "arguments_by_position", "hyperband_without_epochs", "logs_for_tensorboard",
-    "own_loop_with_an_uncompiled_model", "own_loop_that_calls_its_callbacks", "a_subclassed_model_with_two_inputs",
+    "hyperband_without_epochs", "own_loop_with_an_uncompiled_model", "own_loop_that_calls_its_callbacks",
+    "a_subclassed_model_with_two_inputs",
     "a_training_step_of_its_own", "run_trial_that_tunes_the_batch", "run_trial_that_validates_across_folds",
     "methods_that_are_called", "compiled_by_the_tuner", "under_a_strategy", "class_weights_and_a_sum_of_objectives",
     "a_trial_that_fails", "numbers_of_numpy",

@@ -52,27 +52,28 @@ def test_a_damaged_database(command: Command, home: Path) -> None:
     assert "is damaged" in error or "is no SQLite database" in error
 
 
-def test_a_database_that_fails_while_it_is_used(command: Command, home: Path, archive: Path) -> None:
+def test_a_database_that_fails_while_it_is_used(command: Command, finished: Path) -> None:
     """Whatever the database says comes as one line, and what was finished is kept."""
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
-    with sqlite3.connect(home / "study.db") as connection:
+    with sqlite3.connect(finished / "study.db") as connection:
         connection.execute("CREATE TRIGGER full BEFORE INSERT ON trial_params BEGIN INSERT INTO gone VALUES (1); END")
     connection.close()
     code, _, error = command("resume", "a", "--trials", "3", "--quiet")
     assert code == 1
     assert "the storage failed: OperationalError: no such table: main.gone; what is finished is kept" in error
     assert error.count("\n") == 1
-    with sqlite3.connect(home / "study.db") as connection:
+    with sqlite3.connect(finished / "study.db") as connection:
         connection.execute("DROP TRIGGER full")
     connection.close()
     assert command("resume", "a", "--trials", "3", "--quiet")[0] == 0
-    assert [row[0] for row in study_table(home, "a")["tiny:Tiny"]] == [0, 1, 2]
+    assert [row[0] for row in study_table(finished, "a")["tiny:Tiny"]] == [0, 1, 2]
 
 
-def test_studies_that_do_not_exist_name_those_that_do(command: Command, home: Path, archive: Path) -> None:
+def test_studies_that_do_not_exist_name_those_that_do(
+    command: Command, home: Path, request: pytest.FixtureRequest
+) -> None:
     for words in (("resume",), ("report",), ("best",), ("status",), ("evaluate",), ("export", "-o", "x.csv")):
         assert "no study named 'b': it has none; 'study run' starts one" in refused(command, words[0], "b", *words[1:])
     assert not home.exists()
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
+    request.getfixturevalue("finished")
     for words in (("resume",), ("report",), ("best",), ("status",), ("evaluate",), ("export", "-o", "x.csv")):
         assert "no study named 'b': it has a" in refused(command, words[0], "b", *words[1:])

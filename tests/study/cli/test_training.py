@@ -1,13 +1,9 @@
 """The commands that train: what they refuse, that a refusal leaves nothing behind, and what they show."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -109,12 +105,11 @@ def test_run_refuses_a_manual_file_with_a_wrong_checksum(command: Command, home:
     assert not home.exists()
 
 
-def test_run_refuses_a_name_that_exists(command: Command, home: Path, archive: Path) -> None:
-    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN)[0] == 0
-    before = tree(home)
+def test_run_refuses_a_name_that_exists(command: Command, finished: Path, archive: Path) -> None:
+    before = tree(finished)
     error = refused(command, "run", "a", "--dataset", f"npz:{archive}", *RUN)
     assert "the study 'a' exists (2 of 2 trials of tiny:Tiny); 'study resume a' continues it" in error
-    assert {name: text for name, text in tree(home).items() if "study.db" not in name} == {
+    assert {name: text for name, text in tree(finished).items() if "study.db" not in name} == {
         name: text for name, text in before.items() if "study.db" not in name
     }
 
@@ -194,67 +189,11 @@ def test_a_creation_that_was_interrupted_is_done_anew(command: Command, home: Pa
     ]  # fmt: skip
 
 
-def test_the_database_is_run_as_it_should_be(command: Command, home: Path, archive: Path) -> None:
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
-    with sqlite3.connect(home / "study.db") as connection:
+def test_the_database_is_run_as_it_should_be(finished: Path) -> None:
+    with sqlite3.connect(finished / "study.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         attributes = connection.execute("SELECT key, value_json FROM study_user_attributes").fetchall()
     connection.close()
     assert {key for key, _ in attributes} == {"config", "fingerprint", "environment", "classes"}
     for _, text in attributes:
         json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
-
-
-def test_optunas_own_command_line_lists_the_trials(command: Command, home: Path, archive: Path) -> None:
-    command("run", "a", "--dataset", f"npz:{archive}", "--space", "dense", "--trials", "2", "--epochs", "1",
-            "--seeds", "1", "--quiet")  # fmt: skip
-    optuna_command = Path(sys.executable).parent / "optuna"
-    listed = subprocess.run(
-        [optuna_command, "trials", "--study-name", "a/dense", "--storage", f"sqlite:///{home}/study.db", "-f", "json"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert [trial["number"] for trial in json.loads(listed.stdout)] == [0, 1]
-
-
-def in_a_process(archive: Path) -> dict[str, Any]:
-    """The arguments and the environment of `study run` in a process of its own."""
-    words = ["-m", "study", "run", "--dataset", f"npz:{archive}", "--data-dir", "data", *RUN[:-1], "--confirm", "0"]
-    return {
-        "args": [sys.executable, *words],
-        "env": {
-            **os.environ,
-            "PYTHONPATH": str(Path(tiny.__file__).parent),
-            "TERM": "xterm-256color",
-            "COLUMNS": "120",
-        },
-    }
-
-
-def test_tensorflows_noise_is_kept_out(home: Path, archive: Path) -> None:
-    made = in_a_process(archive)
-    made["args"].append("--quiet")
-    done = subprocess.run(**made, cwd=home.parent, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_live_display_on_a_terminal(home: Path, archive: Path) -> None:
-    """On a real pseudo-terminal: bars that move, and no more lines than trials and finals afterwards."""
-    import pty
-
-    main_end, other_end = pty.openpty()
-    process = subprocess.Popen(**in_a_process(archive), cwd=home.parent, stdout=other_end, stderr=other_end)
-    os.close(other_end)
-    chunks = []
-    while True:
-        try:
-            chunk = os.read(main_end, 65536)
-        except OSError:
-            break
-        if not chunk:
-            break
-        chunks.append(chunk)
-    os.close(main_end)
-    shown = b"".join(chunks).decode()
-    assert process.wait() == 0
-    for part in ("tiny:Tiny", "2/2", "trial 1, epoch", "best 0.", "finals", "left"):
-        assert part in shown, part

@@ -10,12 +10,12 @@ from helpers import Command, opened
 
 from study.storage import results, selection
 
-STAGED = ("--space", "staged:Staged", "--trials", "3", "--epochs", "4", "--seeds", "1", "--pruner", "none")
+STAGED = ("--space", "staged:Staged", "--trials", "2", "--epochs", "4", "--seeds", "1", "--pruner", "none")
 
 
-@pytest.mark.parametrize("space", ["Staged", "Stopping", "Named"])
+@pytest.mark.parametrize("space", ["Staged", "Stopping"])  # for a plain `fit` see test_confirmation
 def test_a_final_ends_where_its_trial_was_best(command: Command, home: Path, archive: Path, space: str) -> None:
-    words = ("run", "a", "--dataset", f"npz:{archive}", *STAGED, "--confirm", "2")
+    words = ("run", "a", "--dataset", f"npz:{archive}", *STAGED, "--confirm", "1")
     code, _, error = command(*(word.replace("Staged", space) for word in words))
     assert (code, error) == (0, "")
     study = opened(home, "a")
@@ -24,7 +24,7 @@ def test_a_final_ends_where_its_trial_was_best(command: Command, home: Path, arc
     assert len(runs) == 2 * len(candidates)
     for run in runs:
         # Its trial was asked for 4 epochs, of which the first stage had 2 more.
-        assert run.epochs == {"Staged": 6, "Named": 4}.get(space, run.epochs)
+        assert run.epochs == (6 if space == "Staged" else run.epochs)
         assert len(run.curve) == (4 if space == "Staged" else run.epochs)  # the last stage counts
     for final in finals:
         best = candidates[final.trial].best_epoch
@@ -64,13 +64,13 @@ def test_what_was_never_trained_is_never_tested(command: Command, home: Path, ar
 
 @pytest.mark.filterwarnings("ignore:.*does not use its callbacks")
 def test_what_is_trained_after_its_folds_is_tested(command: Command, home: Path, archive: Path) -> None:
-    words = ("--space", "staged:TrainedAfterFolds", "--trials", "2", "--epochs", "2", "--seeds", "2")
+    words = ("--space", "staged:TrainedAfterFolds", "--trials", "1", "--epochs", "2", "--seeds", "2")
     assert command("run", "a", "--dataset", f"npz:{archive}", *words)[0] == 0
     assert min(final.accuracy for final in results.finals(opened(home, "a"))) > 0.5
 
 
 def test_a_fit_that_reads_validation_works_in_finals(command: Command, home: Path, archive: Path) -> None:
-    words = ("--space", "staged:ReadsValidation", "--trials", "2", "--epochs", "2", "--seeds", "1")
+    words = ("--space", "staged:ReadsValidation", "--trials", "1", "--epochs", "1", "--seeds", "1")
     code, output, error = command("run", "a", "--dataset", f"npz:{archive}", *words)
     assert (code, error) == (0, "")
     assert "finals of staged:ReadsValidation watch validation images that they also train on" in output

@@ -124,19 +124,15 @@ def test_a_space_that_is_missing_is_refused() -> None:
         (Objective("val_accuracy", "minimize"), "(direction maximize then, minimize now)"),
     ],
 )
-def test_a_resume_checks_the_objective(
-    command: Command, home: Path, archive: Path, objective: Objective, differing: str
-) -> None:
+def test_a_resume_checks_the_objective(command: Command, finished: Path, objective: Objective, differing: str) -> None:
     """As after somebody has changed what is stored."""
-    words = ("--space", "tiny:Tiny", "--trials", "1", "--epochs", "1", "--seeds", "1", "--quiet")
-    assert command("run", "a", "--dataset", f"npz:{archive}", *words)[0] == 0
-    before = study_table(home, "a")
-    study = opened(home, "a")
+    before = study_table(finished, "a")
+    study = opened(finished, "a")
     study.definition = replace(study.definition, objective=objective)
     study.save()
-    code, _, error = command("resume", "a", "--trials", "2", "--quiet")
+    code, _, error = command("resume", "a", "--trials", "3", "--quiet")
     assert code == 2
     assert "the objective is not the one that the study was started with" in error
     assert differing in error
     assert error.count("\n") == 1
-    assert study_table(home, "a") == before
+    assert study_table(finished, "a") == before

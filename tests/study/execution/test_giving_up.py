@@ -18,8 +18,6 @@ from study.storage.claims import MOST_ENDINGS, Claims, Owner
 from study.storage.store import StoredStudy
 from study.system.processes import Process, boot, host
 
-RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "1", "--seeds", "1", "--pruner", "none", "--quiet")
-
 
 def leave(stored: StoredStudy, part: str, dead: Process, endings: int, **attributes: Any) -> None:
     """A running trial that a process has left by ending, after others that ended in it too."""
@@ -43,10 +41,9 @@ def leave(stored: StoredStudy, part: str, dead: Process, endings: int, **attribu
     ],
 )
 def test_a_trial_is_taken_up_so_often(
-    command: Command, home: Path, archive: Path, dead: Process, endings: int, state: str, told: str
+    command: Command, finished: Path, dead: Process, endings: int, state: str, told: str
 ) -> None:
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
-    leave(opened(home, "a"), "tiny:Tiny", dead, endings)
+    leave(opened(finished, "a"), "tiny:Tiny", dead, endings)
     code, output, error = command("resume", "a", "--trials", "3", "--quiet")
     assert code == 0, error
     assert study.load("a").trials.state[2] == state
@@ -54,11 +51,8 @@ def test_a_trial_is_taken_up_so_often(
     assert ("in a row" in output) == bool(told)
 
 
-def test_a_finished_epoch_counts_from_the_start_again(
-    command: Command, home: Path, archive: Path, dead: Process
-) -> None:
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
-    stored = opened(home, "a")
+def test_a_finished_epoch_counts_from_the_start_again(finished: Path, dead: Process) -> None:
+    stored = opened(finished, "a")
     leave(stored, "tiny:Tiny", dead, endings=5)
     claims = Claims(stored.store, "a/tiny:Tiny", Process.current())
     (left,) = claims.free_of(claims.under_way().running)

@@ -77,8 +77,7 @@ def test_folders_that_cannot_be_written_cost_no_final(
     assert {final.seed_index: set(final.missing) for final in results.finals(opened(home, "a"))}[2] == set()
 
 
-def test_a_model_whose_file_is_gone_is_said_to_be(command: Command, home: Path, archive: Path) -> None:
-    assert command("run", "a", "--space", "tiny:Tiny", "--dataset", f"npz:{archive}", *RUN)[0] == 0
+def test_a_model_whose_file_is_gone_is_said_to_be(finished: Path) -> None:
     model = Path(study.load("a").best()["model"])
     assert study.load("a").best()["model_missing"] is None
     model.unlink()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import made
 import pytest
 
 from study.storage.address import Address
@@ -17,6 +18,4 @@ def address(tmp_path: Path) -> Address:
 @pytest.fixture
 def store(address: Address) -> Store:
     """A store without a study."""
-    created = Store.open(address, create=True)
-    assert created is not None
-    return created
+    return made.store(address.home)

@@ -22,7 +22,7 @@ from study.training.epochs import EpochLog
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return tiny.small_images(tmp_path_factory.mktemp("data"), 110)
+    return tiny.small_images(tmp_path_factory.mktemp("data"), 70)
 
 
 @keras.saving.register_keras_serializable()
@@ -164,6 +164,12 @@ def test_an_interrupted_fit_ends_like_an_uninterrupted_one(
     assert list(file.file.parent.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def everything(data: Dataset) -> tuple[keras.Model, EpochLog]:
+    """Everything that has a state, after a fit that was not interrupted."""
+    return interrupted(data, Everything(), None, [])
+
+
 def test_a_fit_that_was_stopped_by_its_callback_stays_stopped(data: Dataset, file: CheckpointFile) -> None:
     whole = interrupted(data, Stops(), None, [])
     assert whole[1].epochs == 2
@@ -178,10 +184,10 @@ def test_a_fit_in_stages_starts_again(data: Dataset, file: CheckpointFile) -> No
 
 
 def test_a_checkpoint_of_another_model_is_not_used(
-    data: Dataset, file: CheckpointFile, warnings_said: list[str]
+    data: Dataset, everything: Any, file: CheckpointFile, warnings_said: list[str]
 ) -> None:
     killed(data, tiny.Tiny(), file)
-    assert same(interrupted(data, Everything(), None, []), interrupted(data, Everything(), file, []))
+    assert same(everything, interrupted(data, Everything(), file, []))
     assert len(warnings_said) == 1
     assert "cannot be used (its model is another); its training starts again from epoch 0" in warnings_said[0]
 
@@ -239,12 +245,11 @@ def test_a_damaged_checkpoint_is_never_taken_for_a_whole_one(
 
 
 def test_a_checkpoint_that_lost_its_end_costs_epochs_and_nothing_else(
-    data: Dataset, file: CheckpointFile, warnings_said: list[str]
+    data: Dataset, everything: Any, file: CheckpointFile, warnings_said: list[str]
 ) -> None:
-    whole = interrupted(data, Everything(), None, [])
     killed(data, Everything(), file)
     subprocess.run(["truncate", "-s", "-1000", file.file], check=True)
-    assert same(whole, interrupted(data, Everything(), file, []))
+    assert same(everything, interrupted(data, Everything(), file, []))
     assert len(warnings_said) == 1
 
 
@@ -257,12 +262,11 @@ def test_what_dead_processes_left_is_swept(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_costs_the_checkpoint_and_not_the_training(
-    data: Dataset, full_disk: Path, fill: Callable[[Path], Any], warnings_said: list[str]
+    data: Dataset, everything: Any, full_disk: Path, fill: Callable[[Path], Any], warnings_said: list[str]
 ) -> None:
-    whole = interrupted(data, Everything(), None, [])
     file = CheckpointFile(full_disk / "checkpoints" / "a-0.npz", "a 0", warnings_said.append)
     fill(full_disk)
-    assert same(whole, interrupted(data, Everything(), file, []))
+    assert same(everything, interrupted(data, Everything(), file, []))
     assert len(warnings_said) == 1
     assert "cannot be written (No space left on device); the training goes on" in warnings_said[0]
 
