@@ -1,6 +1,7 @@
 """Who may import whom, by package. The same as a picture is in CONTRIBUTING.md."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -40,10 +41,16 @@ def files(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+@functools.cache
 def imports(file: Path, *, at_module_level: bool = False) -> set[str]:
     """The modules that a file imports, as `package.module`; for typing alone is not counted."""
     found: set[str] = set()
-    for node in _nodes(ast.parse(file.read_text()), at_module_level):
+    for node in _nodes(parsed(file), at_module_level):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -171,7 +178,7 @@ def test_private_names_of_libraries_live_in_one_file_per_library() -> None:
                 continue
             found = {
                 f"{ast.unparse(node)} (line {node.lineno})"
-                for node in ast.walk(ast.parse(file.read_text()))
+                for node in ast.walk(parsed(file))
                 if isinstance(node, ast.Attribute)
                 and re.fullmatch(r"_[a-z]\w*", node.attr)
                 and node.attr not in OURS

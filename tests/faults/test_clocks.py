@@ -7,6 +7,7 @@ from pathlib import Path
 import kills
 import pytest
 from helpers import opened, start, study_table
+from marks import ON_SQLITE_ALONE
 
 from study.storage import queries, results
 
@@ -23,6 +24,7 @@ def hour_that_comes_twice() -> str:
     return f"AAA0BBB-1,0/0,{summer_time.timetuple().tm_yday - 1}/{summer_time:%H:%M:%S}"
 
 
+@ON_SQLITE_ALONE
 def test_a_resume_in_other_zones_keeps_the_checkpoint(
     home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,7 +45,7 @@ def test_a_resume_in_other_zones_keeps_the_checkpoint(
     assert epochs[0] <= epochs[1] + len(moments) - 1
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=ON_SQLITE_ALONE)])
 def test_a_final_that_fails_in_the_hour_that_comes_twice_is_tried_once_per_session(
     home: Path, archive: Path, workers: str
 ) -> None:

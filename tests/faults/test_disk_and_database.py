@@ -223,8 +223,7 @@ def test_a_database_that_is_busy_longer_than_the_timeout_is_waited_for(
     assert study_table(home, "a") == wanted
 
 
-def test_readers_neither_wait_nor_are_waited_for(command: Command, home: Path, archive: Path) -> None:
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN)
+def test_readers_neither_wait_nor_are_waited_for(command: Command, home: Path, finished: Path) -> None:
     with closing(sqlite3.connect(home / "study.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("UPDATE studies SET study_name = study_name")
@@ -236,7 +235,7 @@ def test_readers_neither_wait_nor_are_waited_for(command: Command, home: Path, a
     with closing(sqlite3.connect(home / "study.db", isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM trials").fetchall()
-        assert command("resume", "a", "--trials", "4")[0] == 0
+        assert command("resume", "a", "--trials", "3")[0] == 0
         reader.execute("COMMIT")
 
 
@@ -246,7 +245,7 @@ def test_a_reader_does_not_cost_a_running_study_its_commits(command: Command, ho
     process = start(home, "run", "a", "--dataset", f"npz:{archive}", *words)
     seen = 0
     kept = []
-    for _ in range(3):
+    for _ in range(2):
         while seen == 0 or results.finished(opened(home, "a"), "tiny:Tiny") < seen + 3:
             store = Store.open(Address.of(home))
             kept.append(store)

@@ -10,6 +10,7 @@ from typing import Any
 import kills
 import pytest
 from helpers import address_of, opened, owner_of, start, study_table, wait
+from marks import ON_SQLITE_ALONE
 
 import study
 from study.config import CONFIRMATION, FINALS
@@ -62,7 +63,14 @@ def ends(home: Path, *words: str) -> str:
     return output
 
 
-@pytest.mark.parametrize("words", [("resume", "a"), ("worker", "a"), ("resume", "a", "--workers", "2")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("resume", "a"), id="resume"),
+        pytest.param(("worker", "a"), id="worker", marks=ON_SQLITE_ALONE),
+        pytest.param(("resume", "a", "--workers", "2"), id="workers", marks=ON_SQLITE_ALONE),
+    ],
+)
 def test_who_holds_a_trial_elsewhere_is_said_at_once(home: Path, abandoned: int, words: tuple[str, ...]) -> None:
     said = waits(home, *words)
     told = re.fullmatch(
@@ -83,6 +91,7 @@ def test_it_is_taken_over_where_somebody_knows_that_nobody_trains(home: Path, ab
     assert "was taken over" not in ends(home, "resume", "a", "--take-over", "--trials", "3")
 
 
+@ON_SQLITE_ALONE
 def test_so_it_is_from_python(home: Path, abandoned: int) -> None:
     url = address_of(home).url.render_as_string(hide_password=False)
     found = study.resume("a", take_over=True, quiet=True, home=home, storage=url)
@@ -95,6 +104,7 @@ def test_a_lease_that_is_given_at_the_resume_counts_for_what_is_under_way(home: 
     assert [row[1] for row in study_table(home, "a")[SPACE]] == ["COMPLETE"] * 2
 
 
+@ON_SQLITE_ALONE
 def test_so_it_does_for_a_final(home: Path, archive: Path) -> None:
     words = ("run", "a", "--dataset", f"npz:{archive}", *RUN, "--workers", "0")
     killed = kills.command(home, *words, moment="half predictions:1")
@@ -106,7 +116,7 @@ def test_so_it_does_for_a_final(home: Path, archive: Path) -> None:
     assert len(results.finals(opened(home, "a"))) == 2
 
 
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("workers", [pytest.param("0", marks=ON_SQLITE_ALONE), "1"])
 def test_a_stopped_command_is_named_and_may_be_taken_over(home: Path, workers: str) -> None:
     """Ctrl-Z: it stands still, whatever its lease. Once it goes on it finds that its trial is another's."""
     first = start(home, "run", "a", *PACED, "--workers", workers)
@@ -129,6 +139,7 @@ def test_a_stopped_command_is_named_and_may_be_taken_over(home: Path, workers: s
     assert [row[1] for row in study_table(home, "a")["fault_space:Paced"]] == ["COMPLETE"]
 
 
+@ON_SQLITE_ALONE
 def test_a_command_that_works_beside_is_named_once(home: Path) -> None:
     words = [word if word != "1" else "3" for word in PACED[:4]] + list(PACED[4:])
     first = start(home, "run", "a", *words, "--workers", "0")

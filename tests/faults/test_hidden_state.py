@@ -8,8 +8,9 @@ import kills
 import numpy as np
 import pytest
 from helpers import studies, study_table
+from marks import ON_SQLITE_ALONE
 
-pytestmark = pytest.mark.skipif("config.getoption('--postgresql')", reason="the storage has no part in it")
+pytestmark = ON_SQLITE_ALONE
 HELD = ("TwoOptimizers", "StateVariables", "ScheduleVariable", "Annealed", "Stopping", "Unbuilt")
 NOT_HELD = {
     "LateOptimizer": "the optimizer adam (Adam) makes its variables while the model trains",
@@ -25,7 +26,7 @@ DEFINITION = (
 )  # fmt: skip
 IN_SEARCH, IN_FINALS = f"after report:{EPOCHS + 1}", "after checkpoints:2"
 """When a process dies: in the second trial that it trains, or in a final."""
-MOST_IN_FINALS = 4
+MOST_IN_FINALS = 2
 
 
 class Killed(NamedTuple):

@@ -14,6 +14,7 @@ import optuna
 import optuna_dashboard
 import pytest
 from helpers import Command, address_of, opened, start, study_table, wait_for_line
+from marks import ON_SQLITE_ALONE
 from optuna.storages import RDBStorage
 
 import study
@@ -127,7 +128,7 @@ def optuna_command(home: Path, *words: str) -> None:
     subprocess.run([Path(sys.executable).parent / "optuna", *taken], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=ON_SQLITE_ALONE)])
 @pytest.mark.parametrize("part", PARTS)
 def test_one_that_is_deleted_while_it_is_used_ends_the_work_in_a_line(home: Path, part: str, workers: str) -> None:
     words = ("--space", "fault_space:Paced", "--trials", "6", "--epochs", "4", "--seeds", "1", "--pruner", "none")

@@ -5,12 +5,13 @@ from pathlib import Path
 import hanging
 import pytest
 from helpers import opened, start
+from marks import ON_SQLITE_ALONE
 
 from study.config import FINALS
 from study.records import TrialRecord
 from study.storage import results
 
-pytestmark = pytest.mark.skipif("config.getoption('--postgresql')", reason="the storage has no part in it")
+pytestmark = ON_SQLITE_ALONE
 LIMIT = "10s"
 WHY = "took longer than --trial-timeout 10s"
 WORDS = ("--seeds", "1", "--sampler", "kt-grid", "--pruner", "none", "--trial-timeout", LIMIT)

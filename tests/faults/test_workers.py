@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers import opened, owner_of, start, studies, study_table, wait_for_line
+from marks import ON_SQLITE_ALONE
 
 from study.records import EARLY_CHECK, OWNER
 from study.storage import claims, results
@@ -112,6 +113,7 @@ def test_a_trial_waits_for_one_whose_worker_dies(home: Path) -> None:
     assert "FAIL" not in exact(home, "a", "fault_space:LongWay", 4)
 
 
+@ON_SQLITE_ALONE
 def test_a_model_that_needs_more_memory_than_allowed_fails_by_itself(home: Path) -> None:
     process = start(
         home, "run", "a", *TRIVIAL[2:], "--space", "fault_space:Huge", "--trials", "2", "--memory-limit", "4GB"
@@ -172,7 +174,9 @@ def test_workers_end_with_their_supervisor(home: Path) -> None:
     assert all(owner is None or owner.is_dead(study.store.clock()) for owner in owners)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(each, marks=ON_SQLITE_ALONE) for each in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_signal_to_the_whole_group_ends_the_epoch_of_every_worker(number: int, home: Path) -> None:
     words = ("--space", "fault_space:Dense", "--trials", "30", "--epochs", "6", "--workers", "2")
     process = start(home, "run", "a", *words)
@@ -189,6 +193,7 @@ def test_a_signal_to_the_whole_group_ends_the_epoch_of_every_worker(number: int,
     assert all(owner_of(trial) is None for trial in running)
 
 
+@ON_SQLITE_ALONE
 def test_a_second_signal_ends_at_once_and_the_study_goes_on(home: Path) -> None:
     words = (*TRIVIAL, "--trials", "6", "--epochs", "400", "--workers", "2")
     process = start(home, "run", "a", *words)

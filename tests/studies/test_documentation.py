@@ -28,7 +28,7 @@ CLUSTER = re.compile(r"--cluster auto --workers .*|--workers \d+ --join \d+")
 """Cut down to this machine; tests/faults has a cluster."""
 
 
-AMOUNTS = {"--trials": "1", "--epochs": "1", "--seeds": "1"}
+AMOUNTS = {"--trials": "1", "--epochs": "1", "--seeds": "1", "--confirm": "0"}
 
 
 MORE = {"--trials": "2"}

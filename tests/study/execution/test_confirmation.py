@@ -44,7 +44,7 @@ def test_the_best_trials_and_the_baseline_are_trained_again(command: Command, ho
     assert output.count("confirmation  tiny:Tiny") == len(runs)
     assert command("status", "a")[1].endswith(f"confirmation: {len(runs)} runs done\n  finals: {len(finals)} done\n")
 
-    assert command("resume", "a", "--trials", "8")[0] == 0  # a longer search confirms what is new
+    assert command("resume", "a", "--trials", "6")[0] == 0  # a longer search confirms what is new
     after = runs_of(home, "a")
     assert after[: len(runs)] == runs
     study = opened(home, "a")
@@ -53,7 +53,7 @@ def test_the_best_trials_and_the_baseline_are_trained_again(command: Command, ho
 
 
 def test_without_confirmation_the_best_trial_wins(command: Command, home: Path, archive: Path) -> None:
-    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--confirm", "0")[0] == 0
+    assert command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--trials", "3", "--confirm", "0")[0] == 0
     assert runs_of(home, "a") == []
     study = opened(home, "a")
     best = selection.ranked(results.trials(study, "tiny:Tiny"), study.definition.objective)[0]
@@ -65,7 +65,7 @@ def test_the_kept_model_is_the_first_seed_of_each_finalist(command: Command, hom
 
     from study.paths import model_file
 
-    command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--seeds", "3")
+    command("run", "a", "--dataset", f"npz:{archive}", *RUN, "--trials", "3", "--seeds", "2")
     with np.load(archive) as arrays:
         for final in results.finals(opened(home, "a")):
             if final.seed_index:

@@ -229,12 +229,17 @@ class InStages(tiny.Tiny):
         return model.fit(x[:20], y[:20], epochs=epochs, **kwargs)
 
 
+@pytest.fixture(scope="module")
+def in_stages(data: Dataset) -> EpochLog:
+    """The log of all stages."""
+    return fitted(data, InStages(), epochs=2)[1]
+
+
 @pytest.mark.parametrize("stop_after", range(1, 8))
-def test_a_fit_in_stages_is_stopped_in_whichever_it_is(data: Dataset, stop_after: int) -> None:
-    _, whole = fitted(data, InStages(), epochs=2)
+def test_a_fit_in_stages_is_stopped_in_whichever_it_is(data: Dataset, in_stages: EpochLog, stop_after: int) -> None:
     _, log = stopped(data, InStages(), epochs=2, stop_after=stop_after)
     assert log.epochs == min(stop_after, 6) == len(log.history["loss"])
-    assert log.history["loss"] == whole.history["loss"][:stop_after]
+    assert log.history["loss"] == in_stages.history["loss"][:stop_after]
 
 
 def test_a_fit_that_was_resumed_is_stopped_after_as_many_epochs_in_all(data: Dataset, tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from study.training.checkpoints import CheckpointFile
 from study.training.epochs import EpochLog
 from study.training.hidden_state import HiddenState
 
-EPOCHS = 5
+EPOCHS = 3
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return tiny.small_images(tmp_path_factory.mktemp("data"), 110)
+    return tiny.small_images(tmp_path_factory.mktemp("data"), 70)
 
 
 @pytest.fixture(autouse=True)

@@ -89,11 +89,17 @@ def test_other_images_may_be_evaluated_in_between_and_trained_on_afterwards(data
     assert model.steps_per_execution == 1
 
 
+@pytest.fixture(scope="module")
+def in_one_call(data: Dataset) -> tuple[keras.Model, EpochLog]:
+    """A model that was trained with all steps of an epoch in one call, and the log."""
+    return fitted(data, Graph())
+
+
 @pytest.mark.parametrize("per_call", [1, 4, 5])
 def test_how_many_steps_a_call_takes_changes_nothing(
-    data: Dataset, per_call: int, monkeypatch: pytest.MonkeyPatch
+    data: Dataset, in_one_call: tuple[keras.Model, EpochLog], per_call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, log = fitted(data, Graph())
+    model, log = in_one_call
     monkeypatch.setattr(pipeline, "STEPS_PER_EXECUTION", per_call)
     same, looped = fitted(data, Graph())
     assert looped.history == log.history
