@@ -15,7 +15,7 @@ STAGED = ("--space", "staged:Staged", "--trials", "2", "--epochs", "4", "--seeds
 
 @pytest.mark.parametrize("space", ["Staged", "Stopping"])  # for a plain `fit` see test_confirmation
 def test_a_final_ends_where_its_trial_was_best(command: Command, home: Path, archive: Path, space: str) -> None:
-    words = ("run", "a", "--dataset", f"npz:{archive}", *STAGED, "--confirm", "1")
+    words = ("run", "a", "--dataset", f"npz:{archive}", *STAGED, "--confirm", "2")
     code, _, error = command(*(word.replace("Staged", space) for word in words))
     assert (code, error) == (0, "")
     study = opened(home, "a")
