@@ -11,13 +11,13 @@ from helpers import studies, study_table
 from marks import ON_SQLITE_ALONE
 
 pytestmark = ON_SQLITE_ALONE
-HELD = ("TwoOptimizers", "StateVariables", "ScheduleVariable", "Annealed", "Stopping", "Unbuilt")
+HELD = ("StateVariables", "Annealed", "Unbuilt")
 NOT_HELD = {
     "LateOptimizer": "the optimizer adam (Adam) makes its variables while the model trains",
-    "ScheduleObject": "Halving.calls changes while the model trains",
     "Counter": "Counter.fit.<locals>.scale.seen changes while the model trains",
 }
-"""Trainings that are continued, and those that start again, with what is said of them."""
+"""Trainings that are continued, and those that start again, with what is said of them. For more of them, which are
+interrupted without a kill, see tests/study/training."""
 TRIALS, EPOCHS = 2, 3
 DEFINITION = (
     *(word for name in (*HELD, *NOT_HELD) for word in ("--space", f"state_space:{name}")),
