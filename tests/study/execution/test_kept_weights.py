@@ -63,8 +63,8 @@ class InStages(Space):
 @pytest.mark.parametrize("space", [Space, After, InStages])
 def test_score_and_model_are_of_the_same_epoch(tmp_path: Path, space: type[Space]) -> None:
     objective = keras_tuner.Objective("val_custom", "max")
-    tuner = study.OptunaTuner(space(), objective=objective, max_trials=3, pruner="none", directory=tmp_path)
+    tuner = study.OptunaTuner(space(), objective=objective, max_trials=2, pruner="none", directory=tmp_path)
     tuner.search(*DATA, epochs=4, validation_data=HELD_OUT, verbose=0)
     trials = tuner.study.trials.sort_values("value", ascending=False)
-    for model, value, best in zip(tuner.get_best_models(3), trials.value, trials.best_epoch, strict=True):
+    for model, value, best in zip(tuner.get_best_models(2), trials.value, trials.best_epoch, strict=True):
         assert score(model) - (best - 1) % 4 / 10 == pytest.approx(value, abs=1e-6)
