@@ -24,6 +24,7 @@ from study.system.files import sweep_drafts
 from study.system.progress import Display
 from study.system.signals import Interruption, contained
 from study.system.time_limit import TimeLimit
+from study.training import precision
 from study.training.checkpoints import sweep
 from study.training.description import Part, description
 
@@ -60,6 +61,8 @@ def prepare(
     keras.config.set_dtype_policy(task.definition.precision)
     spaces = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None, limit)
     hypermodels, declared, models = spaces
+    if is_new and (said := precision.advice(task.definition.precision, models)):
+        display.show(said)
     fingerprint = fingerprints.of_study(task.definition, data.parts, declared, models)
     interruption.check()
     if is_new and task.steps.search and task.objects.data is None:

@@ -1,6 +1,7 @@
 """Keras's arithmetic in fewer passes over memory: it writes an optimizer's step and a batch normalisation as a dozen
 element-wise operations, each of which reads and writes whole arrays. TensorFlow has a single operation for each. The
-formulas are the same; results agree to rounding."""
+formulas are the same; results agree to rounding, in mixed precision to that of the shorter type. There, too, a batch
+normalisation computes in float32, and variables, their gradients and the optimizer's step are float32."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -8,21 +9,26 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.layers import BatchNormalization
+from keras.layers import BatchNormalization, Conv2D
 from keras.optimizers import SGD, Adam
 
 from study.training.keras_private import adam_moments, momentum, replace_method
 
 LEAST_EPSILON = 1.001e-5
 """The smallest epsilon of a batch normalisation that cuDNN accepts."""
+NORMALISED = (tf.float32, tf.bfloat16, tf.float16)
+"""Types of the inputs of which TensorFlow, like Keras, computes a batch's mean and variance in float32."""
 
 
 def fuse(model: keras.Model) -> None:
     """Let a model that is about to be trained use fused operations wherever they compute exactly what its layers and
-    its optimizer would. The model's configuration, variables and saved file stay the same."""
+    its optimizer would, and exact sums where a convolution's bias would lose most of its gradient (`_convolve`). The
+    model's configuration, variables and saved file stay the same."""
     for layer in layers_within(model):
         if type(layer) is BatchNormalization and not layer.renorm and not layer.synchronized:
             replace_method(layer, "call", _normalize)
+        elif type(layer) is Conv2D and _has_short_bias(layer):
+            replace_method(layer, "call", _convolve)
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # where the loss is scaled
     update_step = getattr(type(optimizer), "update_step", None)
     if update_step is Adam.update_step and not optimizer.amsgrad:
@@ -68,8 +74,8 @@ def _momentum_step(optimizer: SGD, gradient: Any, variable: keras.Variable, lear
 def _normalize(layer: BatchNormalization, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
     """Batch normalisation while training (Ioffe and Szegedy 2015, algorithm 1): inputs (n, ..., channels)."""
     last = layer.axis in (-1, inputs.shape.rank - 1)
-    plain = training is True and layer.trainable and mask is None and inputs.dtype == tf.float32
-    if not plain or not last or layer.epsilon < LEAST_EPSILON:
+    plain = training is True and layer.trainable and mask is None and layer.variable_dtype == "float32"
+    if not plain or not last or layer.epsilon < LEAST_EPSILON or inputs.dtype not in NORMALISED:
         return BatchNormalization.call(layer, inputs, training=training, mask=mask)
     channels = inputs.shape[-1]
     images = inputs if inputs.shape.rank == 4 else tf.reshape(inputs, (-1, 1, 1, channels))
@@ -83,4 +89,17 @@ def _normalize(layer: BatchNormalization, inputs: Any, training: bool | None = N
     variance *= (count - 1) / count
     for moving, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + batch * (1 - layer.momentum))
+    outputs = tf.cast(outputs, layer.compute_dtype)
     return tf.reshape(outputs, tf.shape(inputs)) if images is not inputs else outputs
+
+
+def _has_short_bias(layer: Conv2D) -> bool:
+    return layer.use_bias and layer.compute_dtype == "bfloat16" and layer.data_format == "channels_last"
+
+
+def _convolve(layer: Conv2D, inputs: Any) -> Any:
+    """A convolution in bfloat16 whose bias is added by `+`: the gradient of that is a sum that TensorFlow accumulates
+    in float32. Keras adds it by `BiasAdd`, whose gradient TensorFlow accumulates on the CPU in bfloat16: a sum over the
+    100,000 positions of 128 small images has the wrong sign as often as not."""
+    outputs = layer.convolution_op(inputs, layer.kernel) + layer.bias.value
+    return outputs if layer.activation is None else layer.activation(outputs)

@@ -1,13 +1,14 @@
-"""Seconds per epoch: ours against plain `model.fit`, on the same model and batches of the same size, alternating.
+"""Seconds per epoch: ours against plain `model.fit`, on the same layers and batches of the same size, alternating.
 
     python tests/benchmarks/engine.py
-    python tests/benchmarks/engine.py --mnist DIR        # also accuracy and loss curves on the real images
+    python tests/benchmarks/engine.py --precision mixed_bfloat16      # also ours in that precision, against our float32
+    python tests/benchmarks/engine.py --mnist DIR                     # also the losses on the real images
 
-Arrays of MNIST's shape; 50,000 images for dense models, fewer for CNNs (the table says how many). The numbers are
-medians over all epochs but the first, which traces. `bound` is the time of the matrix products of the model's dense
-and convolutional layers alone (forward, gradients of weights and of inputs). The orders are those of a convolutional
-block: `usual` is convolution, normalisation, activation, pooling; `pool first` and `strides` are what the `cnn` space
-builds.
+The networks are those of the search spaces, on one core unless `--threads` says otherwise: the baselines of `dense` and
+`cnn`, and `cnn` with three blocks of two convolutions (16, 32, 64 filters), batch normalisation and Adam. Arrays of
+MNIST's shape; the table says how many. The numbers are medians over all epochs but the first, which traces; a ratio is
+the median of the ratios of the runs that came one after the other. `bound` is the time of the matrix products of the
+model's dense and convolutional layers alone, in float32 (forward, gradients of weights and of inputs).
 """
 
 import argparse
@@ -15,11 +16,10 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from study.system import environment
+from study.system import environment, machine
 
 environment.import_tensorflow()
 
@@ -29,49 +29,39 @@ import tensorflow as tf
 from arrays import arrays
 from keras import layers
 
+from search_spaces import load
+from study.config import PRECISIONS
 from study.data import datasets
 from study.images import Images
+from study.search.hyperparameters import TrialHyperParameters
 from study.training.epoch_callback import EpochCallback
 from study.training.epochs import EpochLog
 from study.training.examples import Examples
 from study.training.pipeline import feed
 
-LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+TWO_CONVOLUTIONS = {"blocks": 3, "filters": 16, "convolutions": 2, "batch_normalization": True, "dropout": 0.2}
 
 
-def dense() -> keras.Model:
-    """Flatten-128-10, the baseline of the `dense` space."""
-    return compiled([layers.Flatten(), layers.Dense(128, "relu")])
+class Case(NamedTuple):
+    """A configuration of a search space, and how much it is trained."""
+
+    space: str
+    values: dict[str, Any]
+    batch_size: int
+    images: int
+    epochs: int
+
+    def model(self) -> keras.Model:
+        """Compiled, for MNIST's images, in Keras's present precision."""
+        return load(self.space).hypermodel((28, 28, 1), 10).build(TrialHyperParameters.with_values(self.values))
 
 
-def cnn(order: str) -> keras.Model:
-    """Three 3x3 convolutions of 32, 64 and 64 filters, two of them downsampled, and a dense layer."""
-    stack: list[Any] = []
-    for filters, halves in ((32, True), (64, True), (64, False)):
-        strides = 2 if halves and order == "strides" else 1
-        stack.append(layers.Conv2D(filters, 3, strides, padding="same", use_bias=False))
-        pool = [layers.MaxPooling2D()] if halves and order != "strides" else []
-        rest = [layers.BatchNormalization(), layers.ReLU()]
-        stack += [*pool, *rest] if order == "pool first" else [*rest, *pool]
-    return compiled([*stack, layers.Flatten(), layers.Dense(128, "relu")])
-
-
-def compiled(stack: list[Any]) -> keras.Model:
-    """A classifier of MNIST's images, with Adam."""
-    model = keras.Sequential([keras.Input((28, 28, 1)), *stack, layers.Dense(10)])
-    model.compile(keras.optimizers.Adam(1e-3), LOSS, metrics=["accuracy"])
-    return model
-
-
-CASES: dict[str, tuple[Callable[[], keras.Model], Callable[[], keras.Model], int, int, int]] = {
-    # name: model of plain fit, our model, batch size, images, epochs
-    "dense 32": (dense, dense, 32, 50_000, 3),
-    "dense 128": (dense, dense, 128, 50_000, 4),
-    "dense 512": (dense, dense, 512, 50_000, 4),
-    "cnn 32": (lambda: cnn("usual"), lambda: cnn("usual"), 32, 6_400, 3),
-    "cnn 128": (lambda: cnn("usual"), lambda: cnn("usual"), 128, 12_800, 3),
-    "cnn 128, pool first": (lambda: cnn("usual"), lambda: cnn("pool first"), 128, 12_800, 3),
-    "cnn 128, strides": (lambda: cnn("usual"), lambda: cnn("strides"), 128, 12_800, 3),
+CASES = {
+    "dense 32": Case("dense", {}, 32, 50_000, 3),
+    "dense 128": Case("dense", {}, 128, 50_000, 4),
+    "dense 512": Case("dense", {}, 512, 50_000, 4),
+    "cnn 128": Case("cnn", {}, 128, 6_400, 3),
+    "cnn 128, two convolutions": Case("cnn", TWO_CONVOLUTIONS, 128, 6_400, 3),
 }
 
 
@@ -96,13 +86,15 @@ def fit(model: keras.Model, images: Images, ours: bool, **options: Any) -> Any:
     return model.fit(images.scaled, images.y, verbose=0, **options)
 
 
-def epoch_seconds(make: Callable[[], keras.Model], images: Images, batch_size: int, epochs: int, ours: bool) -> Any:
-    """Seconds of each epoch but the first."""
+def epoch_seconds(case: Case, images: Images, ours: bool, precision: str) -> float:
+    """The median of the seconds of each epoch but the first."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
-    clock = Clock()
-    fit(make(), images, ours, batch_size=batch_size, epochs=epochs + 1, callbacks=[clock])
-    return clock.seconds[1:]
+    keras.config.set_dtype_policy(precision)
+    model, clock = case.model(), Clock()
+    keras.config.set_dtype_policy("float32")
+    fit(model, images, ours, batch_size=case.batch_size, epochs=case.epochs + 1, callbacks=[clock])
+    return statistics.median(clock.seconds[1:])
 
 
 def bound(model: keras.Model, batch_size: int, images: int) -> float:
@@ -142,8 +134,7 @@ def bound(model: keras.Model, batch_size: int, images: int) -> float:
 
 
 def on_mnist(folder: Path) -> dict[str, Any]:
-    """The largest difference between the losses of ours and plain fit, step by step on the same batches; validation
-    accuracy by order."""
+    """The largest difference between the losses of ours and plain fit, step by step on the same batches."""
     data = datasets.load("mnist", split_seed=0, manual_dir=str(folder))
     curves = []
     for ours in (False, True):
@@ -152,54 +143,60 @@ def on_mnist(folder: Path) -> dict[str, Any]:
         note = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda _, logs, losses=losses: losses.append(logs["loss"])
         )
-        fit(dense(), data.train, ours, batch_size=128, shuffle=False, callbacks=[note])
+        fit(CASES["dense 128"].model(), data.train, ours, batch_size=128, shuffle=False, callbacks=[note])
         curves.append(np.array(losses))
-    result: dict[str, Any] = {"loss_difference": float(np.abs(curves[0] - curves[1]).max()), "steps": len(curves[0])}
-    for order in ("usual", "pool first", "strides"):
-        accuracies = []
-        for seed in range(3):
-            keras.utils.set_random_seed(seed)
-            model = cnn(order)
-            fit(model, data.train, True, batch_size=128, epochs=2)
-            accuracies.append(model.evaluate(data.validation.scaled, data.validation.y, 1000, verbose=0)[1])
-        result[order] = {"validation_accuracy": accuracies, "mean": statistics.mean(accuracies)}
+    return {"loss_difference": float(np.abs(curves[0] - curves[1]).max()), "steps": len(curves[0])}
+
+
+def measured(case: Case, precision: str, rounds: int) -> dict[str, Any]:
+    """Plain fit, ours, and ours in the other precision, one after the other, in another order each time."""
+    images = Images(*arrays(case.images, np.random.default_rng(0)))
+    runs = {"plain": (False, "float32"), "ours": (True, "float32")}
+    if precision != "float32":
+        runs[precision] = (True, precision)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(rounds):
+        for name in list(runs)[:: 1 if turn % 2 else -1]:
+            seconds[name].append(epoch_seconds(case, images, *runs[name]))
+    result: dict[str, Any] = {
+        "images": case.images, "rounds": rounds, "bound": round(bound(case.model(), case.batch_size, case.images), 4),
+        "seconds": {name: round(statistics.median(values), 4) for name, values in seconds.items()},
+        "ratio": _ratio(seconds["ours"], seconds["plain"]),
+    }  # fmt: skip
+    if precision != "float32":
+        result["precision_ratio"] = _ratio(seconds[precision], seconds["ours"])
     return result
+
+
+def _ratio(ones: list[float], others: list[float]) -> float:
+    return round(statistics.median(one / other for one, other in zip(ones, others, strict=True)), 4)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--case", action="append", choices=list(CASES))
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--mnist", type=Path, metavar="DIR", help="MNIST's original files.")
-    arguments = parser.parse_args()
-    rng = np.random.default_rng(0)
-    results: dict[str, Any] = {}
-    print(f"{'':20} {'images':>7} {'plain':>8} {'ours':>8} {'ratio':>6} {'bound':>8} {'n':>3}")
-    for name in arguments.case or CASES:
-        plain_model, our_model, batch_size, count, epochs = CASES[name]
-        images = Images(*arrays(count, rng))
-        seconds: dict[bool, list[float]] = {False: [], True: []}
-        for turn in range(arguments.rounds):
-            for ours in (turn % 2 == 0, turn % 2 == 1):
-                make = our_model if ours else plain_model
-                seconds[ours] += epoch_seconds(make, images, batch_size, epochs, ours)
-        plain, own = (statistics.median(seconds[ours]) for ours in (False, True))
-        least = bound(our_model(), batch_size, count)
-        results[name] = {
-            "images": count, "plain_seconds": round(plain, 4), "our_seconds": round(own, 4),
-            "ratio": round(own / plain, 4), "bound_seconds": round(least, 4), "epochs_each": len(seconds[True]),
-        }  # fmt: skip
-        print(
-            f"{name:20} {count:7} {plain:8.3f} {own:8.3f} {own / plain:6.2f} {least:8.3f} {len(seconds[True]):3}",
-            flush=True,
-        )
-    if arguments.mnist:
-        results["mnist"] = on_mnist(arguments.mnist)
+    given = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(given.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(given.threads)
+    results: dict[str, Any] = {"computes_bfloat16": machine.computes_bfloat16(), "threads": given.threads}
+    print(f"{'':26} {'images':>7} {'plain':>8} {'ours':>8} {'ratio':>6} {'bound':>8}", end="")
+    print("" if given.precision == "float32" else f"   {given.precision}, and its ratio to ours in float32")
+    for name in given.case or CASES:
+        results[name] = found = measured(CASES[name], given.precision, given.rounds)
+        seconds = found["seconds"]
+        print(f"{name:26} {found['images']:7} {seconds['plain']:8.3f} {seconds['ours']:8.3f} {found['ratio']:6.2f} "
+              f"{found['bound']:8.3f}", end="")  # fmt: skip
+        short = "" if given.precision == "float32" else f" {seconds[given.precision]:8.3f}"
+        print(short and f"{short} {found['precision_ratio']:6.2f}", flush=True)
+    if given.mnist:
+        results["mnist"] = on_mnist(given.mnist)
         print(f"largest difference of the losses of {results['mnist']['steps']} steps, ours and plain: "
               f"{results['mnist']['loss_difference']:.2g}", file=sys.stderr)  # fmt: skip
-        for order in ("usual", "pool first", "strides"):
-            print(f"{order}: validation accuracy after 2 epochs {results['mnist'][order]}", file=sys.stderr)
     print(json.dumps(results))
 
 
