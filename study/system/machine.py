@@ -11,7 +11,7 @@ from study.system import memory
 GPUS = "CUDA_VISIBLE_DEVICES"  # the environment variable with the GPUs that a process may use
 WORKER_BYTES = 2 * 2**30  # memory that a worker may come to need
 MOST_FITTING = 16  # the more workers, the fewer earlier trials each new one can learn from
-
+CPUINFO = Path("/proc/cpuinfo")
 BFLOAT16 = ("avx512_bf16", "amx_bf16")
 """Linux's names of the instructions with which TensorFlow computes in bfloat16."""
 
@@ -19,7 +19,7 @@ BFLOAT16 = ("avx512_bf16", "amx_bf16")
 def computes_bfloat16() -> bool | None:
     """Whether the processor has instructions for bfloat16; None where it does not say: not an x86, or not Linux."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = CPUINFO.read_text().splitlines()
     except OSError:
         return None
     flags = (line.partition(":")[2].split() for line in lines if line.startswith("flags"))

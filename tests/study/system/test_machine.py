@@ -43,3 +43,23 @@ def test_a_number_of_workers_is_parsed() -> None:
         machine.parse_workers("-1")
     with pytest.raises(StudyError, match="--workers is a number or auto; it was given 'many'"):
         machine.parse_workers("many")
+
+
+@pytest.mark.parametrize(
+    "lines, expected",
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\nbugs\t:\n", True),
+        ("flags\t\t: fpu avx512f amx_bf16 amx_tile\n", True),
+        ("flags\t\t: fpu avx2 avx512f\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", None),
+    ],
+)
+def test_what_a_processor_says_of_bfloat16(
+    lines: str, expected: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(lines)
+    monkeypatch.setattr(machine, "CPUINFO", file)
+    assert machine.computes_bfloat16() is expected
+    file.unlink()
+    assert machine.computes_bfloat16() is None

@@ -84,6 +84,14 @@ class Annealed(Traced):
         return model.fit(*args, batch_size=16, **kwargs)
 
 
+class Mixed(Annealed):
+    """The same in bfloat16, whose variables and optimizer are float32."""
+
+    def build(self, hp: Any) -> keras.Model:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        return super().build(hp)
+
+
 class Stops(Everything):
     """Is stopped by its own callback after the second epoch, with the weights of the first."""
 
@@ -151,7 +159,7 @@ def file(tmp_path: Path, warnings_said: list[str]) -> CheckpointFile:
 
 @pytest.mark.parametrize(
     "hypermodel, stops",
-    [(Everything(), [1, 3, 4]), (Everything(), [2, 2, 5]), (Traced(), [2]), (Annealed(), [1, 4])],
+    [(Everything(), [1, 3, 4]), (Everything(), [2, 2, 5]), (Traced(), [2]), (Annealed(), [1, 4]), (Mixed(), [1, 4])],
 )
 def test_an_interrupted_fit_ends_like_an_uninterrupted_one(
     data: Dataset, file: CheckpointFile, warnings_said: list[str], hypermodel: Any, stops: list[int]
