@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy import event
 
+import study
 from study import cli
 from study.errors import Interrupted
 from study.execution import judgement, search
@@ -214,6 +215,10 @@ def test_mixed_precision_is_an_option(command: Command, home: Path, archive: Pat
         keras.config.set_dtype_policy("float32")
     model = keras.saving.load_model(home / "a" / "models" / "dense-trial0.keras")
     assert [layer.compute_dtype for layer in model.layers if layer.weights] == ["bfloat16", "float32"]
+    with np.load(archive) as arrays:
+        predicted = model.predict(arrays["x_test"].astype("float32") / 255, verbose=0)
+        accuracy = np.mean(predicted.argmax(axis=1) == arrays["y_test"])
+    assert accuracy == pytest.approx(study.load("a", home=home).finals.test_accuracy[0])
     loss = {name: study_table(home, name)["dense"][0][4] for name in ("a", "b")}
     assert loss["a"].keys() == loss["b"].keys()
 

@@ -31,7 +31,7 @@ class Noise(keras.layers.Layer):
 
     def call(self, x: Any, training: bool = False) -> Any:
         """With noise while training."""
-        return x + keras.random.normal((1, tiny.CLASSES), stddev=0.1) if training else x
+        return x + keras.random.normal((1, tiny.CLASSES), stddev=0.1, dtype=x.dtype) if training else x
 
 
 class Everything(tiny.Tiny):

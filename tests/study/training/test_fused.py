@@ -174,13 +174,18 @@ def test_sparse_gradients_are_applied_by_keras() -> None:
     assert_same(make)
 
 
-def test_a_model_is_saved_as_it_was_built(tmp_path: Any) -> None:
-    model = trained(lambda: network("adam", layers.BatchNormalization()), fused=True)
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_model_is_saved_as_it_was_built(policy: str, tmp_path: Any) -> None:
+    def make() -> keras.Model:
+        return network("adam", layers.Conv2D(3, 2, dtype=policy), layers.BatchNormalization(dtype=policy))
+
+    model = trained(make, fused=True)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     images = np.random.default_rng(2).normal(size=(5, 4, 4, 2)).astype(np.float32)
     np.testing.assert_allclose(model(images), loaded(images), atol=1e-6)
     assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+    assert {weight.dtype for weight in loaded.weights} == {"float32"}
 
 
 def test_the_optimizer_under_a_scaled_loss_is_fused_too() -> None:
