@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from study.config import ARRAYS, DURATIONS, SPACES, Definition, Resources, flag
+from study.config import ARRAYS, DATA_OPTIONS, DURATIONS, SPACES, Definition, Resources, flag
 from study.objective import KNOWN, Objective
 from study.records import Value
 
@@ -72,10 +72,13 @@ def train(
     }  # fmt: skip
     if stop_after is not None and stop_after < epochs:
         words["--stop-after"] = stop_after
-    for option in ("split_seed", "precision", "pixels"):
-        if getattr(definition, option) != getattr(Definition, option):
-            words[flag(option)] = getattr(definition, option)
-    return shlex.join(["study", "train", *(str(word) for pair in words.items() for word in pair)])
+    more = [
+        word
+        for option in (*DATA_OPTIONS, "split_seed", "precision", "pixels")
+        if getattr(definition, option) != getattr(Definition, option)
+        for word in _option(option, getattr(definition, option))
+    ]
+    return shlex.join(["study", "train", *(str(word) for pair in words.items() for word in pair), *more])
 
 
 def _is_named(space: str) -> bool:
@@ -88,6 +91,8 @@ def _option(name: str, value: Any) -> list[str]:
         return ["--objective", value.name, *direction]
     if name == "spaces":
         return [word for space in value for word in ("--space", space)]
+    if value is True:
+        return [flag(name)]
     if name in DURATIONS:  # whole seconds on the command line
         value = math.ceil(value)
-    return [flag(name), f"{value:g}" if isinstance(value, float) else str(value)]
+    return [flag(name), str(value).removesuffix(".0") if isinstance(value, float) else str(value)]

@@ -464,6 +464,8 @@ def parsed(name: str, value: Any) -> Any:
         return value.total_seconds()
     if name == "memory_limit" and isinstance(value, float):
         return int(value)
+    if name == "image_size" and isinstance(value, (tuple, list)):
+        return "x".join(map(str, value))  # height and width, as Keras has them
     if name == "precision":
         return getattr(value, "name", value)  # of a keras.DTypePolicy
     return PARSERS[name](value) if name in PARSERS and isinstance(value, (str, Path)) else value

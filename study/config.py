@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from study.errors import StudyError
 from study.objective import Objective
-from study.paths import ARTIFACTS
+from study.paths import ARTIFACTS, KINDS
 
 CONFIRMATION, FINALS = "confirmation", "finals"
 """The names of the Optuna studies that hold the confirmation runs and the finals."""
@@ -39,6 +39,17 @@ SETTINGS = {"factor": "sha", "num_initial_points": "kt-bayesian", "alpha": "kt-b
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 PIXELS = ("0..1", "0..255")
 """The range in which models are given the pixels."""
+CATALOG = "a set of TensorFlow Datasets"
+OWN = {kind: f"{kind}:DIR" if kind == "folder" else f"{kind}:FILE" for kind in KINDS}
+"""How data sets that are a path are written, by their kind."""
+DATA_OPTIONS = {
+    "image_size": (OWN["folder"], CATALOG),
+    "test_share": (*OWN.values(), CATALOG),
+    "test_split": (CATALOG,),
+    "skip_unreadable": (OWN["folder"],),
+}
+"""Options on how data are read, and the kinds of data sets that each is for."""
+IMAGE_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 MOST_WORKERS = 256
 LEAST_MEMORY = 10**9
 LEAST_OVERTIME = 600.0
@@ -62,7 +73,15 @@ class Definition:
     spaces: tuple[str, ...] = ("dense", "cnn")
     """Search spaces: names of `search_spaces.SPACES` or `package.module:object`."""
     dataset: str = "digits"
-    """`digits`, `npz:FILE` or an image classification set of TensorFlow Datasets."""
+    """`digits`, `folder:DIR`, `npz:FILE`, `csv:FILE` or an image classification set of TensorFlow Datasets."""
+    image_size: str | None = None
+    """`HEIGHTxWIDTH` that image files are scaled to; None where they share a size."""
+    test_share: float | None = None
+    """The share of the images that becomes the test set, where there is none; None is a fifth."""
+    test_split: str | None = None
+    """The split of TensorFlow Datasets that is the test set; None is `test`."""
+    skip_unreadable: bool = False
+    """Whether files of a folder that are no images are left out."""
     objective: Objective = Objective()
     """What trials are ranked by, on the validation set."""
 
@@ -122,6 +141,7 @@ class Definition:
         check_choice("--pruner", self.pruner, PRUNERS)
         check_choice("--precision", self.precision, PRECISIONS)
         check_choice("--pixels", self.pixels, PIXELS)
+        _check_data_options(self)
 
     def grown(self, **budget: Any) -> Self:
         """The definition with a larger budget.
@@ -140,9 +160,9 @@ class Definition:
 
     @property
     def dataset_name(self) -> str:
-        """The data set as a reader calls it: an archive by its file's name."""
+        """The data set as a reader calls it: a file or a folder by its name."""
         kind, _, file = self.dataset.partition(":")
-        return re.split(r"[/\\]", file)[-1] if kind == "npz" else self.dataset
+        return re.split(r"[/\\]", file.rstrip("/\\"))[-1] if kind in OWN else self.dataset
 
     def study_name(self, space: str) -> str:
         """The Optuna study of a space's search, or of the finals."""
@@ -311,6 +331,34 @@ def parse_size(text: str) -> int:
     power = " KMGT".index(match["unit"].upper() or " ")
     unit: int = (1024 if match["binary"] else 1000) ** power
     return round(float(match["number"]) * unit)
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """Height and width of `96x128`.
+
+    Raises:
+        StudyError: anything else.
+    """
+    match = IMAGE_SIZE.fullmatch(text)
+    if match is None:
+        raise StudyError(f"--image-size is HEIGHTxWIDTH in pixels, such as 96x96; it was given {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _check_data_options(definition: Definition) -> None:
+    """Refuse options that the data set does not take, or that have no such value."""
+    _check_texts(definition, *(name for name in ("image_size", "test_split") if getattr(definition, name) is not None))
+    if definition.image_size is not None:
+        parse_image_size(definition.image_size)
+    if definition.test_share is not None:
+        _check_numbers(definition, "test_share")
+        if not 0 < definition.test_share < 1:
+            raise StudyError(f"--test-share is a share between 0 and 1; it was given {definition.test_share:g}")
+    dataset = definition.dataset
+    kind = OWN.get(dataset.partition(":")[0], dataset if dataset in ("digits", ARRAYS) else CATALOG)
+    for option, kinds in DATA_OPTIONS.items():
+        if getattr(definition, option) != getattr(Definition, option) and kind not in kinds:
+            raise StudyError(f"{flag(option)} is for {' or '.join(kinds)}; --dataset is {dataset}; leave it out")
 
 
 def _check_texts(config: Any, *options: str) -> None:

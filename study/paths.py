@@ -10,6 +10,8 @@ CHECKPOINTS, MODELS, PREDICTIONS, ARTIFACTS = "checkpoints", "models", "predicti
 """Folders of a study, and (the last) of a home, which keeps the artifacts of all its studies."""
 MISREAD = f"{PREDICTIONS}/misread.npz"
 """The test images that finals misclassified, relative to the study's folder."""
+KINDS = ("folder", "npz", "csv")
+"""The kinds of data sets that are a path."""
 DATABASE = "study.db"
 """The file of a home's database."""
 
@@ -59,11 +61,12 @@ def absolute(path: str | Path | None) -> str | None:
 
 
 def absolute_dataset(dataset: str | Path) -> str:
-    """The name of a data set, with the path of an archive made absolute; the path alone names an archive too."""
+    """The name of a data set, with a path in it made absolute. A path alone is a folder, a .csv table or an archive."""
     if isinstance(dataset, Path):
-        return f"npz:{whole(dataset)}"
-    kind, colon, file = dataset.partition(":")
-    return f"npz:{whole(file)}" if kind == "npz" and colon else dataset
+        place = whole(dataset)
+        return f"{'folder' if place.is_dir() else 'csv' if place.suffix == '.csv' else 'npz'}:{place}"
+    kind, colon, path = dataset.partition(":")
+    return f"{kind}:{whole(path)}" if kind in KINDS and colon else dataset
 
 
 def relative(path: Path) -> str:

@@ -73,6 +73,18 @@ TrialTimeout = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 ManualDir = Annotated[Path | None, typer.Option(help="Folder with the data set's original files.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets are prepared. [default: ~/tensorflow_datasets]")]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(metavar="HEIGHTxWIDTH", help="Scale image files to this size. [default: the size that they share]"),
+]
+TestShare = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="Of the images, for the test, where they have no test part. [default: 0.2]"),
+]
+TestSplit = Annotated[
+    str | None, typer.Option(metavar="SPLIT", help="Of TensorFlow Datasets, for the test. [default: test]")
+]
+SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no images.")]
 Workers = Annotated[
     str | None,
     typer.Option(metavar="W", help="Worker processes; auto is one per core; 0 trains in this process."),

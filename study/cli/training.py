@@ -35,9 +35,13 @@ def run(
         list[str] | None,
         typer.Option(help=f"Search space: {SPACE}; repeat for several. [default: {' and '.join(Definition.spaces)}]"),
     ] = None,
-    dataset: Annotated[str, typer.Option(help="digits, mnist, npz:FILE or a TensorFlow data set.")] = (
-        Definition.dataset
-    ),
+    dataset: Annotated[
+        str, typer.Option(help="digits, mnist, folder:DIR, npz:FILE, csv:FILE or a TensorFlow data set.")
+    ] = Definition.dataset,
+    image_size: option.ImageSize = None,
+    test_share: option.TestShare = None,
+    test_split: option.TestSplit = None,
+    skip_unreadable: option.SkipUnreadable = False,
     manual_dir: option.ManualDir = None,
     data_dir: option.DataDir = None,
     trials: Annotated[int, typer.Option(help="Finished trials per space.")] = Definition.trials,
@@ -88,6 +92,10 @@ def run(
         name=name,
         spaces=tuple(space) if space else Definition.spaces,
         dataset=absolute_dataset(dataset),
+        image_size=image_size,
+        test_share=test_share,
+        test_split=test_split,
+        skip_unreadable=skip_unreadable,
         objective=Objective.of(objective, direction.value if direction else None),
         trials=trials,
         epochs=epochs,
@@ -129,7 +137,9 @@ def resume(
     cpus_per_worker: option.Cpus = 1.0,
     gpus_per_worker: option.Gpus = 0.0,
     memory_limit: option.MemoryLimit = None,
-    dataset: Annotated[str | None, typer.Option(help="The same data set, where it lies now: npz:FILE.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="The same data set, where it lies now: folder:DIR, npz:FILE, csv:FILE.")
+    ] = None,
     manual_dir: option.ManualDir = None,
     data_dir: option.DataDir = None,
     tensorboard: option.TensorBoard = None,
@@ -222,6 +232,10 @@ def train(
     values: Annotated[str, typer.Option(help="The hyperparameters, a JSON object; those left out are the defaults.")],
     epochs: Annotated[int, typer.Option(help="How many it is planned for.")],
     dataset: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.dataset,
+    image_size: option.ImageSize = None,
+    test_share: option.TestShare = None,
+    test_split: option.TestSplit = None,
+    skip_unreadable: option.SkipUnreadable = False,
     seed: Annotated[int, typer.Option(help="Weights, order of images, dropout and augmentation follow from it.")] = 0,
     split_seed: Annotated[int, typer.Option(help="As for 'study run'.")] = Definition.split_seed,
     stop_after: Annotated[
@@ -240,6 +254,10 @@ def train(
     definition = Definition(
         spaces=(space,),
         dataset=absolute_dataset(dataset),
+        image_size=image_size,
+        test_share=test_share,
+        test_split=test_split,
+        skip_unreadable=skip_unreadable,
         epochs=epochs,
         seed=seed,
         split_seed=split_seed,

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from study.data import cache
-from study.data.arrays import ARRAYS, FORM, validated
+from study.data.arrays import ARRAYS, CLASS_NAMES, FORM, validated
+from study.data.request import Request, cannot_be_read, located
 from study.errors import StudyError, one_line
 from study.images import Arrays
 from study.system import memory
 
-CLASS_NAMES = "class_names"  # an optional array of an archive: one text per class
+PARTS = (("x_train", "y_train"), ("x_test", "y_test"), ("x_val", "y_val"))
+"""The arrays of an archive: those of training, and, if they are there, those of the test and of validation; its
+`class_names` are optional too."""
 SMALL = 2**26
 """Bytes of arrays up to which each process decodes an archive: that takes less than a second."""
 LOCAL_HEADER, LENGTHS = 30, slice(26, 30)
@@ -27,7 +30,7 @@ HEADERS: Any = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.form
 CHUNK = 2**20
 
 
-def read(file: Path, data_dir: str | None) -> tuple[Arrays, tuple[str, ...]]:
+def read(file: Path, request: Request) -> Arrays:
     """The arrays of an archive, and the names of its classes.
 
     A small archive is decoded, and bytes that lie uncompressed in a larger one are used where they lie. Another one is
@@ -36,32 +39,39 @@ def read(file: Path, data_dir: str | None) -> tuple[Arrays, tuple[str, ...]]:
     Raises:
         StudyError: The file is missing, or is not an archive of an image classification set that can be split.
     """
-    if not file.is_file() and data_dir is not None:
-        file = Path(data_dir) / file.name
+    file = located(file, request.data_dir)
     try:
         file.open("rb").close()
     except OSError as error:
-        raise StudyError(
-            f"{file} cannot be read: {error.strerror}; give npz:FILE an existing file; where a study's has moved, "
-            "'study resume NAME --dataset npz:FILE' continues with it"
-        ) from None
-    arrays = _read(file, data_dir)
-    return arrays, _class_names(file, int(arrays["y_train"].max()) + 1)
+        raise cannot_be_read(file, error, "npz:FILE") from None
+    arrays = _read(file, request)
+    if names := _class_names(file, int(arrays["y_train"].max()) + 1):
+        arrays[CLASS_NAMES] = np.array(names)
+    return arrays
 
 
-def _read(file: Path, data_dir: str | None) -> Arrays:
+def _read(file: Path, request: Request) -> Arrays:
     with _opened(file) as archive:
-        if missing := ", ".join(array for array in ARRAYS if array not in archive):
-            raise StudyError(f"{file} must hold the arrays {', '.join(ARRAYS)}; it lacks {missing}")
+        names = _names(file, archive)
+        key = request.cut(str(file), "x_test" in names)
         sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
-        needed = sum(sizes.get(f"{array}.npy", 0) for array in ARRAYS)
+        needed = sum(sizes.get(f"{array}.npy", 0) for array in names)
         if needed <= SMALL:
-            return _decoded(file, archive)
-        if (mapped := _mapped(file, archive, needed)) is not None:
+            return _decoded(file, archive, request)
+        if set(names) == set(ARRAYS) and (mapped := _mapped(file, archive, needed)) is not None:
             return validated(str(file), mapped)
     with file.open("rb") as stream:
-        key = f"npz-{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}-{FORM}"
-    return cache.load(key, data_dir, lambda: _decode(file, needed), f"npz:{file}")
+        key = f"npz-{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}{key}-{FORM}"
+    return cache.load(key, request.data_dir, lambda _: _decode(file, needed, request), f"npz:{file}")
+
+
+def _names(file: Path, archive: Any) -> list[str]:
+    """The arrays that an archive has of `PARTS`."""
+    found = [array for part in PARTS for array in part if array in archive]
+    needed = {array for part in PARTS if part == PARTS[0] or set(part) & set(found) for array in part}
+    if missing := ", ".join(sorted(needed - set(found))):
+        raise StudyError(f"{file} must hold images and their labels, x_train and y_train at least; it lacks {missing}")
+    return found
 
 
 def _mapped(file: Path, archive: Any, needed: int) -> Arrays | None:
@@ -114,14 +124,14 @@ def _opened(file: Path) -> Iterator[Any]:
         raise StudyError(f"{file} is not a NumPy archive of numbers ({one_line(error, 120)})") from None
 
 
-def _decode(file: Path, needed: int) -> Arrays:
+def _decode(file: Path, needed: int, request: Request) -> Arrays:
     _check_memory(file, needed)
     with _opened(file) as archive:
-        return _decoded(file, archive)
+        return _decoded(file, archive, request)
 
 
-def _decoded(file: Path, archive: Any) -> Arrays:
-    return validated(str(file), {array: archive[array] for array in ARRAYS})
+def _decoded(file: Path, archive: Any, request: Request) -> Arrays:
+    return validated(str(file), {array: archive[array] for array in _names(file, archive)}, request)
 
 
 def _check_memory(file: Path, needed: int) -> None:

@@ -5,20 +5,24 @@ however it ends.
 """
 
 import contextlib
+import errno
 import fcntl
+import math
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from study.data.arrays import ARRAYS, REMARK
+from study.data.arrays import ARRAYS, EXTRA
 from study.errors import StudyError, one_line
-from study.images import Arrays
+from study.images import Arrays, Pixels
 from study.system import rights
-from study.system.files import inside, mine, size, sweep_drafts
+from study.system.files import inside, mine, readable, size, sweep_drafts
 
 LOCKED = "x_test.npy"
 """The file of a copy that is locked while somebody uses it."""
@@ -55,13 +59,17 @@ def place(data_dir: str | None) -> Path:
     return root(data_dir) / "arrays"
 
 
-def load(key: str, data_dir: str | None, decode: Callable[[], Arrays], source: str = "") -> Arrays:
-    """The arrays that the cache holds under a key, memory-mapped, read only: the four, and `REMARK` if there is one.
+Make = Callable[[str, tuple[int, ...]], Pixels]
+"""Makes an array of the copy, uint8, by its name and shape, in a file: what it holds need not fit into memory."""
+
+
+def load(key: str, data_dir: str | None, decode: Callable[[Make], Arrays], source: str = "") -> Arrays:
+    """The arrays that the cache holds under a key, memory-mapped, read only: the four, and what there is of `EXTRA`.
 
     Args:
         key: Names a folder of the cache; it must change with the content.
         data_dir: Holds the cache; by default `TFDS_DATA_DIR` or ~/tensorflow_datasets.
-        decode: Makes the arrays where the cache does not have them.
+        decode: Makes the arrays where the cache does not have them; the large ones with what it is given, if it likes.
         source: What they are made of, for a reader.
 
     Raises:
@@ -71,7 +79,7 @@ def load(key: str, data_dir: str | None, decode: Callable[[], Arrays], source: s
     why = ""
     for _ in range(ATTEMPTS):
         if not folder.is_dir():
-            _write(folder, decode(), source)
+            _write(folder, decode, source)
         try:
             return _mapped(folder)
         except (OSError, ValueError, EOFError) as error:
@@ -140,7 +148,7 @@ def _mapped(folder: Path) -> Arrays:
     try:
         with contextlib.suppress(OSError):  # a file system without locks: `_alone` is never sure there
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-        names = (*ARRAYS, REMARK) if (folder / f"{REMARK}.npy").exists() else ARRAYS
+        names = [*ARRAYS, *(name for name in EXTRA if (folder / f"{name}.npy").exists())]
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
     except BaseException:
         os.close(descriptor)
@@ -176,16 +184,18 @@ def _draft(folder: Path) -> Iterator[Path]:
         yield Path(own)
 
 
-def _write(folder: Path, arrays: Arrays, source: str) -> None:
-    """All the arrays or none: what is killed here leaves no folder of that name."""
+def _write(folder: Path, decode: Callable[[Make], Arrays], source: str) -> None:
+    """All the arrays or none: what is killed here leaves no folder of that name, and what cannot be decoded nothing."""
+    new = [each for each in folder.parents if not each.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep_drafts(folder.parent)
         with _draft(folder) as own:
             draft = own / "arrays"
             draft.mkdir()
-            for name, array in arrays.items():
-                np.save(draft / f"{name}.npy", array)
+            for name, array in decode(partial(_made, draft)).items():
+                if not (file := draft / f"{name}.npy").exists():
+                    np.save(file, array)
             if source:
                 (draft / SOURCE).write_text(source)
             with contextlib.suppress(OSError):  # another process was faster
@@ -193,3 +203,24 @@ def _write(folder: Path, arrays: Arrays, source: str) -> None:
     except OSError as error:
         why = error.strerror or one_line(error, 120)
         raise StudyError(f"images cannot be cached in {folder}: {why}; give another --data-dir") from None
+    finally:
+        for each in new:
+            with contextlib.suppress(OSError):  # it has something in it now
+                each.rmdir()
+
+
+def _made(draft: Path, name: str, shape: tuple[int, ...]) -> Pixels:
+    """An array in a file for which the disk has room: without, the process would be killed while it fills the map."""
+    file, needed, free = draft / f"{name}.npy", math.prod(shape), shutil.disk_usage(draft).free
+    try:
+        if needed > free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        array: Pixels = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+        with file.open("rb+") as stream:
+            os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+    except OSError as error:
+        raise StudyError(
+            f"there is no room for the decoded images in {draft.parents[1]}: {readable(needed)} are needed and "
+            f"{readable(free)} free ({error.strerror}); make room, or give another --data-dir"
+        ) from None
+    return array

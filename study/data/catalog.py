@@ -5,60 +5,67 @@ import difflib
 import hashlib
 import io
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.data import cache
-from study.data.arrays import FORM, validated
+from study.data.arrays import CLASS_NAMES, FORM, REMARK, validated
+from study.data.pictures import common_size, decoded, header
+from study.data.request import Request
 from study.errors import StudyError, one_line
 from study.images import Arrays
 
 CONNECT_SECONDS = 5
-PARTS = ("train", "test")
-LACKING = {
-    "test": ("bee_dataset", "binary_alpha_digits", "coil100", "colorectal_histology", "deep_weeds", "eurosat",
-             "imagenet_resized", "quickdraw_bitmap", "resisc45", "so2sat"),
-    "train": ("cifar10_1", "cifar10_corrupted"),
-}  # fmt: skip
-"""Sets by the split that they lack. TensorFlow Datasets itself tells only once it has downloaded and prepared them."""
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+LACKING = ("cifar10_1", "cifar10_corrupted")
+"""Sets without a training split. TensorFlow Datasets itself tells only once it has downloaded and prepared them."""
 
 
-def read(name: str, manual_dir: str | None, data_dir: str | None) -> tuple[Arrays, tuple[str, ...]]:
+def read(name: str, request: Request) -> Arrays:
     """The arrays of a set, from the cache where they are in it, and the names of its classes.
 
     Args:
         name: As TensorFlow Datasets calls it: `mnist`, `mnist:3.0.1`, `emnist/letters`; or as a set of one's own is
             called that is prepared in `data_dir`.
-        manual_dir: A folder with the original files; None downloads them.
-        data_dir: Where the set is prepared; holds the cache too.
+        request: Where the original files are, and how the images are read. Without a test split a part of the training
+            images is the test set; a validation split is the validation set.
 
     Raises:
         StudyError: An unknown name, a set that is not one for image classification, or files that cannot be had or are
             damaged.
     """
-    import tensorflow_datasets as tfds
-
-    builder = _builder(name, cache.root(data_dir))
-    image, label = _features(builder, name)
-    _check_splits(builder, name)
+    builder = _builder(name, cache.root(request.data_dir))
+    features = _features(builder, name)
+    if builder.is_prepared() or builder.name in LACKING:
+        _parts(builder, name, request)
     if not builder.is_prepared():
-        _prepare(builder, name, manual_dir)
-        _check_splits(builder, name)
+        _prepare(builder, name, request.manual_dir)
+    parts = _parts(builder, name, request)
+    cut = request.cut(name, "test" in parts)
 
-    def decode() -> Arrays:
-        try:
-            train, test = tfds.as_numpy(builder.as_dataset(split=list(PARTS), batch_size=-1))
-        except Exception as error:  # whatever TensorFlow raises for a damaged file
-            raise _damage(builder, name, error) from None
-        arrays = {"x_train": train[image], "y_train": train[label], "x_test": test[image], "y_test": test[label]}
-        return validated(name, arrays)
+    def decode(make: cache.Make) -> Arrays:
+        arrays: Arrays = {}
+        for part, split in parts.items():
+            try:
+                x, y = _decoded(builder, name, split, features, request)
+            except StudyError:
+                raise
+            except Exception as error:  # whatever TensorFlow raises for a damaged file
+                raise _damage(builder, name, error, parts) from None
+            arrays |= {f"x_{part}": x, f"y_{part}": y}
+        checked = validated(name, arrays, request)
+        said = [features.remark, str(checked.get(REMARK, ""))]
+        return checked | ({REMARK: np.array("\n".join(filter(None, said)))} if any(said) else {})
 
-    key = f"{builder.info.full_name.replace('/', '-')}-{_content(builder)}-{FORM}"
-    arrays = cache.load(key, data_dir, decode, builder.info.full_name)
-    class_names = tuple(getattr(builder.info.features[label], "names", None) or ())
-    return arrays, class_names if len(class_names) == int(arrays["y_train"].max()) + 1 else ()
+    size = "" if request.image_size is None else "-{}x{}".format(*request.image_size)
+    key = f"{builder.info.full_name.replace('/', '-')}-{_content(builder, parts)}{size}{cut}-{FORM}"
+    arrays = cache.load(key, request.data_dir, decode, builder.info.full_name)
+    class_names = getattr(builder.info.features[features.label], "names", None)
+    return arrays | ({CLASS_NAMES: np.array(class_names)} if class_names else {})
 
 
 def _builder(name: str, root: Path) -> Any:
@@ -71,7 +78,7 @@ def _builder(name: str, root: Path) -> Any:
     if base not in known and not _described(root, base):
         near = " or ".join(difflib.get_close_matches(name, [*known, "digits"], n=3))
         hint = f"; did you mean {near}?" if near else ""
-        choice = "digits, mnist, npz:FILE or an image classification set of TensorFlow Datasets"
+        choice = "digits, mnist, folder:DIR, npz:FILE, csv:FILE or an image classification set of TensorFlow Datasets"
         raise StudyError(f"there is no data set {name!r}: give {choice}, or one that is prepared in {root}{hint}")
     try:
         return tfds.builder(name, data_dir=str(root))
@@ -90,27 +97,95 @@ def _described(root: Path, base: str) -> list[Path]:
     return [file for versions in ("*", "*/*") for file in root.glob(f"{base}/{versions}/*.json")]
 
 
-def _features(builder: Any, name: str) -> tuple[str, str]:
-    """The names of the features that hold the image and the label: the supervised keys, or `image` and `label`."""
-    keys, features = builder.info.supervised_keys or ("image", "label"), dict(builder.info.features.items())
-    if len(keys) != 2 or not all(isinstance(key, str) for key in keys):
+class Features(NamedTuple):
+    """What the image and the label of an example are called."""
+
+    image: str
+    label: str
+    has_one_size: bool
+    remark: str
+    """A line, where the set itself does not say which they are."""
+
+
+def _features(builder: Any, name: str) -> Features:
+    """The features that hold the image and the label: the supervised keys, `image` and `label`, or the only ones."""
+    keys, features = builder.info.supervised_keys, dict(builder.info.features.items())
+    if keys is not None and (len(keys) != 2 or not all(isinstance(key, str) for key in keys)):
         raise StudyError(f"{name!r} has several inputs or targets ({keys}); give a set with one image and one label")
-    image, label = map(features.get, keys)
-    shape = getattr(image, "shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 3 or None in shape:
-        raise StudyError(f"{name!r} is not an image classification set with images of one size; see 'study datasets'")
-    if label is None or label.shape != () or np.dtype(label.np_dtype).kind not in "iu":
-        raise StudyError(f"{name!r} is not an image classification set: its {keys[1]!r} is not one integer per image")
-    return keys[0], keys[1]
+    image, label = keys or (_only(features, "image", _is_image), _only(features, "label", _is_class))
+    if not _is_image(features.get(image)):
+        raise StudyError(f"{name!r} is not an image classification set: it has no image; see 'study datasets'")
+    found = features.get(label)
+    if found is None or found.shape != () or np.dtype(found.np_dtype).kind not in "iu":
+        raise StudyError(f"{name!r} is not an image classification set: its {label!r} is not one integer per image")
+    remark = "" if keys or label == "label" else f"{name}: the classes are its {label!r}"
+    return Features(image, label, None not in features[image].shape, remark)
 
 
-def _check_splits(builder: Any, name: str) -> None:
-    """Refuse a set without a training or a test split, before it is downloaded where that is known."""
-    splits = set(builder.info.splits)
-    missing = [part for part in PARTS if (part not in splits if splits else builder.name in LACKING.get(part, ()))]
-    if missing:
-        advice = "make an npz:FILE with a part of the images as test set"
-        raise StudyError(f"the data set {name!r} has no {' and no '.join(missing)} split; {advice}")
+def _only(features: dict[str, Any], usual: str, is_one: Callable[[Any], bool]) -> str:
+    """The usual name, or that of the only feature of a kind."""
+    found = [key for key, feature in features.items() if is_one(feature)]
+    return found[0] if usual not in features and len(found) == 1 else usual
+
+
+def _is_image(feature: Any) -> bool:
+    """Whether a feature is an image, or numbers like one."""
+    shape = getattr(feature, "shape", None)
+    return isinstance(shape, tuple) and len(shape) == 3 and (None not in shape or _is_encoded(feature))
+
+
+def _is_encoded(feature: Any) -> bool:
+    """Whether a feature holds image files, whose size may differ from one to the next."""
+    return hasattr(feature, "encoding_format") and feature.np_dtype == np.uint8
+
+
+def _is_class(feature: Any) -> bool:
+    return getattr(feature, "shape", None) == () and getattr(feature, "num_classes", None) is not None
+
+
+def _parts(builder: Any, name: str, request: Request) -> dict[str, str]:
+    """The split of each part: `train`, and what there is of `val` and `test`.
+
+    Raises:
+        StudyError: There is no such split.
+    """
+    splits, test = sorted(builder.info.splits), request.test_split or TEST
+    if TRAIN not in splits:
+        raise StudyError(f"the data set {name!r} has no train split{_having(splits)}; give another set")
+    if request.test_split is not None and (test not in splits or test == TRAIN):
+        other = ", ".join(split for split in splits if split != TRAIN) or "none; --test-share cuts a test set"
+        rule = f"--test-split must be a split of {name!r} that is not trained on: {other}"
+        raise StudyError(f"{rule}; it was given {test!r}")
+    parts = {"train": TRAIN, "val": VALIDATION, "test": test}
+    return {part: split for part, split in parts.items() if split in splits and (part != "val" or split != test)}
+
+
+def _having(splits: list[str]) -> str:
+    return f", but {', '.join(splits)}" if splits else ""
+
+
+def _decoded(
+    builder: Any, name: str, split: str, features: Features, request: Request
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The images and labels of a split. Images of several sizes are decoded as those of a folder are."""
+    import tensorflow_datasets as tfds
+
+    if request.image_size is not None and not _is_encoded(builder.info.features[features.image]):
+        raise StudyError(f"{name!r} holds no image files but numbers, which --image-size cannot scale; leave it out")
+    if features.has_one_size and request.image_size is None:
+        found = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+        return found[features.image], found[features.label]
+    undecoded = {features.image: tfds.decode.SkipDecoding()}
+    files, labels = [], []
+    for each in tfds.as_numpy(builder.as_dataset(split=split, decoders=undecoded)):
+        files.append(each[features.image])
+        labels.append(each[features.label])
+    size = common_size(f"{split} of {name}", [header(io.BytesIO(file)) for file in files], request.image_size)
+    channels = 1 if builder.info.features[features.image].shape[-1] == 1 else 3
+    x = np.empty((len(files), *size, channels), np.uint8)
+    for row, file in enumerate(files):
+        x[row] = decoded(io.BytesIO(file), size, channels)
+    return x, np.array(labels)
 
 
 def _prepare(builder: Any, name: str, manual_dir: str | None) -> None:
@@ -151,9 +226,9 @@ def _check_originals(builder: Any, name: str, manual_dir: str | None) -> None:
         raise StudyError(f"{why}; {advice}") from None
 
 
-def _records(builder: Any) -> list[tuple[Path, int]]:
-    """The record files of both parts, and how many examples each has."""
-    splits = [builder.info.splits[part] for part in PARTS]
+def _records(builder: Any, parts: Mapping[str, str]) -> list[tuple[Path, int]]:
+    """The record files of all parts, and how many examples each has."""
+    splits = [builder.info.splits[split] for split in parts.values()]
     return [
         (Path(file), examples)
         for split in splits
@@ -161,10 +236,10 @@ def _records(builder: Any) -> list[tuple[Path, int]]:
     ]
 
 
-def _content(builder: Any) -> str:
+def _content(builder: Any, parts: Mapping[str, str]) -> str:
     """The first 64 bits of the SHA-256 of the prepared set: its records and how they are decoded."""
-    files = [Path(builder.data_dir, "features.json"), *(file for file, _ in _records(builder))]
-    hashes = " ".join(f"{file.name} {_sha256(file, _again(file.parent))}" for file in files)
+    files = [Path(builder.data_dir, "features.json"), *(file for file, _ in _records(builder, parts))]
+    hashes = " ".join([*parts, *(f"{file.name} {_sha256(file, _again(file.parent))}" for file in files)])
     return hashlib.sha256(hashes.encode()).hexdigest()[:16]
 
 
@@ -176,11 +251,11 @@ def _sha256(file: Path, advice: str) -> str:
         raise StudyError(f"{file} cannot be read: {error.strerror}; {advice}") from None
 
 
-def _damage(builder: Any, name: str, error: Exception) -> StudyError:
+def _damage(builder: Any, name: str, error: Exception, parts: Mapping[str, str]) -> StudyError:
     """What to say of a set that cannot be decoded: which of its files is damaged."""
     import tensorflow as tf
 
-    for file, examples in _records(builder) if builder.info.file_format.value == "tfrecord" else ():
+    for file, examples in _records(builder, parts) if builder.info.file_format.value == "tfrecord" else ():
         found = 0
         with contextlib.suppress(tf.errors.OpError):
             for _ in tf.data.TFRecordDataset(str(file)).take(examples + 1):

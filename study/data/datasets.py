@@ -5,21 +5,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.config import ARRAYS as ARRAYS_NAME
-from study.config import PIXELS
-from study.data import archives, catalog
-from study.data.arrays import REMARK, described, validation_size
+from study.config import PIXELS, Definition, Resources, parse_image_size
+from study.data import archives, catalog, folders, tables
+from study.data.arrays import ARRAYS, CLASS_NAMES, LEAK, REMARK, VALIDATION, described
+from study.data.parts import validation_size
+from study.data.request import Request
 from study.errors import StudyError
 from study.images import Arrays, Images
 
 NAMES = {
     "digits": "1,797 real handwritten digits, 8x8, bundled with scikit-learn; no download",
     "mnist": "70,000 handwritten digits, 28x28, through TensorFlow Datasets",
-    "npz:FILE": "your own: a NumPy archive with x_train, y_train, x_test, y_test and, if you like, class_names",
+    "folder:DIR": "your own: image files, in a folder for each class",
+    "npz:FILE": "your own: a NumPy archive with x_train, y_train, x_test, y_test",
+    "csv:FILE": "your own: a table with a label and pixels in each row",
     "...": "any image classification set of TensorFlow Datasets by its name: fashion_mnist, cifar10, ...",
 }
 """What a data set can be called, and what it is then."""
+READERS = {"folder": folders.read, "npz": archives.read, "csv": tables.read}
 DIGITS_TEST_SHARE = 1 / 5  # they come without a test set
 
 
@@ -39,7 +45,9 @@ class Dataset:
     parts: dict[str, str]
     """Shape, type and hash of every array, the test set's included, and of the validation set's rows."""
     remark: str
-    """What was made of the pixels, in one line; empty where they were taken as they are."""
+    """What was made of the data, in lines; empty where they were taken as they are."""
+    leak: str
+    """A line on test images that are training images too; empty where none is known."""
     _test: Callable[[], Images]
 
     @property
@@ -53,36 +61,60 @@ class Dataset:
         return self._test()
 
 
+def of(definition: Definition, resources: Resources) -> Dataset:
+    """The data set of a study. Raises a `StudyError` as `load` does."""
+    return load(
+        definition.dataset, definition.split_seed, resources.manual_dir, resources.data_dir, definition.pixels,
+        image_size=definition.image_size, test_share=definition.test_share, test_split=definition.test_split,
+        skip_unreadable=definition.skip_unreadable,
+    )  # fmt: skip
+
+
 def load(
     name: str,
     split_seed: int,
     manual_dir: str | None = None,
     data_dir: str | None = None,
     pixels: str = PIXELS[0],
+    *,
+    image_size: str | None = None,
+    test_share: float | None = None,
+    test_split: str | None = None,
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """The data set of that name.
 
     Args:
-        name: One of `NAMES`; `npz:` is followed by the archive's path.
-        split_seed: The cut of the validation set depends on it and the training labels alone.
+        name: One of `NAMES`; `folder:`, `npz:` and `csv:` are followed by a path.
+        split_seed: The cut of the validation set, and of the test set where there is none, depends on it and the labels
+            alone.
         manual_dir: A folder with the original files, for TensorFlow Datasets.
         data_dir: Where TensorFlow Datasets prepares data sets and decoded arrays are cached; by default
-            `TFDS_DATA_DIR` or ~/tensorflow_datasets. A moved archive is looked for there too.
+            `TFDS_DATA_DIR` or ~/tensorflow_datasets. A file or folder that has moved is looked for there too.
         pixels: One of `PIXELS`: the range in which models are given the pixels.
+        image_size: `HEIGHTxWIDTH` that all images are scaled to, where they are files.
+        test_share: The share of the images, 0 to 1, that becomes the test set where there is none.
+        test_split: The split of TensorFlow Datasets that is the test set; by default `test`.
+        skip_unreadable: Leave out files that are no images.
 
     Raises:
-        StudyError: An unknown name, arrays that are not an image classification set, or files that are missing.
+        StudyError: An unknown name, data that are not an image classification set, or files that are missing.
     """
-    class_names: tuple[str, ...] = ()
     if name == ARRAYS_NAME:
         raise StudyError("this study's data were given to study.OptunaTuner as arrays; its search(...) resumes it")
+    request = Request(
+        split_seed=split_seed, manual_dir=manual_dir, data_dir=data_dir,
+        image_size=None if image_size is None else parse_image_size(image_size), test_share=test_share,
+        test_split=test_split, skip_unreadable=skip_unreadable,
+    )  # fmt: skip
+    kind, _, path = name.partition(":")
     if name == "digits":
         arrays = _digits()
-    elif name.startswith("npz:"):
-        arrays, class_names = archives.read(Path(name.removeprefix("npz:")), data_dir)
+    elif kind in READERS and path:
+        arrays = READERS[kind](Path(path), request)
     else:
-        arrays, class_names = catalog.read(name, manual_dir, data_dir)
-    return _split(name, arrays, class_names, split_seed, pixels)
+        arrays = catalog.read(name, request)
+    return _split(name, arrays, split_seed, pixels)
 
 
 def _digits() -> Arrays:
@@ -96,25 +128,38 @@ def _digits() -> Arrays:
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
-def _split(name: str, arrays: Arrays, class_names: tuple[str, ...], split_seed: int, pixels: str) -> Dataset:
-    """Cut the validation set from the training images; every class has about the same share of both."""
-    from sklearn.model_selection import train_test_split
-
-    remark, test = str(arrays.pop(REMARK, "")), (arrays["x_test"], arrays["y_test"])
-    labels = arrays["y_train"]
-    rows, size = np.arange(len(labels)), validation_size(name, labels)
-    train, validation = map(np.sort, train_test_split(rows, test_size=size, stratify=labels, random_state=split_seed))
+def _split(name: str, arrays: Arrays, split_seed: int, pixels: str) -> Dataset:
+    """Cut the validation set from the training images, unless it is given; every class has about the same share of
+    both."""
+    test, labels = (arrays["x_test"], arrays["y_test"]), arrays["y_train"]
+    train, validation = _rows(name, arrays, split_seed)
     order = np.concatenate([train, validation])
     both = Images(arrays["x_train"][order], labels[order], pixels=pixels)
+    classes = int(labels.max()) + 1
+    class_names = tuple(map(str, arrays.get(CLASS_NAMES, ())))
     return Dataset(
         name=name,
         train_and_validation=both,
         train=both.part(slice(0, len(train))),
         validation=both.part(slice(len(train), None)),
-        num_classes=int(labels.max()) + 1,
-        class_names=class_names,
+        num_classes=classes,
+        class_names=class_names if len(class_names) == classes else (),
         test_images=len(arrays["y_test"]),
-        parts={part: described(array) for part, array in {**arrays, "validation": validation}.items()},
-        remark=remark,
+        parts={part: described(arrays[part]) for part in ARRAYS} | {"validation": described(validation)},
+        remark=str(arrays.get(REMARK, "")),
+        leak=str(arrays.get(LEAK, "")),
         _test=lambda: Images(*map(np.asarray, test), pixels=pixels),  # of all arrays it keeps these alone in memory
     )
+
+
+def _rows(name: str, arrays: Arrays, split_seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of `x_train` that are for training, and those for validation."""
+    from sklearn.model_selection import train_test_split
+
+    labels = arrays["y_train"]
+    rows = np.arange(len(labels))
+    if VALIDATION in arrays:
+        return np.setdiff1d(rows, arrays[VALIDATION]), np.asarray(arrays[VALIDATION])
+    size = validation_size(name, labels)
+    train, validation = map(np.sort, train_test_split(rows, test_size=size, stratify=labels, random_state=split_seed))
+    return train, validation

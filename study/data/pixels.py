@@ -1,6 +1,7 @@
 """Pixels as they are given, and the one rule that makes bytes of them: the same for training and test images."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,13 +10,15 @@ from numpy.typing import NDArray
 from study.errors import StudyError
 from study.images import Pixels
 
+TRAIN = "x_train"
+"""The part whose images decide for all."""
 WHITE = 255
 DARK = 128
 """Floats whose brightest would be a darker byte are not known to count from 0 to 255."""
 BLACK = 4
 """A model sees nothing of images whose brightest byte is below this."""
 CONTRAST = 8
-"""Where the brightest pixels of training and test images differ by a larger factor, they were scaled by two rules."""
+"""Where the brightest pixels of two parts differ by a larger factor, they were scaled by two rules."""
 OVERSHOOT = 1 / 8
 """How far beyond black and white floats are clipped, in parts of the range. Cubic interpolation that enlarges an image
 passes an edge by up to 4/27 of its parameter's amount (Keys 1981, IEEE Transactions on Acoustics, Speech, and Signal
@@ -51,35 +54,33 @@ class Found(NamedTuple):
         return f"{self.type} from {self.lowest:.8g} to {self.highest:.8g}"
 
 
-def as_bytes(name: str, train: NDArray[Any], test: NDArray[Any]) -> tuple[Pixels, Pixels, str]:
-    """Training and test images as uint8, 0 to 255, and a line that says what was done where it is not the obvious.
+def as_bytes(name: str, images: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Pixels], str]:
+    """The images of each part as uint8, 0 to 255, and a line that says what was done where it is not the obvious.
 
     The training images decide: booleans and numbers from 0 to 1 are multiplied by 255, integers from 0 to 255 are taken
-    as they are, floats from 0 to 255 are rounded if their brightest is at least `DARK`. The test images must fit.
+    as they are, floats from 0 to 255 are rounded if their brightest is at least `DARK`. The others must fit.
 
     Args:
         name: What messages call the data set.
-        train: Training images, at least one pixel.
-        test: Test images, at least one pixel.
+        images: At least one pixel in each part, by its name; `TRAIN` is one of them.
 
     Raises:
         StudyError: What is no number, lies outside, or cannot be told.
     """
-    parts = {"x_train": train, "x_test": test}
-    found = {part: _found(f"{name}: {part}", x) for part, x in parts.items()}
-    white = _white(found["x_train"])
-    clipped = {part: 0.0 if white is None else _clipped(x, found[part], white) for part, x in parts.items()}
+    found = {part: _found(f"{name}: {part}", x) for part, x in images.items()}
+    white = _white(found[TRAIN])
+    clipped = {part: 0.0 if white is None else _clipped(x, found[part], white) for part, x in images.items()}
     problem = None if white is None else _problem(found, clipped, white)
     if white is None or problem is not None:
         raise StudyError(
             f"{name}: pixels must be from 0 to 255, or 0 to 1, by one rule for all; {_in_words(found)}"
             f"{problem or ''}; make black 0 and white 255 in both"
         )
-    if found["x_train"].lowest == found["x_train"].highest:
-        raise StudyError(f"{name}: all pixels of x_train are {train.flat[0]}; check how the images were made")
+    if found[TRAIN].lowest == found[TRAIN].highest:
+        raise StudyError(f"{name}: all pixels of {TRAIN} are {images[TRAIN].flat[0]}; check how the images were made")
     done = _done(found, clipped, white)
     remark = f"{_in_words(found)}: {', '.join(done)}" if done else ""
-    return _converted(train, white), _converted(test, white), remark
+    return {part: _converted(x, white) for part, x in images.items()}, remark
 
 
 def _found(what: str, x: NDArray[Any]) -> Found:
@@ -109,12 +110,12 @@ def _clipped(x: NDArray[Any], found: Found, white: int) -> float:
 
 def _problem(found: dict[str, Found], clipped: dict[str, float], white: int) -> str | None:
     """Why the rule of the training images is no rule for all, as the end of a clause."""
-    if not found["x_test"].fits(white):
-        return f", and 0 to {white} is the rule of x_train"
-    if found["x_train"].brightest(white) < BLACK:
-        return f", and x_train is black where white is {white}"
-    darker, brighter = sorted(each.highest for each in found.values())
-    if brighter > CONTRAST * darker:
+    if not all(each.fits(white) for each in found.values()):
+        return f", and 0 to {white} is the rule of {TRAIN}"
+    if found[TRAIN].brightest(white) < BLACK:
+        return f", and {TRAIN} is black where white is {white}"
+    highest = [each.highest for each in found.values()]
+    if max(highest) > CONTRAST * min(highest):
         return f", whose brightest pixels differ more than {CONTRAST}-fold"
     for part, share in clipped.items():
         if share > MOST_CLIPPED:

@@ -55,8 +55,11 @@ def prepare(
         return limits.of_preparation(task.resources, lambda left, why: tell(Limited(left, f"{what}: {why}")))
 
     dataset, data = _data(task)
-    if dataset is not None and dataset.remark and role.first:
-        display.say(dataset.remark)
+    if dataset is not None and role.first:
+        for line in dataset.remark.splitlines():
+            display.say(line)
+        if dataset.leak:
+            display.warn(dataset.leak)
     is_new = role.first and task.steps.create  # what is wrong with a space is said once
     keras.config.set_dtype_policy(task.definition.precision)
     spaces = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None, limit)
@@ -97,11 +100,7 @@ def _data(task: Task) -> "tuple[Dataset | None, SearchData]":
 
     if task.objects.data is not None:
         return None, task.objects.data
-    resources = task.resources
-    dataset = datasets.load(
-        task.definition.dataset, task.definition.split_seed, resources.manual_dir, resources.data_dir,
-        task.definition.pixels,
-    )  # fmt: skip
+    dataset = datasets.of(task.definition, task.resources)
     return dataset, SearchData(dataset.parts, Examples(dataset.train, dataset.validation))
 
 

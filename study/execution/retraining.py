@@ -99,9 +99,7 @@ def _train(
     from study.training.epochs import EpochLog
     from study.training.fit import Hooks, Training, fit
 
-    dataset = datasets.load(
-        definition.dataset, definition.split_seed, resources.manual_dir, resources.data_dir, definition.pixels
-    )
+    dataset = datasets.of(definition, resources)
     (name,) = definition.spaces
     hypermodel = load(name).hypermodel(dataset.input_shape, dataset.num_classes)
     keras.config.set_dtype_policy(definition.precision)

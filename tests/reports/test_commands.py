@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 import search_spaces
 from reports import collect, commands, numbers, page
 from study import cli
-from study.config import Definition, Resources, parse_duration, parse_size
+from study.config import DATA_OPTIONS, Definition, Resources, parse_duration, parse_size
 from study.data import datasets
 from study.objective import Objective
 from study.storage.store import StoredStudy
@@ -35,6 +35,8 @@ OPTIONS: list[dict[str, Any]] = [
         "lease": 90.5, "manual_dir": "/here", "data_dir": "/there",
     },
     {"objective": Objective("f1", "minimize"), "workers": 3, "memory_limit": 2**31},
+    {"dataset": "folder:/my photos", "image_size": "96x128", "test_share": 0.123456789, "skip_unreadable": True},
+    {"dataset": "imagenette", "test_split": "validation"},
 ]  # fmt: skip
 FROM_PYTHON: list[tuple[dict[str, Any], str, str]] = [
     ({"spaces": ("Mine",)}, "the space Mine", "study.resume("),
@@ -87,7 +89,7 @@ def test_the_command_that_starts_a_study_says_all_that_it_is(options: dict[str, 
     assert Objective.of(words.pop("objective"), direction and direction.value) == definition.objective
     assert tuple(words.pop("space") or Definition.spaces) == definition.spaces
     for name in ("name", "dataset", "trials", "epochs", "seeds", "sampler", "pruner", "seed", "split_seed",
-                 "precision", "pixels", "confirm", "margin"):  # fmt: skip
+                 "precision", "pixels", "confirm", "margin", *DATA_OPTIONS):  # fmt: skip
         assert words[name] == getattr(definition, name)
     assert int(words["workers"]) == resources.get("workers", 1)
     assert int(words["join"] or 0) == resources.get("join", 0)

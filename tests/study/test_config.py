@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.config import Definition, Resources, changed, check_name, duration, parse_duration, parse_size
+from study.config import DATA_OPTIONS, Definition, Resources, changed, check_name, duration, parse_duration, parse_size
 from study.errors import StudyError
 from study.objective import Objective
 
@@ -18,6 +19,8 @@ def test_json_both_ways() -> None:
         name="a", spaces=("dense",), objective=Objective("val_loss", "minimize"), callbacks=("EarlyStopping",)
     )
     assert Definition.from_json(json.loads(json.dumps(definition.to_json()))) == definition
+    photos = Definition(dataset="folder:/photos", image_size="96x64", test_share=0.25, skip_unreadable=True)
+    assert Definition.from_json(json.loads(json.dumps(photos.to_json()))) == photos
     resources = Resources(timeout=90.0, manual_dir="/data", workers=3, memory_limit=2 * 10**9)
     assert Resources.from_json(json.loads(json.dumps(resources.to_json()))) == resources
 
@@ -46,6 +49,18 @@ def test_neither_changes(config: Any, field: str) -> None:
         ({"spaces": ("dense", "dense")}, "each search space is tuned once"),
         ({"spaces": ("finals",)}, "finals cannot be a search space's name"),
         ({"name": "artifacts"}, "artifacts is a folder of every home"),
+        ({"dataset": "folder:a", "image_size": "0x5"}, "--image-size is HEIGHTxWIDTH in pixels, .* it was given '0x5'"),
+        ({"dataset": "folder:a", "image_size": "96"}, "--image-size is HEIGHTxWIDTH in pixels"),
+        ({"dataset": "folder:a", "image_size": 96}, "--image-size is a text; it was given 96"),
+        ({"dataset": "folder:a", "test_share": 1.0}, "--test-share is a share between 0 and 1; it was given 1"),
+        ({"dataset": "folder:a", "test_share": math.nan}, "--test-share is a number; it was given nan"),
+        (
+            {"dataset": "folder:a", "test_split": "b"},
+            "--test-split is for a set of TensorFlow Datasets; --data",
+        ),
+        ({"dataset": "npz:a", "image_size": "9x9"}, "--image-size is for folder:DIR or a set of TensorFlow Datasets; "),
+        ({"dataset": "mnist", "skip_unreadable": True}, "--skip-unreadable is for folder:DIR; --dataset is mnist"),
+        ({"test_share": 0.5}, "--test-share is for folder:DIR or npz:FILE or csv:FILE or a set of TensorFlow Datasets"),
     ],
 )
 def test_a_value_that_no_study_can_have_is_named(given_values: dict[str, Any], said: str) -> None:
@@ -78,7 +93,7 @@ def test_a_resume_takes_only_what_may_change() -> None:
     assert changed(Definition(), Resources(), {}) == (Definition(), Resources())
     with pytest.raises(StudyError, match="epochs is fixed when a study starts; a resume takes trials, seeds, workers"):
         changed(Definition(), Resources(), {"epochs": 3})
-    for fixed in ("name", "objective", "sampler", "pruner", "seed"):
+    for fixed in ("name", "objective", "sampler", "pruner", "seed", *DATA_OPTIONS):
         with pytest.raises(StudyError, match=f"{fixed} is fixed when a study starts"):
             changed(Definition(), Resources(), {fixed: getattr(Definition(), fixed)})
     for budget in ("trials", "seeds"):
@@ -132,6 +147,7 @@ def test_seeds_are_keyed(first: list[Any], second: list[Any]) -> None:
 
 def test_an_archive_is_called_by_its_file() -> None:
     assert Definition(dataset="npz:/some/where/digits.npz").dataset_name == "digits.npz"
+    assert Definition(dataset="folder:/some/photos/").dataset_name == "photos"
     assert Definition(dataset="mnist").dataset_name == "mnist"
 
 

@@ -32,6 +32,10 @@ def test_paths_are_stored_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert paths.absolute("data") == str(tmp_path / "data")
     assert paths.absolute(Path("~/data")) == "/home/somebody/data"
     assert paths.absolute_dataset("npz:images.npz") == f"npz:{tmp_path / 'images.npz'}"
+    assert paths.absolute_dataset("folder:photos") == f"folder:{tmp_path / 'photos'}"
+    assert paths.absolute_dataset("csv:~/a.csv") == "csv:/home/somebody/a.csv"
+    for path, kind in ((tmp_path, "folder"), (Path("a.csv"), "csv"), (Path("a.npz"), "npz")):
+        assert paths.absolute_dataset(path) == f"{kind}:{tmp_path / path}"
     assert paths.absolute_dataset("npz:/elsewhere/images.npz") == "npz:/elsewhere/images.npz"
     for name in ("digits", "mnist", "npz", "other:thing"):
         assert paths.absolute_dataset(name) == name

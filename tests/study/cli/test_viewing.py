@@ -77,7 +77,14 @@ def test_spaces_and_datasets_are_listed(command: Command) -> None:
     assert [line.split()[0] for line in command("spaces")[1].splitlines()] == [
         "dense", "paper", "cnn", "package.module:object",
     ]  # fmt: skip
-    assert [line.split()[0] for line in command("datasets")[1].splitlines()] == ["digits", "mnist", "npz:FILE", "..."]
+    assert [line.split()[0] for line in command("datasets")[1].splitlines()] == [
+        "digits",
+        "mnist",
+        "folder:DIR",
+        "npz:FILE",
+        "csv:FILE",
+        "...",
+    ]
 
 
 def test_reading_a_study_imports_neither_keras_nor_tensorflow(home: Path, finished: Path) -> None:

@@ -1,7 +1,9 @@
 """NumPy archives: cached, moved, bad and hostile ones."""
 
+import re
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,20 +102,27 @@ def bad_archives() -> dict[str, tuple[dict[str, Any], str]]:
     images = np.zeros((n, 6, 6), np.uint8)
     labels = np.arange(n) % 3
     return {
-        "a flat shape": ({"x_train": images.reshape(n, 36)}, "x_train must be images"),
+        "a flat shape": (
+            {"x_train": np.zeros((n, 35))},
+            "x_train must be .* 35 numbers are no square grey image",
+        ),
         "another test shape": ({"x_test": np.zeros((45, 5, 5), np.uint8)}, "training images are .* make them the same"),
         "too few labels": ({"y_train": labels[:-1]}, "y_train must be one label per image"),
-        "labels from words": ({"y_train": labels.astype(str)}, "y_train must be integer labels counted from 0"),
+        "labels from words": ({"y_train": labels.astype(str)}, "two kinds, y_train is text and y_test int64"),
+        "other words": (
+            {"y_train": labels.astype(str), "y_test": np.full(45, "7")},
+            "y_test has the label '7', which y_train lacks",
+        ),
         "broken labels": ({"y_train": labels + 0.5}, "y_train must be integer labels counted from 0"),
         "negative labels": ({"y_train": labels - 1}, "y_train must be integer labels counted from 0"),
         "NaN pixels": ({"x_train": np.full((n, 6, 6), np.nan)}, "x_train has pixels that are NaN or infinite"),
         "other pixels": ({"x_train": np.full((n, 6, 6), 300)}, "from 0 to 255, or 0 to 1.* int64 from 300 to 300"),
         "channels first": (
-            {"x_train": np.zeros((n, 3, 32, 32))},
+            {"x_train": np.zeros((n, 2, 32, 32))},
             r"channels come first, give np\.moveaxis\(x, 1, -1\)",
         ),
-        "one-hot labels": ({"y_train": np.eye(3)[labels]}, r"one-hot labels give y\.argmax\(axis=1\)"),
-        "labels of several lines": ({"y_train": np.full(n, "a\nb\x1b[31m" * 99)}, "it begins 'a.nb.x1b"),
+        "probabilities": ({"y_train": np.eye(3)[labels] / 2 + 1 / 6}, "y_train has rows that are not one-hot"),
+        "labels of several lines": ({"y_train": np.full(n, "a\nb\x1b[31m" * 99)}, "two kinds, y_train is text"),
         "complex labels": ({"y_train": labels + 0j}, "must be integer labels counted from 0"),
         "infinite labels": (
             {"y_train": np.where(labels == 2, np.inf, labels)},
@@ -142,10 +151,100 @@ def test_a_bad_archive_is_refused_and_leaves_nothing(case: str, sized: str, tmp_
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_an_archive_without_the_four_arrays(tmp_path: Path) -> None:
-    np.savez(tmp_path / "bad.npz", x_train=np.zeros((3, 2, 2)), y_train=np.zeros(3))
-    with pytest.raises(StudyError, match="it lacks x_test, y_test"):
+@pytest.mark.parametrize(
+    "given, lacks", [(["x_train"], "y_train"), (["x_test", "y_test"], "x_train, y_train"),
+                     (["x_train", "y_train", "x_test"], "y_test"), (["x_train", "y_train", "y_val"], "x_val")]
+)  # fmt: skip
+def test_an_archive_without_arrays_that_belong_together(given: list[str], lacks: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "bad.npz", **dict.fromkeys(given, np.zeros((3, 2, 2))))
+    with pytest.raises(StudyError, match=f"x_train and y_train at least; it lacks {lacks}$"):
         load(tmp_path / "bad.npz")
+
+
+X = np.random.default_rng(0).integers(0, 256, (60, 9, 9, 1)).astype(np.uint8)
+Y = np.arange(60) % 3
+WORDS = np.array(["cat", "dog", "émeu"])
+FORMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], str]] = {
+    "words": (lambda x: x, lambda y: WORDS[y], ""),
+    "bytes of words": (lambda x: x, lambda y: np.char.encode(WORDS[y], "utf-8"), ""),
+    "words in a column": (lambda x: x, lambda y: WORDS[y][:, None], ""),
+    "one-hot": (lambda x: x, lambda y: np.eye(3)[y], ""),
+    "one-hot booleans": (lambda x: x, lambda y: np.eye(3, dtype=bool)[y], ""),
+    "bytes": (lambda x: x, lambda y: y.astype(np.uint8)[:, None], ""),
+    "flat rows": (lambda x: x.reshape(len(x), 81), lambda y: y, "x_train has rows of 81 pixels: read as 9x9, grey"),
+    "channels first": (
+        lambda x: np.moveaxis(x, -1, 1),
+        lambda y: y,
+        r"x_test has its channels first, \(20, 1, 9, 9\): read as \(20, 9, 9, 1\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_archive_in_other_forms_is_the_same(form: str, sized: str, tmp_path: Path) -> None:
+    images, labels, said = FORMS[form]
+    np.savez(tmp_path / "plain.npz", x_train=X[:40], y_train=Y[:40], x_test=X[40:], y_test=Y[40:])
+    np.savez(
+        tmp_path / "other.npz",
+        x_train=images(X[:40]), y_train=labels(Y[:40]), x_test=images(X[40:]), y_test=labels(Y[40:]),
+    )  # fmt: skip
+    plain, other = load(tmp_path / "plain.npz"), load(tmp_path / "other.npz")
+    assert other.parts == plain.parts
+    assert re.search(said, other.remark)
+    assert other.class_names == (tuple(WORDS) if "words" in form else ())
+
+
+def test_colour_that_comes_first_is_moved(tmp_path: Path) -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (60, 3, 8, 10)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=colour[:40], y_train=Y[:40], x_test=colour[40:], y_test=Y[40:])
+    assert np.array_equal(load(tmp_path / "a.npz").test().x, colour[40:].transpose(0, 2, 3, 1))
+
+
+def test_a_class_may_be_missing_in_the_test_set(tmp_path: Path) -> None:
+    data = load(tiny.write_archive(tmp_path / "a.npz", y_test=np.arange(45) % 2))
+    assert (data.num_classes, data.test().y.max()) == (3, 1)
+
+
+def test_the_validation_set_may_be_given(sized: str, tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "a.npz",
+        x_train=X[:30], y_train=Y[:30], x_val=X[30:40], y_val=Y[30:40], x_test=X[40:], y_test=Y[40:],
+    )  # fmt: skip
+    data = load(tmp_path / "a.npz")
+    for part, rows in ((data.train, slice(0, 30)), (data.validation, slice(30, 40)), (data.test(), slice(40, 60))):
+        assert np.array_equal(part.x, X[rows])
+        assert np.array_equal(part.y, Y[rows])
+    assert len(data.train_and_validation) == 40
+
+
+def shared(folder: Path, share: float | None, seed: int = 0) -> datasets.Dataset:
+    np.savez(folder / "a.npz", x_train=X, y_train=WORDS[Y])
+    return datasets.load(f"npz:{folder / 'a.npz'}", seed, data_dir=str(folder / "data"), test_share=share)
+
+
+@pytest.mark.parametrize("share, images", [(None, 12), (0.2, 12), (0.5, 30), (0.01, 3)])
+def test_without_a_test_part_a_share_is_cut_for_it(
+    share: float | None, images: int, sized: str, tmp_path: Path
+) -> None:
+    data = shared(tmp_path, share)
+    assert np.bincount(data.test().y).tolist() == [images // 3] * 3
+    whole = sorted(image.tobytes() for image in X)
+    assert sorted(image.tobytes() for part in (data.train, data.validation, data.test()) for image in part.x) == whole
+    assert f"has no test part: {images} of 60 images, drawn by the split seed, are kept for the test" in data.remark
+    assert shared(tmp_path, share).parts == data.parts
+    assert shared(tmp_path, share, seed=1).parts["x_test"] != data.parts["x_test"]
+
+
+def test_a_share_of_a_set_with_a_test_part_is_refused(sized: str, tmp_path: Path) -> None:
+    file = tiny.write_archive(tmp_path / "a.npz")
+    with pytest.raises(StudyError, match=r"a\.npz has a test part; leave out --test-share"):
+        datasets.load(f"npz:{file}", 0, test_share=0.2)
+
+
+@pytest.mark.parametrize("share", [0.95, 0.99])
+def test_a_share_that_leaves_too_few_is_refused(share: float, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=f"--test-share {share} cannot be cut .* the smallest, cat, has 20"):
+        shared(tmp_path, share)
 
 
 def test_what_was_made_of_the_pixels_is_said_whenever_they_are_read(sized: str, tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from study.system.files import mine
 from study.system.processes import short_host
 
 
-def decode() -> Arrays:
+def decode(make: cache.Make | None = None) -> Arrays:
     return {name: np.arange(4) for name in ARRAYS}
 
 
-def fail() -> Arrays:
+def fail(make: cache.Make) -> Arrays:
     raise StudyError("nothing to decode")
 
 
@@ -37,7 +37,7 @@ def test_arrays_are_decoded_once_and_mapped(tmp_path: Path) -> None:
 
 
 def test_a_remark_comes_back(tmp_path: Path) -> None:
-    for read in (lambda: decode() | {REMARK: np.array("said")}, fail):
+    for read in (lambda _: decode() | {REMARK: np.array("said")}, fail):
         assert str(cache.load("key", str(tmp_path), read)[REMARK]) == "said"
     assert REMARK not in cache.load("other", str(tmp_path), decode)
 
@@ -50,12 +50,31 @@ def test_the_default_folder_is_that_of_tensorflow_datasets(tmp_path: Path, monke
 
 def test_what_cannot_be_decoded_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="nothing to decode"):
-        cache.load("key", str(tmp_path), fail)
+        cache.load("key", str(tmp_path / "new"), fail)
     assert not os.listdir(tmp_path)
 
 
+def test_arrays_that_need_not_fit_into_memory_are_made_in_their_files(tmp_path: Path) -> None:
+    def decode_large(make: cache.Make) -> Arrays:
+        made = make("x_train", (3, 2, 2, 1))
+        assert isinstance(made, np.memmap)
+        made[:] = 7
+        return decode() | {"x_train": made}
+
+    assert cache.load("key", str(tmp_path), decode_large)["x_train"].tolist() == np.full((3, 2, 2, 1), 7).tolist()
+
+
+def test_arrays_for_which_the_disk_has_no_room_leave_nothing(full_disk: Path) -> None:
+    def decode_large(make: cache.Make) -> Arrays:
+        return decode() | {"x_train": make("x_train", (20, 1000, 1000, 1))}
+
+    with pytest.raises(StudyError, match=r"no room for the decoded images .*: 20 MB are needed and .* MB free"):
+        cache.load("key", str(full_disk / "data"), decode_large)
+    assert not os.listdir(full_disk)
+
+
 def test_a_faster_process_wins(tmp_path: Path) -> None:
-    def decode_slowly() -> Arrays:
+    def decode_slowly(make: cache.Make) -> Arrays:
         cache.load("key", str(tmp_path), decode)
         return {name: np.zeros(1) for name in ARRAYS}
 

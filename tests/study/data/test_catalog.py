@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from study.data import catalog, datasets
 from study.errors import StudyError
 
-IMAGES = {"train": 24, "test": 9}
+IMAGES = {"train": 24, "validation": 9, "test": 9}
 FEATURES = {"image": tfds.features.Image(shape=(6, 6, 1)), "label": tfds.features.ClassLabel(names=["a", "b", "c"])}
 PIXELS = tfds.features.Tensor(shape=(6, 6, 1), dtype=np.float32)
 
@@ -60,8 +60,8 @@ def prepare(folder: Path, **attributes: Any) -> Path:
     return Path(builder.data_dir)
 
 
-def load(folder: Path, name: str = "own") -> datasets.Dataset:
-    return datasets.load(name, 0, data_dir=str(folder))
+def load(folder: Path, name: str = "own", **words: Any) -> datasets.Dataset:
+    return datasets.load(name, 0, data_dir=str(folder), **words)
 
 
 def refused(folder: Path, name: str = "own") -> str:
@@ -76,8 +76,8 @@ def stored(data: datasets.Dataset) -> list[bytes]:
     return sorted(image.tobytes() for x in (data.train_and_validation.x, data.test().x) for image in x)
 
 
-def meant(seed: int) -> list[bytes]:
-    return sorted(each["image"].tobytes() for part in IMAGES for each in examples(seed, part))
+def meant(seed: int, parts: tuple[str, ...] = ("train", "test")) -> list[bytes]:
+    return sorted(each["image"].tobytes() for part in parts for each in examples(seed, part))
 
 
 def only_file(version: Path, pattern: str) -> Path:
@@ -86,7 +86,9 @@ def only_file(version: Path, pattern: str) -> Path:
 
 
 def test_an_unknown_data_set_names_its_neighbours(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"no data set 'mnits'.*digits, mnist, npz:FILE.*did you mean mnist"):
+    with pytest.raises(
+        StudyError, match=r"no data set 'mnits'.*digits, mnist, folder:DIR, npz:FILE.*did you mean mnist"
+    ):
         datasets.load("mnits", 0, data_dir=str(tmp_path))
 
 
@@ -146,7 +148,7 @@ def test_a_set_with_configurations(tmp_path: Path) -> None:
 
 
 def test_a_set_without_supervised_keys_has_an_image_and_a_label(tmp_path: Path) -> None:
-    splits = {part: list(enumerate(examples(0, part))) for part in IMAGES}
+    splits = {part: list(enumerate(examples(0, part))) for part in ("train", "test")}
     features = tfds.features.FeaturesDict(FEATURES)
     tfds.dataset_builders.store_as_tfds_dataset("own", "1.0.0", features, splits, data_dir=tmp_path)
     assert stored(load(tmp_path)) == meant(0)
@@ -264,7 +266,7 @@ NESTED: dict[str, tuple[dict[str, Any], str]] = {
             "features": {"image": {"left": FEATURES["image"]}, "label": FEATURES["label"]},
             "example": staticmethod(lambda plain: {"image": {"left": plain["image"]}, "label": plain["label"]}),
         },
-        "not an image classification set with images of one size",
+        "not an image classification set: it has no image",
     ),
     "labels in a dictionary": (
         {
@@ -287,9 +289,9 @@ NESTED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "its 'label' is not one integer per image",
     ),
-    "images of several sizes": (
-        {"features": {**FEATURES, "image": tfds.features.Image(shape=(None, None, 1))}},
-        "not an image classification set with images of one size",
+    "numbers of several sizes": (
+        {"features": {**FEATURES, "image": tfds.features.Tensor(shape=(None, 6, 1), dtype=np.uint8)}},
+        "not an image classification set: it has no image",
     ),
     "no label": (
         {
@@ -326,24 +328,92 @@ def test_pixels_of_16_bits_are_refused(tmp_path: Path) -> None:
     assert "x_train is uint16 from" in refused(tmp_path)
 
 
-@pytest.mark.parametrize("parts, said", [(("train",), "no test"), (("test",), "no train")])
-def test_a_prepared_set_without_a_split(parts: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    prepare(tmp_path, parts=parts)
-    assert f"the data set 'own' has {said} split; make an npz:FILE" in refused(tmp_path)
+def test_a_set_without_a_test_split_is_cut(tmp_path: Path) -> None:
+    prepare(tmp_path, parts=("train",))
+    data = load(tmp_path)
+    assert (len(data.train_and_validation), data.test_images) == (19, 5)
+    assert "own has no test part: 5 of 24 images" in data.remark
+    other = load(tmp_path, test_share=0.5)
+    assert (len(other.train_and_validation), other.test_images) == (12, 12)
 
 
-@pytest.mark.parametrize("name", ["eurosat", "eurosat/rgb:2.0.0", "imagenet_resized/8x8", "cifar10_1/v4"])
-def test_a_split_that_a_set_lacks_is_said_before_its_download(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    assert f"the data set {name!r} has no {'train' if 'cifar' in name else 'test'} split" in refused(tmp_path, name)
+@pytest.mark.parametrize("words", [{}, {"test_split": "validation"}])
+def test_a_validation_split_is_the_validation_set_or_the_test_set(words: dict[str, str], tmp_path: Path) -> None:
+    prepare(tmp_path, parts=("train", "validation", "test"))
+    data = load(tmp_path, **words)
+    part = data.test() if words else data.validation
+    assert sorted(image.tobytes() for image in part.x) == meant(0, ("validation",))
+    assert (len(data.train), len(data.validation)) == ((20, 4) if words else (24, 9))
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test[:5]"])
+def test_a_test_split_that_is_none_is_refused(split: str, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    with pytest.raises(StudyError, match=r"--test-split must be a split of 'own' that is not trained on: test; it was"):
+        load(tmp_path, test_split=split)
+
+
+def test_a_share_of_a_set_with_a_test_split_is_refused(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    with pytest.raises(StudyError, match="own has a test part; leave out --test-share"):
+        load(tmp_path, test_share=0.5)
+
+
+def test_images_of_several_sizes(tmp_path: Path) -> None:
+    """They are decoded and scaled as the files of a folder are."""
+
+    def cropped(plain: dict[str, Any]) -> dict[str, Any]:
+        return {**plain, "image": plain["image"][:, : 5 + plain["label"] % 2]}
+
+    features = {**FEATURES, "image": tfds.features.Image(shape=(None, None, 1))}
+    prepare(tmp_path, features=features, example=staticmethod(cropped))
+    with pytest.raises(StudyError, match=r"train of own has images of 2 sizes, .*: 6x5 \(16\), 6x6 \(8\); give"):
+        load(tmp_path)
+    assert load(tmp_path, image_size="6x5").input_shape == (6, 5, 1)
+    assert load(tmp_path, image_size="3x4").input_shape == (3, 4, 1)
+
+
+def test_images_of_one_size_that_the_set_does_not_say(tmp_path: Path) -> None:
+    prepare(tmp_path, features={**FEATURES, "image": tfds.features.Image(shape=(None, None, 1))})
+    assert stored(load(tmp_path)) == meant(0)
+
+
+def test_images_of_one_size_are_scaled_too(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    assert load(tmp_path, image_size="3x4").input_shape == (3, 4, 1)
+    assert load(tmp_path).input_shape == (6, 6, 1)  # another copy
+
+
+def test_numbers_are_not_scaled(tmp_path: Path) -> None:
+    numbers = staticmethod(lambda plain: {**plain, "image": plain["image"].astype(np.float32)})
+    prepare(tmp_path, features={**FEATURES, "image": PIXELS}, example=numbers)
+    with pytest.raises(StudyError, match="'own' holds no image files but numbers, which --image-size cannot scale"):
+        load(tmp_path, image_size="3x4")
+
+
+def test_a_label_of_another_name_is_found_and_said(tmp_path: Path) -> None:
+    prepare(
+        tmp_path,
+        features={"picture": FEATURES["image"], "species": FEATURES["label"], "id": tfds.features.Text()},
+        keys=None,
+        example=staticmethod(lambda plain: {"picture": plain["image"], "species": plain["label"], "id": "x"}),
+    )
+    own = load(tmp_path)
+    assert (stored(own), own.class_names) == (meant(0), ("a", "b", "c"))
+    assert "own: the classes are its 'species'" in own.remark
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_set_without_a_training_split_is_refused(prepared: bool, tmp_path: Path) -> None:
+    """Also before its download, where that is known."""
+    if prepared:
+        prepare(tmp_path, parts=("test",))
+    said = "the data set 'own' has no train split, but test" if prepared else "'cifar10_1/v4' has no train split"
+    assert said in refused(tmp_path, "own" if prepared else "cifar10_1/v4")
 
 
 def test_the_sets_that_lack_a_split_are_known_to_tensorflow_datasets() -> None:
-    names = {name for each in catalog.LACKING.values() for name in each}
-    assert names <= set(tfds.list_builders(with_community_datasets=False))
+    assert set(catalog.LACKING) <= set(tfds.list_builders(with_community_datasets=False))
 
 
 def test_a_preparation_that_was_damaged_is_a_line(tmp_path: Path) -> None:

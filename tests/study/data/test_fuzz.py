@@ -90,8 +90,8 @@ BLACK_AND_WHITE = ("booleans", "zero or one")
 KINDS = {**TO_255, **TO_1, **REFUSED}
 LAYOUTS = ("last", "last", "Fortran", "strided", "backwards", "no channel", "first", "flat", "empty", "five axes")
 LABELS = {
-    True: ("i1", "u1", *INTEGERS, "f2", "f4", "f8", ">f4", "column", "booleans"),
-    False: ("one-hot", "words", "negative", "from one", "gaps", "halves", "NaN", "complex", "one less", "objects"),
+    True: ("i1", "u1", *INTEGERS, "f2", "f4", "f8", ">f4", "column", "booleans", "one-hot"),
+    False: ("words", "negative", "from one", "gaps", "halves", "NaN", "complex", "one less", "objects"),
 }
 SHIFTED = ("negative", "from one", "gaps")
 
@@ -249,4 +249,5 @@ def test_an_archive_is_read_rightly_or_refused(
         means = np.divide(x[part], 255 / white, dtype=np.float32)
         assert in_order(*found) == in_order(means, y[part]), (train, test)
     assert np.array_equal(data.test().y, y["test"])
-    assert np.array_equal(data.test().x, x["test"])
+    # Flat rows of several channels may be as long as those of a square grey image.
+    assert np.array_equal(data.test().x.reshape(x["test"].shape), x["test"])

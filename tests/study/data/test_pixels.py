@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from study.data.pixels import CHUNK, as_bytes
+from study.data import pixels as rule
+from study.data.pixels import CHUNK
 from study.errors import StudyError
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(2, 8, 16, 1)  # every byte
 SHARES = RAMP / 255
+
+
+def as_bytes(name: str, train: NDArray[Any], test: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
+    """Of both parts, and what is said."""
+    images, remark = rule.as_bytes(name, {"x_train": train, "x_test": test})
+    return images["x_train"], images["x_test"], remark
 
 
 def refused(train: NDArray[Any], test: NDArray[Any]) -> str:
@@ -169,3 +176,8 @@ def test_what_is_no_number_is_refused(type: Any) -> None:
 def test_more_than_one_chunk() -> None:
     pixels = np.random.default_rng(0).random((5, CHUNK // 2 - 1, 1, 1), np.float32)
     assert np.array_equal(as_bytes("it", pixels, pixels)[0], np.rint(pixels.astype(float) * 255))
+
+
+def test_validation_images_must_fit_the_rule_of_the_training_images() -> None:
+    with pytest.raises(StudyError, match="whose brightest pixels differ more than 8-fold"):
+        rule.as_bytes("it", {"x_train": RAMP, "x_val": SHARES, "x_test": RAMP})
