@@ -14,8 +14,9 @@ from reports.predictions import Predictions
 from study.config import Definition, Resources
 from study.images import Pixels
 from study.records import CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord
+from study.storage import examples, results, selection
 from study.storage import predictions as stored
-from study.storage import results, selection
+from study.storage.examples import Examples
 from study.storage.selection import Selection
 from study.storage.store import StoredStudy
 
@@ -113,6 +114,11 @@ class StudyResults(Results):
     def misread_images(self) -> dict[int, Pixels]:
         """The images that some final misclassified, as a page shows them, by their index in the test set."""
         return stored.misread_images(self.folder)
+
+    @cached_property
+    def examples(self) -> Examples | None:
+        """An image of each class, and how many images each has; None where they were not kept."""
+        return examples.read(self.folder)
 
     def class_name(self, label: int) -> str:
         """The name of a class."""

@@ -13,7 +13,9 @@ from typing import Any
 
 from study.config import ARRAYS, DATA_OPTIONS, DURATIONS, SPACES, Definition, Resources, flag
 from study.objective import KNOWN, Objective
+from study.paths import HOME, whole
 from study.records import Value
+from study.storage.address import Address
 
 IMPORTABLE = re.compile(r"(?!__main__:)(?:[^\W\d]\w*\.)*[^\W\d]\w*:[^\W\d]\w*")
 """The other names that `--space` takes."""
@@ -44,19 +46,27 @@ def start(definition: Definition, resources: Resources) -> str:
     return shlex.join(words)
 
 
-def resume(definition: Definition, seeds: int | None = None) -> str:
-    """What continues the study: a command, or a call in Python. `seeds` is a larger number of seeds, if it is given."""
+def place(address: Address) -> list[str]:
+    """The options that say where a study is kept; none for the default place."""
+    home = [] if address.home == whole(HOME) else ["--home", str(address.home)]
+    return home if address.is_default else [*home, "--storage", address.shown]
+
+
+def resume(definition: Definition, address: Address, **budget: int | None) -> str:
+    """What continues the study: a command, or a call in Python. `budget` is a larger one, as far as it is given."""
+    given = {name: value for name, value in budget.items() if value is not None}
     if definition.dataset == ARRAYS:
         return "search(...) of its study.OptunaTuner in Python"
     if objects(definition):
-        more = "" if seeds is None else f", seeds={seeds}"
+        more = "".join(f", {name}={value}" for name, value in given.items())
         return f"study.resume({definition.name!r}, ...{more}) in Python, with the same objects"
-    return f"study resume {definition.name}" + ("" if seeds is None else f" --seeds {seeds}")
+    options = [word for name, value in given.items() for word in (flag(name), str(value))]
+    return shlex.join(["study", "resume", definition.name, *options, *place(address)])
 
 
-def report(definition: Definition) -> str:
+def report(definition: Definition, address: Address) -> str:
     """The command that writes the page."""
-    return f"study report {definition.name}"
+    return shlex.join(["study", "report", definition.name, *place(address)])
 
 
 def train(

@@ -11,6 +11,7 @@ from reports.panels import (
     checks,
     comparison,
     confusion,
+    dataset,
     gallery,
     history,
     importances,
@@ -18,6 +19,7 @@ from reports.panels import (
     pair,
     provenance,
     slices,
+    summary,
     timeline,
     tradeoff,
     trial_table,
@@ -36,7 +38,16 @@ def of_study(results: StudyResults) -> str:
             "checks": lambda: checks.info(results),
             "cost": lambda: tradeoff.info(results),
             "published": lambda: tradeoff.published(results),
-            "confusion": lambda: [each._asdict() | {"recalls": each.recalls} for each in confusion.info(results)],
+            "summary": lambda: {
+                "data": dataset.info(results),
+                "spent": summary.spent(results),
+                "next": summary.next_step(results),
+            },
+            "confusion": lambda: [
+                each._asdict() | {"recalls": each.recalls}
+                for space in results.spaces
+                if (each := confusion.info(results, space)) is not None
+            ],
             "misread": lambda: {space.name: gallery.info(results, space.name) for space in results.spaces},
             "finals": lambda: [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
             "provenance": lambda: provenance.info(results),

@@ -20,6 +20,7 @@ from reports.panels import (
     checks,
     comparison,
     confusion,
+    dataset,
     gallery,
     history,
     importances,
@@ -28,6 +29,7 @@ from reports.panels import (
     parallel,
     provenance,
     slices,
+    summary,
     timeline,
     tradeoff,
     trial_table,
@@ -40,23 +42,44 @@ from study.system.files import write_whole
 Panel = Callable[[StudyResults], list[Card]]
 SpacePanel = Callable[[StudyResults, SpaceResults], list[Card]]
 
-FIRST: dict[str, Panel] = {"Verdict": verdict.cards, "Health checks": checks.cards}
-OF_SPACE: dict[str, SpacePanel] = {
-    "History": history.cards,
-    "Importances": importances.cards,
-    "Slices": slices.cards,
-    "Parallel coordinates": parallel.cards,
-    "Pair": pair.cards,
-    "Learning curves": learning_curves.cards,
-    "Timeline": timeline.cards,
-}
-LAST: dict[str, Panel] = {
-    "Cost": tradeoff.cards,
-    "Classes": confusion.cards,
-    "Misclassified images": gallery.cards,
-    "Best configuration": best.cards,
-    "Trials": trial_table.cards,
-    "Provenance": provenance.cards,
+
+class Part(NamedTuple):
+    """What a section of the page is made from."""
+
+    panels: dict[str, Panel]
+    of_space: dict[str, SpacePanel]
+    """Those of which each space has its own, in a tab."""
+
+
+PARTS = {
+    "Summary": Part(
+        {
+            "Recommendation": summary.cards,
+            "Data": dataset.cards,
+            "Cost": summary.cost,
+            "Methods": verdict.methods,
+        },
+        {},
+    ),
+    "Use it": Part({}, {"Configuration": best.cards}),
+    "What to check": Part({"Health checks": checks.cards}, {}),
+    "Mistakes": Part({}, {"Classes": confusion.cards, "Misclassified images": gallery.cards}),
+    "Search": Part(
+        {},
+        {
+            "History": history.cards,
+            "Importances": importances.cards,
+            "Slices": slices.cards,
+            "Parallel coordinates": parallel.cards,
+            "Pair": pair.cards,
+            "Learning curves": learning_curves.cards,
+            "Timeline": timeline.cards,
+        },
+    ),
+    "Trials": Part({}, {"Trials": trial_table.cards}),
+    "Details": Part(
+        {"Finalists": verdict.cards, "Price of accuracy": tradeoff.cards, "Provenance": provenance.cards}, {}
+    ),
 }
 """The page from top to bottom."""
 UNBROKEN = 20
@@ -67,11 +90,25 @@ ESCAPES = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.")
 """The escapes in JSON; two of them may be one character."""
 
 
-class Section(NamedTuple):
-    """A part of the page that the navigation links to."""
+class Tab(NamedTuple):
+    """The cards of one space."""
 
     name: str
     cards: list[Card]
+
+
+class Section(NamedTuple):
+    """A part of the page that the contents link to."""
+
+    name: str
+    own: list[Card]
+    """Those of the whole study, or of all studies."""
+    tabs: list[Tab] = []  # noqa: RUF012  never changed
+
+    @property
+    def cards(self) -> list[Card]:
+        """All of them."""
+        return [*self.own, *(card for tab in self.tabs for card in tab.cards)]
 
 
 templates = jinja2.Environment(
@@ -83,6 +120,7 @@ templates = jinja2.Environment(
     finalize=lambda value: printable(value) if type(value) is str else value,
 )
 templates.policies["json.dumps_function"] = lambda value, **options: _printable_json(json.dumps(value, **options))
+templates.filters["identity"] = id
 templates.filters["unbroken"] = lambda cell: cell.replace(" ", "\u00a0") if len(cell) <= UNBROKEN else cell
 
 
@@ -122,12 +160,37 @@ def html_of_several(results: Sequence[StudyResults], library: str | None = None)
 
 
 def sections(results: StudyResults) -> list[Section]:
-    """The page from top to bottom."""
-    found = [Section(name, cards_or_error(name, panel, results)) for name, panel in FIRST.items()]
-    for space in results.spaces:
-        cards = [card for name, panel in OF_SPACE.items() for card in cards_or_error(name, panel, results, space)]
-        found.append(Section(f"Space {space.name}", cards))
-    return found + [Section(name, cards_or_error(name, panel, results)) for name, panel in LAST.items()]
+    """The page from top to bottom; the recommended space comes first."""
+    chosen = results.recommended
+    spaces = sorted(results.spaces, key=lambda space: chosen is None or space.name != chosen[0])
+    found = []
+    for name, part in PARTS.items():
+        own = [card for title, panel in part.panels.items() for card in cards_or_error(title, panel, results)]
+        tabs = [
+            Tab(
+                space.name,
+                [
+                    card
+                    for title, panel in part.of_space.items()
+                    for card in cards_or_error(title, panel, results, space)
+                ],
+            )
+            for space in spaces
+            if part.of_space
+        ]
+        found.append(Section(name, own, tabs))
+    return found
+
+
+def anchors(parts: Sequence[Section]) -> dict[int, str]:
+    """What links call each card, by its identity: the title, with a number where several have the same."""
+    found: dict[int, str] = {}
+    for section in parts:
+        for card in section.cards:
+            name = re.sub(r"[^a-z0-9]+", "-", card.title.lower()).strip("-") or "card"
+            taken = sum(each == name or each.startswith(f"{name}--") for each in found.values())
+            found[id(card)] = f"{name}--{taken + 1}" if taken else name
+    return found
 
 
 def figure_json(figure: Any) -> str:
@@ -150,7 +213,7 @@ def _printable_json(text: str) -> str:
 
 def _page(title: str, parts: Sequence[Section], library: str | None) -> str:
     return templates.get_template("page.html.j2").render(
-        title=title, sections=parts, figure_json=figure_json, library=library,
+        title=title, sections=parts, anchors=anchors(parts), figure_json=figure_json, library=library,
         plotly_js=get_plotlyjs() if library is None else "",
     )  # fmt: skip
 

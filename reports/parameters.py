@@ -89,6 +89,12 @@ def _declared(space: SpaceResults, name: str) -> list[Range | None]:
     ]
 
 
+def declared_choices(space: SpaceResults, name: str) -> list[Value]:
+    """The choices that the space declares under a name, whatever its conditions, in that order; none where unknown."""
+    declarations = [each for key, each in space.declared.items() if key == name or key.startswith(f"{name} if ")]
+    return list(dict.fromkeys(value for each in declarations for value in each.get("values", [])))
+
+
 def _asked(space: SpaceResults, names: list[str]) -> dict[str, list[Range | None]]:
     """As Optuna was asked for them, which includes those that the defaults do not reach."""
     distributions = {asked: each for trial in space.trials for asked, each in trial.distributions.items()}

@@ -1,5 +1,6 @@
 """Loads a HyperModel by name: one of our own spaces, or anything that KerasTuner accepts."""
 
+import difflib
 import importlib
 import inspect
 import sys
@@ -42,7 +43,11 @@ def check_name(name: str) -> None:
     """
     module, _, attribute = name.partition(":")
     if name not in SPACES and not all(map(str.isidentifier, (*module.split("."), *attribute.split(".")))):
-        raise SpaceError(f"there is no search space {name!r}: give {', '.join(SPACES)} or package.module:object")
+        near = difflib.get_close_matches(name.lower(), SPACES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        if "," in name:
+            hint = "; repeat --space for several: --space dense --space cnn"
+        raise SpaceError(f"there is no search space {name!r}: give {', '.join(SPACES)} or package.module:object{hint}")
 
 
 def load(name: str) -> Space:

@@ -30,7 +30,7 @@ from study.errors import StudyError, StudyFailure, one_line
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
 from study.objective import OF_KERAS_TUNER, Objective
-from study.paths import absolute, absolute_dataset, file_name, whole
+from study.paths import HOME, absolute, absolute_dataset, file_name, whole
 from study.records import ERROR
 from study.storage import results, selection
 from study.storage.address import Address
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from reports.collect import StudyResults
     from reports.panels.verdict import Verdict
 
-HOME = "runs"
 SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
 """What a space may be called; a class within a function has `<locals>` in its name."""
 PARSERS: dict[str, Callable[[Any], Any]] = {

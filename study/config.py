@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from study.errors import StudyError
+from study.errors import StudyError, did_you_mean
 from study.objective import Objective
 from study.paths import ARTIFACTS, KINDS
 
@@ -293,7 +293,8 @@ def check_name(name: str) -> None:
 def check_choice(what: str, given: str, known: Iterable[str]) -> None:
     """Refuse a word that is not one of the known ones, naming them."""
     if given not in known:
-        raise StudyError(f"{what} must be one of {', '.join(known)}; it was given {given!r}")
+        hint = did_you_mean(given, known)
+        raise StudyError(f"{what} must be one of {', '.join(known)}; it was given {given!r}{hint}")
 
 
 def parse_duration(text: str, option: str = "--timeout") -> float:

@@ -1,7 +1,9 @@
 """What the study says when it cannot continue: one line each, with the exit code of the command."""
 
+import difflib
 import re
 import traceback
+from collections.abc import Iterable
 
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029"  # control characters, but for tab and new line; line separators
@@ -43,6 +45,13 @@ class Interrupted(KeyboardInterrupt):
 def printable(text: str) -> str:
     """A text as it may be shown: what a terminal would obey, such as ANSI's escape codes, is written as an escape."""
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a message about a word that nobody knows: the known one that is most like it, if one is."""
+    by_lower = {word.lower(): word for word in known}
+    near = difflib.get_close_matches(given.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]}?" if near else ""
 
 
 def traceback_end(error: BaseException, limit: int = 2000) -> str:

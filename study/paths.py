@@ -10,6 +10,10 @@ CHECKPOINTS, MODELS, PREDICTIONS, ARTIFACTS = "checkpoints", "models", "predicti
 """Folders of a study, and (the last) of a home, which keeps the artifacts of all its studies."""
 MISREAD = f"{PREDICTIONS}/misread.npz"
 """The test images that finals misclassified, relative to the study's folder."""
+EXAMPLES = "examples.npz"
+"""An image of each class, relative to the study's folder."""
+HOME = "runs"
+"""The folder of the studies, where no other is given."""
 KINDS = ("folder", "npz", "csv")
 """The kinds of data sets that are a path."""
 DATABASE = "study.db"

@@ -1,6 +1,7 @@
 """One file per panel: `info` computes numbers from a study's results, `cards` draws them."""
 
 import html
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,6 +9,8 @@ from typing import Any, NamedTuple
 from study.errors import one_line
 
 Cell = str | int | float | None
+NUMBER = re.compile(r"(?:range )?[-+−<]? ?\d[\d.,]*(?: %| s)?(?: to .*)?$|–$")
+"""How a cell that is a number looks, or an interval; a dash where there is none."""
 
 
 class Picture(NamedTuple):
@@ -18,6 +21,28 @@ class Picture(NamedTuple):
     caption: str
     marked: str = ""
     """What is special about the image."""
+
+
+class Command(NamedTuple):
+    """Text that the reader copies: a command, or a few lines of Python."""
+
+    text: str
+    what: str = ""
+    """What it does."""
+
+
+class Bar(NamedTuple):
+    """A value with its interval, drawn to the scale of all bars of a card."""
+
+    name: str
+    value: str
+    low: float
+    middle: float
+    high: float
+    """Shares of the scale, 0 to 1."""
+    note: str
+    chosen: bool
+    """Whether it is the one that is recommended."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +57,28 @@ class Card:
     """Whether the reader can sort, filter and page the table; its cells are then numbers and texts."""
     figures: Sequence[Any] = ()
     """plotly Figures, side by side where there is room."""
+    more_figures: Sequence[Any] = ()
+    """Figures that are shown only when the reader opens them."""
     images: Sequence[Picture] = ()
+    small: bool = False
+    """Whether the images are small and have short captions."""
+    bars: Sequence[Bar] = ()
+    ends: tuple[str, str] = ("", "")
+    """The ends of the bars' scale."""
     wide: bool = False
     """Whether a figure needs the full width."""
-    code: str = ""
-    """A command."""
+    commands: Sequence[Command] = ()
     folded: bool = False
     """Whether it is shown only when the reader opens it."""
     lead: str = ""
     """The conclusion, which comes first."""
     error: str = ""
     """Why the panel failed."""
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Of each column, whether its cells are numbers, which are aligned right."""
+        return [all(NUMBER.match(str(cell)) for cell in column) for column in zip(*self.rows, strict=True)]
 
 
 def cards_or_error(title: str, panel: Callable[..., list[Card]], *arguments: Any) -> list[Card]:
@@ -58,6 +94,24 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.2f} %"
 
 
+def duration(seconds: float) -> str:
+    """A time for a reader: 12.3 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things: 1 seed, 1,000 seeds."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def points(difference: float | None) -> str:
     """A difference of shares in percentage points, signed."""
     return "–" if difference is None else f"{100 * difference:+.2f}"
@@ -71,9 +125,11 @@ def p_value(p: float | None) -> str:
 
 
 def number(value: Any) -> str:
-    """A value for a reader: four significant digits where it is not an integer."""
+    """A value for a reader: four significant digits where it is not an integer, thousands separated."""
     if value is None:
         return "–"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -1,13 +1,20 @@
-"""The winner of a space beside its baseline, and how to get it."""
+"""The winner of a space beside its baseline, how to load its model, and how to train it again."""
 
 from typing import NamedTuple
 
 from reports import commands, parameters
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card, number
-from reports.parameters import Parameter
+from reports.panels import Card, Command, counted, dataset, number
 from study.paths import model_file
 from study.records import BASELINE, BASELINE_NUMBER, MODEL, History, Value
+from study.system.files import exists, is_local
+
+LOAD = """import keras
+model = keras.models.load_model({file!r})
+probabilities = model.predict(images)  # float32 (n, {shape}), pixels {pixels}"""
+FROM_STORE = """import study
+model = study.load({name!r}, home={home!r}, storage={storage!r}).best_model()
+probabilities = model.predict(images)  # float32 (n, {shape}), pixels {pixels}"""
 
 
 class Best(NamedTuple):
@@ -53,49 +60,76 @@ def info(results: StudyResults, space: SpaceResults) -> Best | None:
         best_epoch=winner.best_epoch,
         values=record.values,
         baseline=baseline.values if baseline is not None else {},
-        searched={each.name: _searched(each) for each in parameters.of(space)},
+        searched=_searched(space),
         epochs=[found[0].epochs if found else None for found in tested],
         history=record.history,
         command=command,
     )
 
 
-def cards(results: StudyResults) -> list[Card]:
-    """A card for each space."""
-    return [_card(results, space) for space in results.spaces]
+def load(results: StudyResults) -> str | None:
+    """The lines of Python that load the recommended model; None where it is not kept, or not yet."""
+    chosen = results.selection.recommended
+    first = [] if chosen is None else [each for each in results.finals_of_winner(chosen.space) if not each.seed_index]
+    if chosen is None or not first or MODEL in first[0].missing:
+        return None
+    file, address = results.folder / model_file(chosen.space, chosen.number), results.study.store.address
+    images = {
+        "shape": ", ".join(map(str, dataset.info(results).shape)) or "height, width, channels",
+        "pixels": " to ".join(results.definition.pixels.split("..")),
+    }
+    if not is_local(file):
+        name = results.definition.name
+        return FROM_STORE.format(name=name, home=str(address.home), storage=address.shown, **images)
+    return LOAD.format(file=str(file), **images) if exists(file) else None
 
 
-def _card(results: StudyResults, space: SpaceResults) -> Card:
-    title, found = f"{space.name}: the winner and the baseline", info(results, space)
+def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
+    """What tuning changed, with the command that trains the winner again; and, folded, what it left."""
+    title, found = f"{space.name}: what did tuning change?", info(results, space)
     if found is None:
-        return Card(title, "There will be one once a trial is complete.")
+        return [Card(title, "There will be a winner once a trial is complete.")]
+    columns = ("Hyperparameter", "Searched", "Baseline", "Winner")
+    rows = {
+        name: (name, found.searched.get(name, "–"), number(found.baseline.get(name)), number(found.values.get(name)))
+        for name in {**found.baseline, **found.values}
+    }
+    changed = [rows[name] for name in rows if found.baseline.get(name) != found.values.get(name)]
+    same = [row for row in rows.values() if row not in changed]
+    changed.append(("Epochs of the finals", "–", number(found.epochs[0]), number(found.epochs[1])))
+    again = [] if found.command is None else [Command(found.command, "To train it again on all but the test images:")]
+    shown = [Card(title, _caption(results, space, found), columns, changed, commands=again)]
+    if same:
+        title = f"{space.name}: the other {len(same)} hyperparameters, which are the baseline's"
+        shown.append(Card(title, "", columns, same, folded=True))
+    return shown
+
+
+def _caption(results: StudyResults, space: SpaceResults, found: Best) -> str:
+    """Which trial won, and where its model is."""
     objective = results.definition.objective.name
     measured = f"{objective} {found.value:.4f}{' on average over its confirmation runs' if found.is_confirmed else ''}"
-    best_epoch = "" if found.best_epoch is None else f", best after {found.best_epoch} epochs"
+    best_epoch = "" if found.best_epoch is None else f", best after {counted(found.best_epoch, 'epoch')}"
     caption = f"Trial {found.trial}, {measured}{best_epoch}. "
     if results.winner_of(space.name) == BASELINE:
         caption += "It is the baseline: tuning found nothing better. "
     if finals := results.finals_of_winner(space.name):
         file, why = model_file(space.name, found.trial), finals[0].missing.get(MODEL)
         if why is None:
-            caption += f"The model of its first seed is kept as {file} in the study's folder. "
+            caption += f"The model of its first seed is kept as {file} in the study's folder."
         else:
-            caption += f"The model of its first seed could not be kept: {why}. "
+            caption += f"The model of its first seed could not be kept: {why}."
     if found.command is None:
-        caption += "Its space or data were given as Python objects, so no command trains it again."
-    else:
-        caption += "This command trains it again on training + validation images:"
-    columns = ("Hyperparameter", "Searched", "Baseline", "Winner")
-    rows = [
-        (name, found.searched.get(name, "–"), number(found.baseline.get(name)), number(found.values.get(name)))
-        for name in {**found.baseline, **found.values}
-    ]
-    rows.append(("epochs of its finals", "–", number(found.epochs[0]), number(found.epochs[1])))
-    return Card(title, caption, columns, rows, code=found.command or "")
+        caption += " Its space or data were given as Python objects, so no command trains it again."
+    return caption.strip()
 
 
-def _searched(parameter: Parameter) -> str:
-    """What a hyperparameter was searched in."""
-    if parameter.low is None or parameter.high is None:
-        return ", ".join(map(number, parameter.choices))
-    return f"{number(parameter.low)} to {number(parameter.high)}{', log' if parameter.log else ''}"
+def _searched(space: SpaceResults) -> dict[str, str]:
+    """What each hyperparameter was searched in, in words, as far as it is known."""
+    words = {}
+    for each in parameters.of(space):
+        if each.low is None or each.high is None:
+            words[each.name] = ", ".join(map(number, parameters.declared_choices(space, each.name) or each.choices))
+        else:
+            words[each.name] = f"{number(each.low)} to {number(each.high)}{', log' if each.log else ''}"
+    return words

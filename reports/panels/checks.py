@@ -4,7 +4,7 @@ from reports import checks
 from reports.collect import StudyResults
 from reports.panels import Card
 
-MARKS = {checks.FAIL: "✗ failed", checks.WARN: "! look", checks.PASS: "✓ passed", checks.WAITS: "… too early"}
+MARKS = {checks.FAIL: "✗ Failed", checks.WARN: "! Check", checks.PASS: "✓ Passed", checks.WAITS: "… Not enough data"}
 
 
 def info(results: StudyResults) -> list[dict[str, str]]:
@@ -26,9 +26,9 @@ def cards(results: StudyResults) -> list[Card]:
         return [(MARKS[each["level"]], each["code"], each["question"], each["text"]) for each in chosen]
 
     waiting = sum(each["level"] == checks.WAITS for each in found)
-    caption = f"{len(loud)} of {len(found)} checks need a look, {len(quiet) - waiting} passed"
-    caption += f", {waiting} cannot be answered yet." if waiting else "."
-    shown = [Card("What to check?", caption, columns, rows(loud))]
+    caption = f"{len(loud)} of {len(found)} checks found something, {len(quiet) - waiting} passed"
+    caption += f"; for {waiting} there are not enough data." if waiting else "."
+    shown = [Card("What should I know before I trust it?", caption, columns, rows(loud))]
     if quiet:
-        shown.append(Card("Checks that passed or cannot be answered yet", "", columns, rows(quiet), folded=True))
+        shown.append(Card("Checks that passed or have not enough data", "", columns, rows(quiet), folded=True))
     return shown

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from reports import colors
-from reports.collect import StudyResults
+from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, plotly_text
 
 MOST_PRINTED = 20
@@ -41,26 +41,22 @@ class Confusion(NamedTuple):
         return sorted(cells, key=lambda cell: (-cell[0], *cell[1:]))[:WORST]
 
 
-def info(results: StudyResults) -> list[Confusion]:
-    """One for each space whose winner was tested."""
-    found = []
-    for space in results.spaces:
-        finals = results.finals_of_winner(space.name)
-        if finals:
-            counts = np.sum([final.confusion for final in finals], axis=0)
-            classes = [results.class_name(label) for label in range(counts.shape[1])]
-            found.append(
-                Confusion(f"{space.name} {results.winner_of(space.name)}", len(finals), classes, counts.tolist())
-            )
-    return found
+def info(results: StudyResults, space: SpaceResults) -> Confusion | None:
+    """That of a space's winner; None where it was not tested."""
+    finals = results.finals_of_winner(space.name)
+    if not finals:
+        return None
+    counts = np.sum([final.confusion for final in finals], axis=0)
+    classes = [results.class_name(label) for label in range(counts.shape[1])]
+    return Confusion(f"{space.name} {results.winner_of(space.name)}", len(finals), classes, counts.tolist())
 
 
-def cards(results: StudyResults) -> list[Card]:
-    """One card per winner."""
-    found = info(results)
-    if not found:
-        return [Card("Which classes are confused?", "There will be a matrix once the finals are done.")]
-    return [_card(confusion) for confusion in found]
+def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
+    """The matrix, and the errors of each class."""
+    found = info(results, space)
+    if found is None:
+        return [Card(f"{space.name}: which classes are confused?", "There will be a matrix once the finals are done.")]
+    return [_card(found)]
 
 
 def _card(confusion: Confusion) -> Card:

@@ -8,13 +8,15 @@ import numpy as np
 from PIL import Image
 
 from reports import contested
-from reports.collect import StudyResults
+from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, Picture
 from study.images import Pixels, shown
 from study.records import PREDICTED, finite
 
 MOST = 60
 """Images per winner: those that most of its seeds misclassified."""
+OPEN = 12
+"""Images that are shown without being asked for."""
 
 
 class Misread(NamedTuple):
@@ -52,31 +54,34 @@ def info(results: StudyResults, space: str) -> list[Misread]:
     return sorted(found, key=lambda each: (-each.seeds, -(each.confidence or 0), each.number))
 
 
-def cards(results: StudyResults) -> list[Card]:
-    """One card per winner that was tested."""
-    tested = [space.name for space in results.spaces if results.finals_of_winner(space.name)]
-    if not tested:
-        return [Card("Which images are misclassified?", "They will be shown once the finals are done.")]
-    return [_card(results, space) for space in tested]
+def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
+    """The images that the space's winner misclassified."""
+    if not results.finals_of_winner(space.name):
+        title = f"{space.name}: which images are misclassified?"
+        return [Card(title, "They will be shown once the finals are done.")]
+    return _cards(results, space.name)
 
 
-def _card(results: StudyResults, space: str) -> Card:
+def _cards(results: StudyResults, space: str) -> list[Card]:
     title = f"{space} {results.winner_of(space)}: which images are misclassified?"
     finals = results.finals_of_winner(space)
     found, images = info(results, space), results.misread_images
     if not results.predictions_of(finals) or not images.keys() >= {each.number for each in found}:
         why = next((f" ({final.missing[PREDICTED]})" for final in finals if PREDICTED in final.missing), "")
         missing = f"the predictions of its finals are missing from the study's folder{why}"
-        return Card(title, f"Nothing can be shown: {missing}.")
+        return [Card(title, f"Nothing can be shown: {missing}.")]
     if not found:
-        return Card(title, "No test image was misclassified.")
+        return [Card(title, "No test image was misclassified.")]
     noisy = sum(bool(each.contested) for each in found)
     caption = f"{len(found):,} test images were misclassified by at least one of {len(finals)} seeds"
     caption += f"; the label of {noisy} of them is contested ({contested.SOURCE})" if noisy else ""
     most = found[:MOST]
     caption += f". Shown are the {len(most)} that most seeds misclassified." if len(most) < len(found) else "."
     pictures = [_picture(results, each, images[each.number], len(finals)) for each in most]
-    return Card(title, caption, images=pictures)
+    shown = [Card(title, caption, images=pictures[:OPEN])]
+    if len(pictures) > OPEN:
+        shown.append(Card(f"{title} The next {len(pictures) - OPEN}", images=pictures[OPEN:], folded=True))
+    return shown
 
 
 def _picture(results: StudyResults, each: Misread, image: Pixels, seeds: int) -> Picture:

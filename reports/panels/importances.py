@@ -68,5 +68,4 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
         "Share of what separates the best tenth of the trials from the others (PED-ANOVA, Watanabe et al. 2023), from "
         f"{found.complete:,} complete trials: what mattered within the range searched, not which value to choose."
     )
-    rows = [(name, f"{share:.3f}") for name, share in found.shares.items()]
-    return [Card(title, caption, ("Hyperparameter", "Share"), rows, figures=[figure])]
+    return [Card(title, caption, figures=[figure])]

@@ -65,4 +65,4 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
         )  # fmt: skip
     figure.update_xaxes(slices.axis(first)).update_yaxes(slices.axis(second))
     caption = f"Each point is a complete trial, coloured by {objective.name}; the ring marks the winner."
-    return [Card(title, caption + thinning.note(len(shown), len(first.results)), figures=[figure])]
+    return [Card(title, caption + thinning.note(len(shown), len(first.results)), figures=[figure], folded=True)]

@@ -11,7 +11,7 @@ from reports.panels import Card
 def info(results: StudyResults) -> dict[str, Any]:
     """Definition, resources, fingerprints (SHA-256), versions and hardware, how often the test set was read, and what
     starts the study, resumes it and writes its page."""
-    definition, resources = results.definition, results.resources
+    definition, resources, address = results.definition, results.resources, results.study.store.address
     return {
         "definition": definition.to_json(),
         "resources": resources.to_json(),
@@ -20,8 +20,8 @@ def info(results: StudyResults) -> dict[str, Any]:
         "test_evaluations": len(results.finals),
         "commands": {
             "start": commands.start(definition, resources),
-            "resume": commands.resume(definition),
-            "report": commands.report(definition),
+            "resume": commands.resume(definition, address),
+            "report": commands.report(definition, address),
         },
     }
 
@@ -37,8 +37,8 @@ def cards(results: StudyResults) -> list[Card]:
     machine = found["resources"] | found["environment"]
     columns = ("What", "Value")
     return [
-        Card("Where do the numbers come from?", "", columns, list(_rows(study))),
-        Card("What did it run on?", "", columns, list(_rows(machine))),
+        Card("Where do the numbers come from?", "", columns, list(_rows(study)), folded=True),
+        Card("What did it run on?", "", columns, list(_rows(machine)), folded=True),
     ]
 
 

@@ -4,10 +4,12 @@ import plotly.graph_objects as go
 
 from reports import colors, parameters, thinning
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card, plotly_text
+from reports.panels import Card, importances, plotly_text
 from reports.parameters import Parameter
 from study.objective import Objective
 
+OPEN = 6
+"""Figures that are shown without being asked for."""
 FEW = 10
 """A range of so many integers has a tick for each."""
 
@@ -23,12 +25,16 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     if not found:
         return [Card(title, "There will be slices once two complete trials differ.")]
     objective, best = results.definition.objective, space.best.number if space.best is not None else None
+    shares = importances.info(space).shares
+    found = sorted(found, key=lambda each: -shares.get(each.name, 0.0))  # as declared, where they are unknown
     figures = [_figure(each, objective, best) for each in found]
     most = max(found, key=lambda each: len(each.values)).results
     shown = len(thinning.kept(most, objective))
     caption = f"{objective.name} of the complete trials against each hyperparameter. The star marks the winner, dotted "
     caption += "lines the bounds of the search: if the winner is at a bound, a wider range may be better."
-    return [Card(title, caption + thinning.note(shown, len(most)), figures=figures)]
+    caption += " The most important ones come first." if shares else ""
+    caption += thinning.note(shown, len(most))
+    return [Card(title, caption, figures=figures[:OPEN], more_figures=figures[OPEN:])]
 
 
 def axis(parameter: Parameter) -> dict[str, object]:

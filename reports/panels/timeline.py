@@ -7,10 +7,11 @@ import plotly.graph_objects as go
 from reports import colors
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card
+from study.storage import results as stored
 
 MOST = 500
 """Bars; with more trials, the last ones are shown."""
-STATES = {"complete": (colors.BEST, ""), "pruned": (colors.PRUNED, "/"), "fail": (colors.FAILED, "x")}
+STATES = {"complete": (colors.BEST, ""), "pruned": (colors.PRUNED, "/"), "failed": (colors.FAILED, "x")}
 """The colour and pattern of each state."""
 
 
@@ -40,7 +41,7 @@ def info(space: SpaceResults) -> list[Bar]:
         record = space.record(trial)
         worker = record.worker if record is not None else "?"
         began, seconds = (start - first).total_seconds(), (end - start).total_seconds()
-        bars.append(Bar(trial.number, worker, trial.state.name.lower(), began, seconds))
+        bars.append(Bar(trial.number, worker, stored.state(trial), began, seconds))
     return bars
 
 
@@ -66,4 +67,4 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     caption = "Each bar is a trial, on the process that ended it and from its start: the bar of a resumed trial covers "
     caption += "the pause. Gaps are pauses, or time spent waiting for other workers."
     caption += f" Shown are the last {len(shown):,} of {len(bars):,} trials." if len(shown) < len(bars) else ""
-    return [Card(title, caption, figures=[figure], wide=True)]
+    return [Card(title, caption, figures=[figure], wide=True, folded=True)]

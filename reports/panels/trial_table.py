@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, Cell
 from study.records import TrialRecord, Value, finite
+from study.storage import results as stored
 
 
 class TrialRow(NamedTuple):
@@ -28,13 +29,13 @@ def info(space: SpaceResults) -> list[TrialRow]:
     return [_row(trial, space.record(trial)) for trial in space.trials]
 
 
-def cards(results: StudyResults) -> list[Card]:
-    """A table for each space."""
-    return [_card(space, results.definition.objective.name) for space in results.spaces]
+def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
+    """A table."""
+    return [_card(space, results.definition.objective.name)]
 
 
 def _row(trial: FrozenTrial, record: TrialRecord | None) -> TrialRow:
-    state, values = trial.state.name.lower(), dict(trial.params) if record is None else record.values
+    state, values = stored.state(trial), dict(trial.params) if record is None else record.values
     if record is None:
         return TrialRow(trial.number, state, trial.value, None, None, None, None, values, None)
     return TrialRow(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reports import commands, predictions, statistics
 from reports.collect import StudyResults, once
-from reports.panels import Card, number, p_value, percent, points
+from reports.panels import Card, counted, listed, number, p_value, percent, points
 from reports.statistics import BETTER, TIED, UNDECIDED, WORSE, Interval
 from study.config import Definition
 from study.records import BASELINE, TUNED, FinalRecord, unpacked
@@ -40,7 +40,7 @@ RULE = (
     "'undecided' otherwise."
 )
 CERTAIN = (BETTER, WORSE)
-PHRASES = {BETTER: "better than", WORSE: "worse than", TIED: "tied with", UNDECIDED: "undecided against"}
+PHRASES = {BETTER: "better than", WORSE: "worse than", TIED: "tied with"}
 Finalist = tuple[str, str]
 """Space and role."""
 Finals = Mapping[Finalist, list[FinalRecord]]
@@ -112,6 +112,12 @@ class Verdict(NamedTuple):
     """What the report begins with."""
 
     sentence: str
+    """All that follows from the test, with the command that would tell more."""
+    statements: list[str]
+    """The same sentence by sentence, without the command."""
+    purpose: str
+    """What the command is for; empty where there is none."""
+    command: str | None
     recommended: str | None
     """The finalist that validation chose."""
     rows: list[Row]
@@ -134,9 +140,9 @@ def info(results: StudyResults) -> Verdict:
     rows = [_row(results, space, role, found) for (space, role), found in finals.items()]
     rows.sort(key=lambda row: (row.finalist != recommended, -row.accuracy))
     comparisons = _comparisons(results, finals)
-    sentence = _sentence(results, rows, comparisons) if rows else _not_yet(results)
+    told = _statements(results, rows, comparisons) if rows else _not_yet(results)
     rows += sorted(_ensembles(results, finals), key=lambda row: -row.accuracy)
-    return Verdict(sentence, recommended, rows, comparisons, len(results.finals))
+    return Verdict(told.sentence, *told, recommended, rows, comparisons, len(results.finals))
 
 
 def finalists(results: StudyResults) -> list[Row]:
@@ -157,21 +163,21 @@ def cells(row: Row) -> tuple[str, ...]:
         percent(row.calibration_error),
         number(row.epochs),
         f"{row.parameters:,}",
-        f"{row.seconds:.1f}",
+        f"{row.seconds:,.1f}",
     )
 
 
 def cards(results: StudyResults) -> list[Card]:
     """The tables of the finalists, of their differences, and of the images on which their median models differ."""
-    found, title = info(results), "Which model is best on the test set?"
+    found, title = info(results), "What did each finalist reach?"
     if not found.rows:
-        return [Card(title, found.sentence)]
-    caption = f"{CAPTION} The test set was read {found.test_evaluations} times."
-    shown = [Card(title, caption, COLUMNS, [cells(row) for row in found.rows], lead=found.sentence)]
+        return [Card(title, found.statements[0])]
+    caption = f"Means over seeds. The test set was read {found.test_evaluations:,} times."
+    shown = [Card(title, caption, COLUMNS, [cells(row) for row in found.rows], folded=True)]
     if found.comparisons:
-        caption = f"Differences in percentage points of test accuracy, paired by seed and by image. {RULE}"
+        caption = "Differences in percentage points of test accuracy, paired by seed and by image."
         rows = [_comparison_cells(each) for each in found.comparisons]
-        shown.append(Card("Which differences are real?", caption, COMPARISON_COLUMNS, rows))
+        shown.append(Card("Which differences are real?", caption, COMPARISON_COLUMNS, rows, folded=True))
         caption = (
             "Test images that only one of two models classifies correctly, for the model of median accuracy of each "
             "finalist, and the exact McNemar p (Dietterich 1998). It is about these two models; the comparison above "
@@ -181,8 +187,13 @@ def cards(results: StudyResults) -> list[Card]:
             (_names(each), str(each.medians.only_first), str(each.medians.only_second), p_value(each.medians.p))
             for each in found.comparisons
         ]
-        shown.append(Card("Where do the median models differ?", caption, MEDIAN_COLUMNS, rows))
+        shown.append(Card("Where do the median models differ?", caption, MEDIAN_COLUMNS, rows, folded=True))
     return shown
+
+
+def methods(results: StudyResults) -> list[Card]:
+    """How the finalists are tested and compared."""
+    return [Card("How was this measured?", f"{CAPTION} {RULE}", folded=True)]
 
 
 def _row(results: StudyResults, space: str, role: str, finals: list[FinalRecord]) -> Row:
@@ -333,51 +344,72 @@ def _more(comparison: Comparison) -> str:
     margin = f"the margin of {100 * comparison.margin:.2f} points"
     if comparison.word == UNDECIDED:
         if comparison.seeds_needed is not None:
-            return f" (about {comparison.seeds_needed} seeds would decide)"
+            return f" (about {comparison.seeds_needed} seeds would be enough)"
         if comparison.images_needed is not None:
-            return f" (more seeds would not decide; about {comparison.images_needed:,} test images would)"
+            return f" (more seeds would not help; about {comparison.images_needed:,} test images would)"
         if comparison.new_images is None:
             return " (a single test image decides nothing)"
-        return " (neither more seeds nor more test images would decide)"
+        return " (neither more seeds nor more test images would help)"
     if comparison.word == TIED:
         return f" (within {margin})"
     return f" (less than {margin})" if abs(comparison.difference) < comparison.margin else ""
 
 
 def _phrase(comparison: Comparison) -> str:
-    """What the first is, compared with the second."""
+    """What the first is, compared with the second, where the test says it."""
     by = f" by {100 * abs(comparison.difference):.2f} points" if comparison.word in CERTAIN else ""
     return f"{PHRASES[comparison.word]} {comparison.second}{by}{_more(comparison)}"
 
 
-def _not_yet(results: StudyResults) -> str:
+class _Told(NamedTuple):
+    """See `Verdict`."""
+
+    statements: list[str]
+    purpose: str = ""
+    command: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        told = " ".join(self.statements)
+        return told if self.command is None else f"{told} {self.purpose}: {self.command}"
+
+
+def _resumed(results: StudyResults, purpose: str, *statements: str, seeds: int | None = None) -> _Told:
+    command = commands.resume(results.definition, results.study.store.address, seeds=seeds)
+    return _Told([*statements], purpose, command)
+
+
+def _not_yet(results: StudyResults) -> _Told:
     if nothing_succeeded(trial for space in results.spaces for trial in space.trials):
-        return "Every trial failed, so there is no finalist. The trials below say why."
-    return (
-        "No finalist has been tested yet: the finals come after the search. To continue: "
-        f"{commands.resume(results.definition)}"
-    )
+        return _Told(["Every trial failed, so there is no finalist. The trials below say why."])
+    return _resumed(results, "To continue", "No finalist has been tested yet: the finals come after the search.")
 
 
-def _sentence(results: StudyResults, rows: list[Row], comparisons: list[Comparison]) -> str:
+def _statements(results: StudyResults, rows: list[Row], comparisons: list[Comparison]) -> _Told:
     """The recommended finalist, and what the test says of it and of the others."""
     best, definition = rows[0], results.definition
     if results.recommended is None or best.finalist != " ".join(results.recommended):
-        return f"The recommended finalist has not been tested yet. To continue: {commands.resume(definition)}"
+        return _resumed(results, "To continue", "The recommended finalist has not been tested yet.")
     told = [each for each in comparisons if each.first == best.finalist]
     lead = f"{best.finalist} is recommended, chosen on validation"
     if worse := [_phrase(each) for each in told if each.word == WORSE]:
         lead = f"The test contradicts validation, which recommends {best.finalist}: it is {', '.join(worse)}"
-    sentences = [f"{lead}: {_result(best, definition)}.", *_tuning(results)]
-    if others := [_phrase(each) for each in told if each.word != WORSE]:
-        sentences.append(f"It is {', '.join(others)}.")
+    sentences = [f"{lead}: {_result(best, definition)}."]
+    if others := [_phrase(each) for each in told if each.word in (BETTER, TIED)]:
+        sentences.append(f"It is {listed(others)}.")
+    sentences += [
+        f"{counted(each.seeds, 'seed')} cannot tell it from {each.second}{_more(each)}."
+        for each in told
+        if each.word == UNDECIDED
+    ]
     sentences += [
         f"{each.first} is {_phrase(each)}." for each in comparisons if each not in told and each.word in CERTAIN
     ]
+    sentences += _tuning(results)
     needed = [each.seeds_needed for each in told if each.seeds_needed is not None]
     if needed:
-        sentences.append(f"To train more seeds: {commands.resume(definition, seeds=min(needed))}")
-    return " ".join(sentences)
+        return _resumed(results, "To train more seeds", *sentences, seeds=min(needed))
+    return _Told(sentences)
 
 
 def _result(row: Row, definition: Definition) -> str:
@@ -387,7 +419,7 @@ def _result(row: Row, definition: Definition) -> str:
         result += f" (95 % interval for new images: {_span(row.new_images)})"
     elif row.seeds > 1:
         result += f" ({_span_or_range(row)})"
-    return f"{result}, {row.test_images:,} test images, {row.seeds} seed{'s' if row.seeds > 1 else ''}"
+    return f"{result}, {counted(row.test_images, 'test image')}, {counted(row.seeds, 'seed')}"
 
 
 def _tuning(results: StudyResults) -> Iterator[str]:
@@ -399,11 +431,11 @@ def _tuning(results: StudyResults) -> Iterator[str]:
 
 
 def _span(interval: Interval | None, shown: Callable[[float], str] = percent) -> str:
-    return "–" if interval is None else f"{shown(interval.low)} to {shown(interval.high)}"
+    return "–" if interval is None else f"{shown(interval.low).removesuffix(' %')} to {shown(interval.high)}"
 
 
 def _span_or_range(measured: Row | Comparison, shown: Callable[[float], str] = percent) -> str:
     """The interval on these images; with 2 seeds their range, which is called what it is."""
     if measured.these_images is None and measured.seeds > 1:
-        return f"range {shown(measured.least)} to {shown(measured.most)}"
+        return f"range {shown(measured.least).removesuffix(' %')} to {shown(measured.most)}"
     return _span(measured.these_images, shown)

@@ -8,6 +8,7 @@ const themed = (layout) => {
   const style = getComputedStyle(root), color = (name) => style.getPropertyValue(name).trim();
   const axis = { automargin: true, gridcolor: color("--line"), zerolinecolor: color("--line"), linecolor: color("--line") };
   const copy = structuredClone(layout);
+  if (matchMedia("(pointer: coarse)").matches) copy.dragmode = false;  // a finger that drags scrolls the page
   copy.paper_bgcolor = copy.plot_bgcolor = color("--paper");
   copy.font = { ...copy.font, color: color("--ink") };
   copy.legend = { orientation: "h", y: 1.02, yanchor: "bottom", ...copy.legend };
@@ -51,18 +52,83 @@ switcher.addEventListener("click", () => {
   root.dataset.theme = isDark() ? "light" : "dark";
   repaint();
 });
-// On paper everything is light, drawn and unfolded; afterwards the page is restored.
+// Spaces are in tabs, of which one is shown. An anchor in another tab, or in a fold, is opened.
+const panels = [...document.querySelectorAll("[role=tabpanel]")];
+const tabOf = (panel) => document.getElementById(panel.getAttribute("aria-labelledby"));
+const choose = (tab) => {
+  for (const other of tab.parentElement.children) {
+    const chosen = other === tab;
+    other.setAttribute("aria-selected", String(chosen));
+    other.tabIndex = chosen ? 0 : -1;
+    document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
+  }
+};
+for (const list of document.querySelectorAll("[role=tablist]")) {
+  choose(list.firstElementChild);
+  list.addEventListener("click", ({ target }) => { if (target.role === "tab") choose(target); });
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key], tabs = [...list.children];
+    if (!step) return;
+    const next = tabs.at((tabs.indexOf(document.activeElement) + step) % tabs.length);
+    choose(next);
+    next.focus();
+    event.preventDefault();
+  });
+}
+const reveal = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  const panel = target.closest("[role=tabpanel]"), fold = target.querySelector(":scope > details");
+  if (panel) choose(tabOf(panel));
+  if (fold) fold.open = true;
+  target.scrollIntoView();
+};
+addEventListener("hashchange", reveal);
+reveal();
+
+// The contents mark the section that is read.
+const links = new Map([...document.querySelectorAll("nav > ul > li > a")].map((link) => [link.hash.slice(1), link]));
+const reading = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    for (const link of links.values()) link.removeAttribute("aria-current");
+    links.get(target.id).setAttribute("aria-current", "true");
+  }
+}, { rootMargin: "-20% 0px -75% 0px" });
+for (const section of document.querySelectorAll("section")) reading.observe(section);
+
+// Commands are copied; where the browser does not allow it, they are selected.
+for (const button of document.querySelectorAll(".copy")) {
+  button.addEventListener("click", async () => {
+    const code = button.parentElement.querySelector("code");
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(code);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+}
+
+// On paper everything is light, drawn and unfolded, as wide as the paper; afterwards the page is restored.
 let restore = () => {};
 addEventListener("beforeprint", () => {
   const { theme } = root.dataset, folded = [...document.querySelectorAll("details:not([open])")];
+  const hidden = panels.filter((panel) => panel.hidden);
   restore = () => {
     if (theme) root.dataset.theme = theme;
     else delete root.dataset.theme;
+    root.classList.remove("paper");
     for (const details of folded) details.open = false;
+    for (const panel of hidden) panel.hidden = true;
     repaint();
   };
   root.dataset.theme = "light";
+  root.classList.add("paper");
   for (const details of folded) details.open = true;
+  for (const panel of hidden) panel.hidden = false;
   for (const figure of figures) draw(figure);
 });
 addEventListener("afterprint", () => restore());
@@ -70,7 +136,10 @@ addEventListener("afterprint", () => restore());
 // Long tables are sorted, filtered and paged from the rows stored in the page.
 const PAGE = 100;
 const text = (cell) => (cell === null ? "" : String(cell));
-const rounded = (cell) => text(typeof cell === "number" && !Number.isInteger(cell) ? Number(cell.toPrecision(4)) : cell);
+const rounded = (cell) => {
+  if (typeof cell !== "number") return text(cell);
+  return Number.isInteger(cell) ? cell.toLocaleString("en") : String(Number(cell.toPrecision(4)));
+};
 for (const element of document.querySelectorAll(".browsed")) {
   const { columns, rows } = JSON.parse(element.querySelector("script").textContent);
   const body = element.querySelector("tbody"), heads = [...element.querySelectorAll("thead th")];
@@ -85,6 +154,7 @@ for (const element of document.querySelectorAll(".browsed")) {
       row.forEach((cell, index) => {
         const box = document.createElement(index ? "td" : "th");
         if (!index) box.scope = "row";
+        if (typeof cell === "number") box.className = "number";
         box.textContent = rounded(cell);
         line.append(box);
       });

@@ -1,6 +1,6 @@
 """Options that several commands take, and how they are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from study import paths
 from study.config import parse_duration
 from study.errors import StudyError
 
-HOME = Path("runs")
+HOME = Path(paths.HOME)
 
 
 class Direction(StrEnum):
@@ -52,7 +53,24 @@ def _storage(url: str) -> str:
     return url
 
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.")]
+def _names(incomplete: str) -> list[str]:
+    """For the shell's completion: the studies in the default place."""
+    from study.storage.address import Address
+    from study.storage.store import Store
+
+    try:
+        store = Store.open_for_reading(Address.of(HOME))
+    except StudyError:  # a shell wants no message
+        return []
+    return [] if store is None else [name for name in store.studies() if name.startswith(incomplete)]
+
+
+def of(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """A completion of one of some words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.", autocompletion=_names)]
 Home = Annotated[
     Path, typer.Option(metavar="DIR", parser=_home, help="Folder of the studies; an object store's URL with --storage.")
 ]
@@ -61,7 +79,7 @@ Storage = Annotated[
     typer.Option(metavar="URL", parser=_storage, help="Database URL. [default: sqlite:///HOME/study.db]"),
 ]
 Timeout = Annotated[
-    str | None, typer.Option(help="Search this long: 90s, 30m, 1h30m; a resume continues what is under way then.")
+    str | None, typer.Option(help="Search this long: 90s, 30m, 1h30m; unfinished trials continue on resume.")
 ]
 TrialTimeout = Annotated[
     str | None,
@@ -89,10 +107,10 @@ Workers = Annotated[
     str | None,
     typer.Option(metavar="W", help="Worker processes; auto is one per core; 0 trains in this process."),
 ]
-Join = Annotated[int | None, typer.Option(metavar="W", help="Workers that 'study worker' adds. [default: 0]")]
+Join = Annotated[int | None, typer.Option(metavar="W", help="Workers expected from other machines. [default: 0]")]
 Lease = Annotated[
     str | None,
-    typer.Option(help="How long a worker on another machine may be silent before it loses its trial. [default: 10m]"),
+    typer.Option(help="Give up on a silent worker of another machine after this long. [default: 10m]"),
 ]
 ClusterAddress = Annotated[
     str | None, typer.Option("--cluster", help="Place the workers on a Ray cluster: auto or ray://HOST:10001.")
@@ -102,7 +120,7 @@ Gpus = Annotated[float, typer.Option("--gpus-per-worker", help="On a cluster; 0.
 MemoryLimit = Annotated[str | None, typer.Option(help="Per worker, such as 4GB; a trial that needs more fails.")]
 AllowDrift = Annotated[
     bool,
-    typer.Option("--allow-drift", help="Continue under other versions of Keras or other packages."),
+    typer.Option("--allow-drift", help="Continue with different library versions."),
 ]
 TakeOver = Annotated[
     bool,

@@ -11,7 +11,7 @@ import typer
 from study.cli import options as option
 from study.cli.app import app, echo
 from study.cli.options import HOME, given, parsed, seconds
-from study.config import Definition, Resources, changed, parse_size
+from study.config import PRUNERS, SAMPLERS, SPACES, Definition, Resources, changed, parse_size
 from study.errors import Interrupted, StudyError
 from study.objective import Objective
 from study.paths import absolute, absolute_dataset, relative, whole
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 2.0
 """Between two looks whether a study is there."""
+DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "npz:")
+"""What the shell completes."""
 SPACE = "dense, paper, cnn or package.module:object"
 
 
@@ -33,10 +35,17 @@ def run(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Names the study.")] = Definition.name,
     space: Annotated[
         list[str] | None,
-        typer.Option(help=f"Search space: {SPACE}; repeat for several. [default: {' and '.join(Definition.spaces)}]"),
+        typer.Option(
+            help=f"Search space: {SPACE}; repeat for several. [default: {' and '.join(Definition.spaces)}]",
+            autocompletion=option.of(SPACES),
+        ),
     ] = None,
     dataset: Annotated[
-        str, typer.Option(help="digits, mnist, folder:DIR, npz:FILE, csv:FILE or a TensorFlow data set.")
+        str,
+        typer.Option(
+            help="digits, mnist, folder:DIR, npz:FILE, csv:FILE or a TensorFlow data set.",
+            autocompletion=option.of(DATASETS),
+        ),
     ] = Definition.dataset,
     image_size: option.ImageSize = None,
     test_share: option.TestShare = None,
@@ -45,19 +54,25 @@ def run(
     manual_dir: option.ManualDir = None,
     data_dir: option.DataDir = None,
     trials: Annotated[int, typer.Option(help="Finished trials per space.")] = Definition.trials,
-    epochs: Annotated[int, typer.Option(help="The most a trial may train.")] = Definition.epochs,
+    epochs: Annotated[int, typer.Option(help="Maximum epochs per trial.")] = Definition.epochs,
     timeout: option.Timeout = None,
     trial_timeout: option.TrialTimeout = None,
     confirm: Annotated[
         int, typer.Option(help="The best trials that are trained again before the winner is chosen; 0: none.")
     ] = Definition.confirm,
-    seeds: Annotated[int, typer.Option(help="Finals per finalist.")] = Definition.seeds,
+    seeds: Annotated[int, typer.Option(help="Retrainings per finalist, each tested once.")] = Definition.seeds,
     seed: Annotated[int, typer.Option(help="Every random number follows from it.")] = Definition.seed,
     split_seed: Annotated[int, typer.Option(help="The validation cut follows from it.")] = Definition.split_seed,
     sampler: Annotated[
-        str, typer.Option(help="tpe, random, qmc, nsga2, gp; kt-random, kt-bayesian, kt-grid are KerasTuner's.")
+        str,
+        typer.Option(
+            help="tpe, random, qmc, nsga2, gp; kt-random, kt-bayesian, kt-grid are KerasTuner's.",
+            autocompletion=option.of(SAMPLERS),
+        ),
     ] = Definition.sampler,
-    pruner: Annotated[str, typer.Option(help="sha (successive halving), median or none.")] = Definition.pruner,
+    pruner: Annotated[
+        str, typer.Option(help="sha (successive halving), median or none.", autocompletion=option.of(PRUNERS))
+    ] = Definition.pruner,
     objective: Annotated[
         str, typer.Option(help="val_accuracy, val_loss, or a metric of yours with --direction.")
     ] = Objective.name,
@@ -129,7 +144,7 @@ def resume(
     trials: Annotated[int | None, typer.Option(help="A new budget: finished trials per space.")] = None,
     timeout: option.Timeout = None,
     trial_timeout: option.TrialTimeout = None,
-    seeds: Annotated[int | None, typer.Option(help="Finals per finalist.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Retrainings per finalist, each tested once.")] = None,
     workers: option.Workers = None,
     join: option.Join = None,
     lease: option.Lease = None,
@@ -182,7 +197,7 @@ def evaluate(
     storage: option.Storage = None,
     quiet: option.Quiet = False,
 ) -> None:
-    """Make the finals of a study as it stands (run and resume do this at their end)."""
+    """Test the finalists now (run and resume do this at their end)."""
     from study.execution.task import Options, Steps, Task
 
     study = _stored(name, home, storage)
@@ -375,12 +390,11 @@ def _show(conclusion: "Conclusion", display: "LineDisplay") -> None:
 
 
 def _resume_command(task: "Task") -> str:
+    from reports import commands
+
     address, options = task.address, task.options
     words = ["study", "resume", task.definition.name]
-    if address.home != whole(HOME):
-        words += ["--home", str(address.home)]
-    if not address.is_default:
-        words += ["--storage", address.shown]
+    words += commands.place(address)
     if options.cluster is not None:
         words += ["--cluster", options.cluster.address, "--cpus-per-worker", f"{options.cluster.cpus:g}"]
         words += ["--gpus-per-worker", f"{options.cluster.gpus:g}"]

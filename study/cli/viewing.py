@@ -1,5 +1,7 @@
-"""The commands that read what is stored: report, status, best, export, spaces, datasets."""
+"""The commands that read what is stored, or delete it: report, status, best, export, delete, dashboard, spaces,
+datasets."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,10 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from study.cli.app import app, echo
-from study.cli.options import HOME, AsJson, Assets, DataDir, Home, Name, Storage, Target
-from study.config import check_choice
+from study.cli.options import HOME, AsJson, Assets, DataDir, Home, Name, Storage, Target, of
+from study.config import SPACES, check_choice
 from study.errors import StudyError, printable
 from study.paths import absolute, relative, whole
+
+SHAPE, CLASSES = (28, 28, 1), 10
+"""Of the images for which the hyperparameters of a space are listed: some spaces depend on them."""
 
 
 @app.command()
@@ -52,7 +57,7 @@ def status(
 
     store = Store.open_for_reading(Address.of(home, storage))
     if store is None and name:
-        raise no_study(name)
+        raise no_study(name, Address.of(home, storage))
     studies = [] if store is None else [store.study(name)] if name else list(store.studies().values())
     states = [results.progress(study) for study in studies]
     losses = [] if store is None or name else store.losses()
@@ -134,14 +139,82 @@ def export(
 
 
 @app.command()
-def spaces() -> None:
-    """List the search spaces."""
-    from search_spaces.loading import SPACES
+def spaces(
+    space: Annotated[
+        str | None,
+        typer.Argument(metavar="[SPACE]", help="List its hyperparameters.", autocompletion=of(SPACES)),
+    ] = None,
+) -> None:
+    """List the search spaces, or the hyperparameters of one: what is searched, and the baseline."""
+    from search_spaces import loading
 
-    _print_names(
-        {name: about for name, (_, about) in SPACES.items()}
-        | {"package.module:object": "your own: a KerasTuner HyperModel (class or instance) or a function build(hp)"}
-    )
+    if space is None:
+        _print_names(
+            {name: about for name, (_, about) in loading.SPACES.items()}
+            | {"package.module:object": "your own: a KerasTuner HyperModel (class or instance) or a function build(hp)"}
+        )
+        return
+    loading.check_name(space)
+    from study.system import environment
+
+    environment.import_tensorflow()
+    from study.search.declarations import described, explored
+
+    hypermodel = loading.load(space).hypermodel(SHAPE, CLASSES)
+    declared = described(explored(space, hypermodel))
+    rows = [("Hyperparameter", "Searched", "Baseline")]
+    rows += [(name, searched(each), str(each.get("default", each.get("value")))) for name, each in declared.items()]
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:2]]
+    for name, what, baseline in rows:
+        echo(f"{name:{widths[0]}}  {what:{widths[1]}}  {baseline}")
+    epochs = getattr(hypermodel, "baseline_epochs", None)
+    trained = "" if epochs is None else f" The baseline is trained for {epochs} epochs."
+    echo(f"As for images of {' x '.join(map(str, SHAPE))} in {CLASSES} classes.{trained}")
+
+
+@app.command()
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Delete a study with its trials, models and reports. One that is running is refused."""
+    from study.execution import deletion
+    from study.storage import results
+    from study.storage.address import Address
+    from study.storage.store import open_study
+    from study.system.files import readable
+
+    study = open_study(Address.of(home, storage), name, to_read=False)
+    state = results.progress(study)
+    trials = sum(space["finished"] for space in state["spaces"])
+    if not yes and not _agreed(
+        f"Delete {name} ({trials} trials, {state['finals']} finals, {readable(state['bytes'])})?"
+    ):
+        raise StudyError(f"{name!r} was not deleted; --yes deletes it without asking")
+    echo(f"deleted {name}: {readable(deletion.delete(study))} freed")
+
+
+@app.command()
+def dashboard(
+    name: Name,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens, on this machine alone.")] = 8080,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Open a study in Optuna's dashboard, with the artifacts of its finals, until Ctrl-C."""
+    from study.storage.address import Address
+    from study.storage.store import open_study
+    from study.system import extras
+
+    extras.check("study dashboard")
+    store = open_study(Address.of(home, storage), name).store
+    from study.integrations import dashboard
+
+    echo(f"open http://{dashboard.HOST}:{port}/ and choose {name}/...; Ctrl-C ends it")
+    with contextlib.suppress(KeyboardInterrupt):
+        dashboard.serve(store, port)
 
 
 @app.command()
@@ -189,3 +262,22 @@ def _print_names(names: dict[str, str]) -> None:
     width = max(map(len, names))
     for name, about in names.items():
         echo(f"{name:{width}}  {about}")
+
+
+def searched(declared: dict[str, Any]) -> str:
+    """What a hyperparameter is drawn from, in words, as KerasTuner's JSON of it says."""
+    if "values" in declared:
+        return ", ".join(map(str, declared["values"]))
+    if "min_value" not in declared:
+        return "False, True" if declared["kind"] == "Boolean" else "fixed"
+    scale = "" if declared.get("sampling", "linear") == "linear" else f", {declared['sampling']}"
+    step = f" in steps of {declared['step']:g}" if declared.get("step") not in (None, 1) else ""
+    return f"{declared['min_value']:g} to {declared['max_value']:g}{step}{scale}"
+
+
+def _agreed(question: str) -> bool:
+    """Whether the user says yes; nobody who could answer means no."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        return False

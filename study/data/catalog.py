@@ -1,7 +1,6 @@
 """Image classification sets of TensorFlow Datasets."""
 
 import contextlib
-import difflib
 import hashlib
 import io
 import re
@@ -16,7 +15,7 @@ from study.data import cache
 from study.data.arrays import CLASS_NAMES, FORM, REMARK, validated
 from study.data.pictures import common_size, decoded, header
 from study.data.request import Request
-from study.errors import StudyError, one_line
+from study.errors import StudyError, did_you_mean, one_line
 from study.images import Arrays
 
 CONNECT_SECONDS = 5
@@ -76,8 +75,7 @@ def _builder(name: str, root: Path) -> Any:
     absl.logging.set_verbosity(absl.logging.ERROR)
     known, base = tfds.list_builders(with_community_datasets=False), re.split("[/:]", name)[0]
     if base not in known and not _described(root, base):
-        near = " or ".join(difflib.get_close_matches(name, [*known, "digits"], n=3))
-        hint = f"; did you mean {near}?" if near else ""
+        hint = did_you_mean(name, [*known, "digits"])
         choice = "digits, mnist, folder:DIR, npz:FILE, csv:FILE or an image classification set of TensorFlow Datasets"
         raise StudyError(f"there is no data set {name!r}: give {choice}, or one that is prepared in {root}{hint}")
     try:

@@ -17,7 +17,7 @@ from study.execution.session import Session
 from study.execution.task import Objects, Role, Task
 from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file
 from study.records import CLASSES, ENVIRONMENT, FINGERPRINT
-from study.storage import claims, queries, results, selection
+from study.storage import claims, examples, queries, results, selection
 from study.storage.store import Store, StoredStudy, creation_lock, open_study
 from study.system import environment
 from study.system.files import sweep_drafts
@@ -242,6 +242,10 @@ def _begin(session: Session) -> None:
         sweep(study.folder / CHECKPOINTS, running)
 
     session.exclusively(begin)
+    if (dataset := session.dataset) is not None and not task.options.joins:
+        session.spare(
+            "examples", "an image of each class", lambda: examples.keep(study.folder, dataset.train_and_validation)
+        )
     for folder in (study.folder, study.folder / MODELS, study.folder / PREDICTIONS):
         sweep_drafts(folder)
 

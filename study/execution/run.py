@@ -74,6 +74,8 @@ def check(task: Task) -> None:
             try:
                 check_name(space)
             except SpaceError as error:
+                if task.steps.create:
+                    raise StudyError(str(error)) from None
                 raise StudyError(
                     f"{error}; a space that was given as an object must be given to study.resume again"
                 ) from None

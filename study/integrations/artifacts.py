@@ -15,7 +15,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from PIL import Image, ImageDraw
 
+from study.config import FINALS
 from study.paths import ARTIFACTS
+from study.storage.store import StoredStudy
+from study.system import files
 from study.system.files import is_local
 
 CELL, MARGIN, LARGEST = 40, 60, 2000
@@ -37,7 +40,7 @@ class LinkStore(FileSystemArtifactStore):
             super().write(artifact_id, content_body)
 
 
-def upload(home: Path, storage: BaseStorage, trial: FrozenTrial, files: list[Path]) -> None:
+def upload(home: Path, storage: BaseStorage, trial: FrozenTrial, new: list[Path]) -> None:
     """Keep files with a running trial, or raise an `OSError`; one that it has already, by name, is not kept
     twice. Nothing is done for a home in an object store: Optuna's dashboard reads artifacts from a folder."""
     if not is_local(home):
@@ -46,9 +49,17 @@ def upload(home: Path, storage: BaseStorage, trial: FrozenTrial, files: list[Pat
     folder.mkdir(parents=True, exist_ok=True)
     store = LinkStore(folder)
     kept = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
-    for file in files:
+    for file in new:
         if file.name not in kept:
             upload_artifact(artifact_store=store, file_path=str(file), study_or_trial=trial, storage=storage)
+
+
+def remove(study: StoredStudy) -> None:
+    """Delete the artifacts of a study's finals."""
+    storage = study.store.storage
+    for trial in study.part(FINALS).get_trials(deepcopy=False):
+        for meta in get_all_artifact_meta(trial, storage=storage):
+            files.remove(study.store.home / ARTIFACTS / meta.artifact_id)
 
 
 @contextmanager

@@ -107,6 +107,9 @@ class Database(ABC):
     def settle(self) -> None:  # noqa: B027  most have nothing to settle
         """Make the database complete in its own file, so that a copy of that file is enough."""
 
+    def shrink(self) -> None:  # noqa: B027  a server does it by itself
+        """Give back to the disk the room of what was deleted."""
+
     @abstractmethod
     def exclusively(self, storage: RDBStorage, name: str, action: Callable[[], Result], waiting: Waiting) -> Result:
         """Do what only one process may do for a study at a time; the lock is released when its holder dies.

@@ -1,6 +1,6 @@
 """How far a study is, its best configuration, and its trials as a table; read from the storage alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,11 @@ def _at(trial: FrozenTrial, times: queries.Times) -> FrozenTrial:
     copied = copy(trial)
     copied.datetime_start, copied.datetime_complete = times.began, times.ended if trial.state in FINISHED else None
     return copied
+
+
+def state(trial: FrozenTrial) -> str:
+    """The state of a trial in a word: complete, pruned, failed, running or waiting."""
+    return "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
 
 
 def finished(study: StoredStudy, space: str) -> int:
@@ -124,6 +129,12 @@ def progress(study: StoredStudy) -> dict[str, Any]:
     }
 
 
+def is_trained(study: StoredStudy) -> bool:
+    """Whether a process trains a trial, a confirmation run or a final of the study."""
+    names = map(study.definition.study_name, study.definition.parts)
+    return any(_trained(study, queries.overview(study.store, name, "maximize").owners) for name in names)
+
+
 def table(study: StoredStudy) -> "pandas.DataFrame":
     """A row for each trial of each space: number, state, value, times, and a column for each hyperparameter."""
     import pandas
@@ -191,10 +202,7 @@ def _progress_of(study: StoredStudy, space: str) -> dict[str, Any]:
     definition, store = study.definition, study.store
     overview = queries.overview(store, definition.study_name(space), definition.objective.direction)
     counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
-    owners = list(map(claims.owner_in, overview.owners))
-    clock = store.clock() if owners else Clock()
-    lease = study.resources.lease
-    trained = sum(owner is not None and not owner.is_dead(clock, store.presence, lease) for owner in owners)
+    trained = _trained(study, overview.owners)
     finished = sum(counts.values())
     number, value = overview.best or (None, None)
     return {
@@ -203,9 +211,17 @@ def _progress_of(study: StoredStudy, space: str) -> dict[str, Any]:
         "finished": finished,
         **counts,
         "running": trained,
-        "interrupted": len(owners) - trained,
+        "interrupted": len(overview.owners) - trained,
         "left": max(definition.trials - finished, 0),
         "best": value,
         "best_trial": number,
         "last_error": (overview.last_failure or {}).get("error"),
     }
+
+
+def _trained(study: StoredStudy, running: Sequence[Any]) -> int:
+    """How many of some running trials have an owner that is alive."""
+    owners = list(map(claims.owner_in, running))
+    clock = study.store.clock() if owners else Clock()
+    lease = study.resources.lease
+    return sum(owner is not None and not owner.is_dead(clock, study.store.presence, lease) for owner in owners)

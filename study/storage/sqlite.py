@@ -104,6 +104,13 @@ class SQLite(FileLocked):
             with suppress(sqlite3.Error), closing(sqlite3.connect(self.file, timeout=1)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def shrink(self) -> None:
+        """Rewrite the file without its empty pages; where another process uses it just then, they are used again."""
+        with suppress(sqlite3.Error), closing(self._connect()) as connection:
+            connection.isolation_level = None  # not within a transaction
+            connection.execute("VACUUM")
+        self.settle()
+
     def _wait_while_busy(self, engine: Engine) -> None:
         """Let a statement wait for another process beyond SQLite's own timeout, saying so."""
 

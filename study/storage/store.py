@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from study.config import Definition, Resources
-from study.errors import StudyError, StudyFailure
+from study.errors import StudyError, StudyFailure, did_you_mean
 from study.records import CONFIG, FINGERPRINT
 from study.storage.address import Address
 from study.storage.contents import Contents, Entry, direction_of
@@ -143,7 +143,7 @@ class Store:
         if name in found:
             return found[name]
         self.refuse_unusable(name)
-        raise no_study(name, found)
+        raise no_study(name, self.address, found)
 
     def refuse_unusable(self, name: str) -> None:
         """Refuse a study that was stored before what a study is and what it runs on were told apart, and one that has
@@ -304,20 +304,28 @@ def open_study(
         address, to_read=to_read, check_integrity=check_integrity, wait_for_server=wait_for_server, say=say
     )
     if store is None:
-        raise no_study(name)
+        raise no_study(name, address)
     return store.study(name)
 
 
-def no_study(name: str, known: Iterable[str] = ()) -> StudyError:
-    """The error for a name that no study has; `known` are the names that there are."""
+def no_study(name: str, address: Address, known: Iterable[str] = ()) -> StudyError:
+    """The error for a name that no study has at an address; `known` are the names that there are."""
     others = ", ".join(sorted(known))
     has = f"it has {others}" if others else "it has none; 'study run' starts one"
-    return StudyError(f"the storage has no study named {name!r}: {has}")
+    return StudyError(
+        f"the storage {address.shown} has no study named {name!r}: {has}{did_you_mean(name, known)}; --home names "
+        "another folder"
+    )
 
 
 def settle(address: Address) -> None:
     """At the end of a command: make the database complete in its own file, so that a copy of that file is enough."""
     _database(address, silent).settle()
+
+
+def shrink(address: Address) -> None:
+    """After a deletion: give the room back to the disk."""
+    _database(address, silent).shrink()
 
 
 def creation_lock(address: Address, waiting: Waiting = lambda seconds: None) -> AbstractContextManager[None]:

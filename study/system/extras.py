@@ -11,6 +11,7 @@ NEEDED = {  # option -> the package that it needs, and the extra that installs i
     "--cluster": ("ray", "ray"),
     "--tensorboard": ("tensorboard", "tensorboard"),
     "--to mlflow": ("mlflow", "mlflow"),
+    "study dashboard": ("optuna_dashboard", "dashboard"),
     "notes": ("optuna_dashboard", "dashboard"),
 }
 

@@ -56,6 +56,17 @@ def remove(file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+def remove_folder(folder: Path) -> None:
+    """Delete a folder with all in it, if it exists; raises an `OSError` where it cannot be deleted."""
+    if is_local(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
+    elif exists(folder):
+        store: Any = folder
+        with _client_errors(folder):
+            store.fs.rm(store.path, recursive=True)
+
+
 def write_whole(file: Path, save: Callable[[Path], Any]) -> None:
     """Let `save` write a draft, flush it, and replace `file` by it in one step; an `OSError` leaves it as it was."""
     if not is_local(file):  # object stores show an object only once it is complete

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import made
+import numpy as np
 import pytest
 from axe_core_python.selenium import Axe
 from helpers import wait
 from made import HOSTILE, final_record, trial_record
 from optuna.trial import TrialState
+from selenium.webdriver.common.keys import Keys
 
 from reports import collect, page
 from study.errors import printable
+from study.images import Images
+from study.storage import examples
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,8 @@ def find(browser: Any, selector: str) -> list[Any]:
 
 
 def scroll(browser: Any) -> None:
-    """Scroll to every figure, so that each is drawn."""
+    """Open every fold and scroll to every figure, so that each is drawn."""
+    browser.execute_script("for (const fold of document.querySelectorAll('details')) fold.open = true")
     for figure in find(browser, ".figure"):
         browser.execute_script("arguments[0].scrollIntoView()", figure)
         wait(lambda figure=figure: figure.find_elements("css selector", ".main-svg"))
@@ -56,12 +61,8 @@ def test_every_figure_is_drawn_without_a_complaint_or_a_request(browser: Any, re
     requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in requests if not name.startswith(("data:", "blob:"))] == []
     sections = [heading.text for heading in find(browser, "section > h2")]
-    assert sections == [
-        "Verdict", "Health checks", "Space dense", "Cost", "Classes", "Misclassified images", "Best configuration",
-        "Trials", "Provenance",
-    ]  # fmt: skip
-    headers = [cell.text for cell in find(browser, "section:first-of-type article:first-of-type thead th")]
-    assert headers[:4] == ["Finalist", "Test accuracy", "On these images", "For new images"]
+    assert sections == ["Summary", "Use it", "What to check", "Mistakes", "Search", "Trials", "Details"]
+    assert [cell.text for cell in find(browser, ".bars tbody th")] == ["dense baseline", "dense tuned (recommended)"]
     assert len(find(browser, ".pictures img")) == 5
     assert all(browser.execute_script("return arguments[0].naturalWidth", image) for image in find(browser, "img"))
 
@@ -205,6 +206,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(browser: Any, report: P
     first = html.index('<script type="application/json">{"data"')
     (tmp_path / "report.html").write_text(html[:first] + html[first:].replace('{"data"', '{"data', 1), encoding="utf-8")
     browser.get((tmp_path / "report.html").as_uri())
+    browser.execute_script("for (const fold of document.querySelectorAll('details')) fold.open = true")
     figures = find(browser, ".figure")
     for figure in figures:
         browser.execute_script("arguments[0].scrollIntoView()", figure)
@@ -271,3 +273,100 @@ def test_hostile_names_are_shown_as_text_and_run_nothing(browser: Any, tmp_path:
     ))  # fmt: skip
     assert {hostile for hostile in HOSTILE if hostile.isprintable()} <= ticks
     assert not find(browser, ".figure a, iframe, article svg script, article img[src=x]")
+
+
+@pytest.fixture(scope="module")
+def two_spaces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with two spaces, of which the second is recommended, and images of the data."""
+    folder = tmp_path_factory.mktemp("two")
+    rows = [(TrialState.COMPLETE, value, trial_record()) for value in (0.5, 0.6)]
+    better = [(TrialState.COMPLETE, value, trial_record()) for value in (0.5, 0.7)]
+    finals = [final_record(space=space, seed_index=seed, errors=errors + seed)
+              for space, errors in (("dense", 12), ("cnn", 3)) for seed in range(3)]  # fmt: skip
+    stored = made.study(folder, {"dense": rows, "cnn": better}, finals, classes=("cat", "dog"))
+    examples.keep(stored.folder, Images(np.zeros((6, 4, 4, 1), np.uint8), np.array([0, 1] * 3)))
+    page.write([stored], folder / "report.html")
+    return folder / "report.html"
+
+
+def visible(browser: Any, selector: str) -> list[str]:
+    return [each.text for each in find(browser, selector) if each.is_displayed()]
+
+
+def test_the_first_screen_says_what_to_use_and_the_command_is_copied(browser: Any, two_spaces: Path) -> None:
+    browser.set_window_size(1440, 900)
+    browser.get(two_spaces.as_uri())
+    assert visible(browser, ".lead")[0].startswith("cnn tuned is recommended")
+    assert visible(browser, ".pictures.small li") == ["cat", "dog"]
+    fold = browser.execute_script("return innerHeight")
+    cost = next(each for each in find(browser, "h3") if each.text.startswith("What did it cost?"))
+    assert cost.location["y"] < fold
+    permission = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    browser.execute_cdp_cmd("Browser.grantPermissions", permission)
+    command = find(browser, ".command")[0]
+    button = command.find_element("css selector", ".copy")
+    button.click()
+    wait(lambda: button.text == "Copied")
+    filter_field = find(browser, ".browsed input")[0]
+    browser.execute_script("arguments[0].focus()", filter_field)
+    filter_field.send_keys(Keys.CONTROL, "v")
+    copied = filter_field.get_attribute("value")
+    assert copied == command.find_element("css selector", "code").text
+    assert copied.startswith("study resume made --trials 20 --home ")
+
+
+def test_spaces_are_in_tabs_and_links_open_what_they_lead_to(browser: Any, two_spaces: Path) -> None:
+    browser.get(two_spaces.as_uri())
+    tabs = find(browser, "section:nth-of-type(2) [role=tab]")
+    assert [tab.text for tab in tabs] == ["cnn", "dense"]  # the recommended one first
+    titles = "section:nth-of-type(2) h3"
+    assert [title.split(":")[0] for title in visible(browser, titles)] == ["cnn"]
+    tabs[0].send_keys(Keys.ARROW_RIGHT)
+    assert [title.split(":")[0] for title in visible(browser, titles)] == ["dense"]
+    assert tabs[1].get_attribute("aria-selected") == "true"
+    link = next(each for each in find(browser, "nav ul ul a") if each.get_attribute("hash") == "#cnn-every-trial")
+    link.click()
+    (shown,) = [each for each in find(browser, "#cnn-every-trial") if each.is_displayed()]
+    wait(lambda: browser.execute_script("return arguments[0].getBoundingClientRect().top", shown) < 400)
+    assert find(browser, "nav")[0].rect["y"] >= 0
+    assert browser.execute_script("return document.querySelector('nav').getBoundingClientRect().top") >= 0  # it stays
+    wait(lambda: visible(browser, "nav a[aria-current]") == ["Trials"])
+    browser.execute_script("location.hash = 'where-do-the-numbers-come-from'")
+    wait(lambda: find(browser, "#where-do-the-numbers-come-from details[open]"))
+
+
+def test_every_anchor_is_there_once(browser: Any, two_spaces: Path) -> None:
+    browser.get(two_spaces.as_uri())
+    ids = browser.execute_script("return [...document.querySelectorAll('[id]')].map(each => each.id)")
+    assert len(ids) == len(set(ids))
+    targets = browser.execute_script("return [...document.querySelectorAll('a[href^=\\'#\\']')].map(each => each.hash)")
+    assert {target[1:] for target in targets} <= set(ids)
+    assert all(article.get_attribute("id") for article in find(browser, "article"))
+
+
+@pytest.mark.parametrize("width, height, most", [(1440, 900, 7), (390, 844, 14)])
+def test_the_page_is_short_before_folds_are_opened(
+    browser: Any, report: Path, width: int, height: int, most: int
+) -> None:
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get(report.as_uri())
+        assert browser.execute_script("return document.documentElement.scrollHeight") <= most * height
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_on_paper_every_space_is_there_and_no_table_is_cut(browser: Any, two_spaces: Path) -> None:
+    browser.get(two_spaces.as_uri())
+    browser.execute_script(
+        "addEventListener('beforeprint', () => {"
+        "const width = document.body.getBoundingClientRect().right;"
+        "window.hidden = document.querySelectorAll('[role=tabpanel][hidden]').length;"
+        "window.cut = [...document.querySelectorAll('table, pre, .main-svg')]"
+        ".filter(each => each.getBoundingClientRect().right > width + 1).map(each => each.outerHTML.slice(0, 200)) })"
+    )
+    browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    assert browser.execute_script("return [window.hidden, window.cut]") == [0, []]
+    wait(lambda: len(find(browser, "[role=tabpanel][hidden]")) == 4)

@@ -145,7 +145,7 @@ def test_the_head_counts_what_passed_and_what_waits(make: Make) -> None:
     assert min(looks, passes, waits) > 0
     loud, _ = panel.cards(results)
     assert loud.caption == (
-        f"{looks} of {len(levels)} checks need a look, {passes} passed, {waits} cannot be answered yet."
+        f"{looks} of {len(levels)} checks found something, {passes} passed; for {waits} there are not enough data."
     )
 
 

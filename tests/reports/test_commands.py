@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import made
@@ -18,6 +19,7 @@ from study import cli
 from study.config import DATA_OPTIONS, Definition, Resources, parse_duration, parse_size
 from study.data import datasets
 from study.objective import Objective
+from study.storage.address import Address
 from study.storage.store import StoredStudy
 
 Make = Callable[..., StoredStudy]
@@ -48,6 +50,9 @@ FROM_PYTHON: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+PLACE = Address.of(Path("runs"))
+
+
 def parsed(command: str) -> dict[str, Any]:
     """The parameters that the real command line reads from a command."""
     program, name, *words = shlex.split(command)
@@ -70,7 +75,7 @@ def texts(value: Any) -> Iterator[str]:
 def printed(stored: StoredStudy) -> list[str]:
     """Every command of a study's page and its JSON; nothing else there looks like one."""
     results = collect.read(stored)
-    shown = [(card.title, card.caption, card.lead, card.code, card.rows, card.error)
+    shown = [(card.title, card.caption, card.lead, card.commands, card.rows, card.error)
              for section in page.sections(results) for card in section.cards]  # fmt: skip
     found = []
     for text in [*texts(shown), *texts(json.loads(numbers.of_study(results)))]:
@@ -106,8 +111,8 @@ def test_what_only_python_can_start_has_no_command(options: dict[str, Any], give
     definition = Definition(**options)
     text = commands.start(definition, Resources())
     assert text == f"Started from Python with objects that no command can give: {given}."
-    assert resumed in commands.resume(definition)
-    assert not COMMAND.search(text + commands.resume(definition))
+    assert resumed in commands.resume(definition, PLACE)
+    assert not COMMAND.search(text + commands.resume(definition, PLACE))
 
 
 def trials() -> list[Any]:
@@ -123,7 +128,7 @@ def test_every_printed_command_is_accepted(make: Make, options: dict[str, Any], 
     finals = [final_record(space=spaces[0], role=role, trial=trial, seed_index=seed)
               for role, trial in (("tuned", 11), ("baseline", 0)) for seed in range(2)]  # fmt: skip
     found = printed(make(dict.fromkeys(spaces, trials()), finals if tested else [], **options))
-    kinds = {"train": 2 * len(spaces), "run": 2, "report": 2, "resume": 2 if tested else 4}
+    kinds = {"train": 2 * len(spaces), "run": 2, "report": 2, "resume": 4 if tested else 6}
     assert {kind: sum(each.split()[1] == kind for each in found) for kind in kinds} == kinds
     for command in found:
         words = parsed(command)

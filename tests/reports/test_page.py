@@ -181,7 +181,7 @@ def test_a_study_killed_in_its_finals_gives_a_whole_page(make: Make, seeds: tupl
     jsonschema.validate(json.loads(numbers.of_study(results)), schema())
 
 
-@pytest.mark.parametrize("panels", [page.FIRST, page.OF_SPACE, page.LAST])
+@pytest.mark.parametrize("panels", [each for part in page.PARTS.values() for each in part if each])
 def test_a_panel_that_fails_leaves_the_page_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, panels: dict[str, Any]
 ) -> None:

@@ -78,7 +78,7 @@ def predicted(labels: Any, wrong: list[int], sure: float = 0.9) -> Any:
 
 def test_a_gallery_without_predictions_says_so(make: Make) -> None:
     results = read(make, {"dense": TRIALS}, tuned_and_baseline([1, 2], [5, 6]))
-    assert "missing from the study's folder" in gallery.cards(results)[0].caption
+    assert "missing from the study's folder" in gallery.cards(results, results.spaces[0])[0].caption
 
 
 def test_the_gallery_begins_with_what_most_seeds_misclassified(make: Make) -> None:
@@ -92,7 +92,7 @@ def test_the_gallery_begins_with_what_most_seeds_misclassified(make: Make) -> No
     assert [(each.number, each.true, each.predicted, each.seeds) for each in found] == [(7, 1, 0, 2), (3, 1, 0, 1)]
     assert found[0].confidence == pytest.approx((0.6 + 0.8) / 2)
     assert set(results.misread_images) == {3, 7}
-    (card,) = gallery.cards(results)
+    (card,) = gallery.cards(results, results.spaces[0])
     assert card.images[0].caption == "dog mistaken for cat by 2 of 2 seeds, 70 % sure (no. 7)"
 
 
@@ -103,7 +103,7 @@ def test_a_gallery_without_the_images_says_so_and_the_numbers_stay(make: Make) -
     keep_predictions(stored.folder, finals[0], predicted(labels, [7]), labels)
     (stored.folder / MISREAD).unlink()
     results = collect.read(stored)
-    (card,) = gallery.cards(results)
+    (card,) = gallery.cards(results, results.spaces[0])
     assert not card.images
     assert "missing from the study's folder" in card.caption
     assert [each.number for each in gallery.info(results, "dense")] == [7]
@@ -146,7 +146,10 @@ def test_the_history_counts_every_trial_that_ended_and_all_training(make: Make) 
 
 
 def test_the_confusion_is_summed_over_seeds(make: Make) -> None:
-    (found,) = confusion.info(read(make, {"dense": TRIALS}, tuned_and_baseline([10, 20], [30]), classes=("a", "b")))
+    results = read(make, {"dense": TRIALS, "cnn": []}, tuned_and_baseline([10, 20], [30]), classes=("a", "b"))
+    found, untested = (confusion.info(results, space) for space in results.spaces)
+    assert found is not None
+    assert untested is None
     assert found.counts == [[100, 0], [30, 70]]
     assert found.recalls == pytest.approx([1.0, 0.7])
     assert found.worst == [(30, 1, 0)]
@@ -283,12 +286,13 @@ def test_the_best_configuration_comes_with_the_command_that_trains_it(make: Make
     words = f"study train --space dense --dataset mnist --values {values} --epochs 8 --seed 11 --stop-after 3"
     assert found.command == f"{words} --split-seed 5"
     assert found.epochs == [6, 3]
-    (card, _) = best.cards(results)
+    (card,) = best.cards(results, results.spaces[0])
     assert card.rows == [
         ("rate", "0 to 1", "0.1", "0.5"),
-        ("kind", "it's, plain", "plain", "it's"),
-        ("epochs of its finals", "–", "6", "3"),
+        ("kind", "plain, <b>deep</b>", "plain", "it's"),
+        ("Epochs of the finals", "–", "6", "3"),
     ]
+    assert [command.text for command in card.commands] == [found.command]
     assert best.info(results, results.spaces[1]) is None
 
 
@@ -301,7 +305,9 @@ def test_a_pruned_baseline_that_its_confirmation_runs_made_the_winner(make: Make
         for index in (0, 1)
     ]
     results = read(make, {"dense": rows}, confirmations=runs)
-    (card,) = best.cards(results)
+    card, same = best.cards(results, results.spaces[0])
+    assert [row[0] for row in card.rows] == ["Epochs of the finals"]
+    assert (same.folded, [row[0] for row in same.rows]) == (True, ["rate", "kind"])
     assert card.caption.startswith(
         "Trial 0, val_accuracy 0.9000 on average over its confirmation runs, best after 2 epochs. It is the baseline: "
     )
@@ -327,7 +333,7 @@ def test_published_results_are_of_the_same_images(make: Make) -> None:
 def test_the_trial_table_has_every_trial(make: Make) -> None:
     rows = [*TRIALS, (FAIL, None, trial_record(error="no luck", best_epoch=None)), (RUNNING, None, None)]
     found = trial_table.info(space_of(make, rows))
-    assert [row.state for row in found] == ["complete", "complete", "pruned", "fail", "running"]
+    assert [row.state for row in found] == ["complete", "complete", "pruned", "failed", "running"]
     assert found[3].error == "no luck"
     assert found[4].epochs is None
 
@@ -343,8 +349,8 @@ def test_provenance(make: Make) -> None:
     assert found["test_evaluations"] == 2
     assert found["commands"] == {
         "start": "study run made --space dense --seed 7 --workers 1 --timeout 90",
-        "resume": "study resume made",
-        "report": "study report made",
+        "resume": f"study resume made --home {results.study.store.home}",
+        "report": f"study report made --home {results.study.store.home}",
     }
     study, machine = (dict(card.rows) for card in provenance.cards(results))
     assert (study["seed"], study["fingerprint (SHA-256): data"]) == ("7", "abc")

@@ -1,15 +1,25 @@
 """The commands that read what is stored."""
 
 import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
+import made
 import optuna
 import pandas
-from helpers import Command
+import pytest
+from helpers import Command, wait
 from refusals import refused
+
+import study
+from study.errors import StudyError
+from study.integrations import dashboard
 
 RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "1", "--seeds", "1", "--quiet")
 
@@ -95,3 +105,77 @@ def test_reading_a_study_imports_neither_keras_nor_tensorflow(home: Path, finish
         "assert not {'tensorflow', 'keras', 'keras_tuner'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=home.parent, capture_output=True)
+
+
+def test_a_space_is_listed_with_what_is_searched_and_its_baseline(command: Command) -> None:
+    code, output, _ = command("spaces", "dense")
+    assert code == 0
+    header, *lines = output.splitlines()
+    assert header.split() == ["Hyperparameter", "Searched", "Baseline"]
+    rate = next(line for line in lines if line.startswith("learning_rate"))
+    assert rate.split()[1:] == ["0.0003", "to", "0.01,", "log", "0.001"]
+    assert lines[-1] == "As for images of 28 x 28 x 1 in 10 classes. The baseline is trained for 6 epochs."
+    assert "did you mean dense?" in refused(command, "spaces", "dens")
+
+
+def test_the_version_is_printed(command: Command) -> None:
+    assert command("--version") == (0, f"study {study.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        (("run", "x", "--space", "dens"), "did you mean dense?"),
+        (("run", "x", "--space", "dense,cnn"), "repeat --space for several: --space dense --space cnn"),
+        (("run", "x", "--space", "dense", "cnn"), "repeat --space for several: --space dense --space cnn"),
+        (("run", "x", "--dataset", "MNIST"), "did you mean mnist?"),
+        (("run", "x", "--sampler", "TPE"), "did you mean tpe?"),
+        (("spacs",), "Did you mean 'spaces'?"),
+        (("report", "maed"), "did you mean made?"),
+        (("status", "maed"), "--home names another folder"),
+    ],
+)
+def test_what_was_mistaken_is_guessed(command: Command, home: Path, words: tuple[str, ...], hint: str) -> None:
+    made.study(home, {"dense": []}).store.storage.engine.dispose()
+    assert hint in refused(command, *words)
+
+
+@pytest.mark.parametrize(
+    "typed, found", [("study run --space d", "dense"), ("study report ma", "made"), ("study res", "resume")]
+)
+def test_the_shell_completes(home: Path, typed: str, found: str) -> None:
+    made.study(home, {"dense": []}).store.storage.engine.dispose()
+    words = typed.split()
+    asked = {"_STUDY_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    completed = subprocess.run(
+        [sys.executable, "-m", "keras_study"], cwd=home.parent, env=os.environ | asked, capture_output=True, text=True
+    )
+    assert completed.stdout.split() == [found]
+
+
+def test_the_dashboard_shows_the_study(home: Path) -> None:
+    stored = made.study(home, {"dense": []})
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StudyError, match=r"cannot be used .*; give another --port"):
+            dashboard.serve(stored.store, port)
+    stored.store.storage.engine.dispose()
+    words = [sys.executable, "-m", "keras_study", "dashboard", "made", "--port", str(port)]
+    with subprocess.Popen(
+        words, cwd=home.parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as served:
+        found = json.loads(wait(lambda: answered(f"http://127.0.0.1:{port}/api/studies")))["study_summaries"]
+        served.send_signal(signal.SIGINT)
+        output, _ = served.communicate()
+    assert {each["study_name"] for each in found} >= {"made/dense", "made/finals"}
+    assert (served.returncode, output) == (0, f"open http://127.0.0.1:{port}/ and choose made/...; Ctrl-C ends it\n")
+
+
+def answered(page: str) -> str | None:
+    try:
+        with urllib.request.urlopen(page) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return None

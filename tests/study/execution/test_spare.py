@@ -50,7 +50,8 @@ def test_a_model_that_cannot_be_serialised_is_tested_all_the_same(command: Comma
     assert "the command in the report ('study report a') trains it again" in str(caught.value)
     _, output, _ = command("best", "a")
     assert "model: -\nmodel missing: it could not be kept when it was tested (NotImplementedError" in output
-    (card,) = best.cards(collect.read(stored))
+    found = collect.read(stored)
+    card, *_ = best.cards(found, found.spaces[0])
     assert "The model of its first seed could not be kept: NotImplementedError: Object Doubled" in card.caption
 
 
@@ -67,7 +68,8 @@ def test_folders_that_cannot_be_written_cost_no_final(
     assert len(finals) >= 2
     assert {name for final in finals for name in final.missing} == {"predictions", "model", "artifacts"}
     assert (home / "a" / "report.html").is_file()
-    (card,) = gallery.cards(collect.read(opened(home, "a")))
+    found = collect.read(opened(home, "a"))
+    (card,) = gallery.cards(found, found.spaces[0])
     assert "the predictions of its finals are missing from the study's folder (" in card.caption
     assert command("resume", "a", "--quiet")[2].count("\n") == 1  # the obstacle is refused before anything begins
     for obstacle in (home / "artifacts", home / "a" / "models", home / "a" / "predictions"):

@@ -1,0 +1,67 @@
+"""What the study was trained and tested on."""
+
+import re
+from typing import NamedTuple
+
+from reports.collect import StudyResults
+from reports.panels import Card, Picture, counted, gallery, listed
+
+SHAPE = re.compile(r"\d+(x\d+)*")
+"""How the description of an array begins (`study.data.arrays.described`)."""
+
+
+class Data(NamedTuple):
+    """What the study was given, as far as it is known."""
+
+    train: int | None
+    """Training images."""
+    validation: int | None
+    """Validation images, which are cut from the original training images."""
+    test: int | None
+    shape: list[int]
+    """Height, width and channels; empty where unknown."""
+    classes: int | None
+    per_class: list[int]
+    """Training and validation images of each class; empty where unknown."""
+
+
+def info(results: StudyResults) -> Data:
+    """The sizes of the parts come from the study's fingerprint, the classes from what it keeps of them."""
+    parts = results.fingerprint.get("details", {}).get("data", {})
+    shapes = {
+        name: [int(length) for length in found[0].split("x")]
+        for name, text in parts.items()
+        if (found := SHAPE.match(str(text)))
+    }
+    images, validation = shapes.get("x_train", []), shapes.get("validation", [None])[0]
+    train = images[0] if images else None
+    examples, final = results.examples, next(iter(results.finals), None)
+    counts = [] if examples is None else examples.counts
+    classes = len(counts) or len(results.classes) or (len(final.confusion) if final is not None else 0)
+    return Data(
+        train=train if train is None or validation is None else train - validation,
+        validation=validation,
+        test=next(iter(shapes.get("x_test", [])), None),
+        shape=images[1:],
+        classes=classes or None,
+        per_class=counts,
+    )
+
+
+def cards(results: StudyResults) -> list[Card]:
+    """The data in a line, and an image of each class."""
+    found, examples = info(results), results.examples
+    sizes = {"training": found.train, "validation": found.validation, "test": found.test}
+    parts = [f"{size:,} {name}" for name, size in sizes.items() if size is not None]
+    text = f"{results.definition.dataset_name}" + (f": {listed(parts)} images" if parts else "")
+    if len(found.shape) == 3:
+        height, width, channels = found.shape
+        text += f" of {height} × {width} pixels" + (f" in {counted(channels, 'channel')}" if channels > 1 else "")
+    if found.classes is not None:
+        text += f", {found.classes:,} classes"
+    if found.per_class:
+        least, most = min(found.per_class), max(found.per_class)
+        text += f" of {least:,}{f' to {most:,}' if least < most else ''} training and validation images"
+    pictures = enumerate([] if examples is None else examples.images)
+    images = [Picture(gallery.png(image), results.class_name(label)) for label, image in pictures]
+    return [Card("What was it trained on?", f"{text}.", images=images, small=True)]
