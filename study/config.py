@@ -106,7 +106,8 @@ class Definition:
     split_seed: int = 0
     """The cut of the validation set follows from it."""
     precision: str = "float32"
-    """Keras's dtype policy; a mixed one pays on GPUs that have tensor cores."""
+    """Keras's dtype policy; a mixed one pays on GPUs that have tensor cores, and for networks of convolutions
+    mixed_bfloat16 on processors that have instructions for it."""
     pixels: str = PIXELS[0]
     """One of `PIXELS`."""
     margin: float = 0.2

@@ -99,7 +99,7 @@ def _has_short_bias(layer: Conv2D) -> bool:
 
 def _convolve(layer: Conv2D, inputs: Any) -> Any:
     """A convolution in bfloat16 whose bias is added by `+`: the gradient of that is a sum that TensorFlow accumulates
-    in float32. Keras adds it by `BiasAdd`, whose gradient TensorFlow accumulates on the CPU in bfloat16: a sum over the
-    100,000 positions of 128 small images has the wrong sign as often as not."""
+    in float32. Keras adds it by `BiasAdd`, whose gradient TensorFlow (2.21) accumulates on the CPU in bfloat16, where
+    256 + 1 is 256: over the 100,000 positions of 128 small images, most of it can be lost (docs/spaces.md)."""
     outputs = layer.convolution_op(inputs, layer.kernel) + layer.bias.value
     return outputs if layer.activation is None else layer.activation(outputs)

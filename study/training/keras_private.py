@@ -6,6 +6,7 @@
 | `Optimizer._get_variable_index` | finding the moments that belong to a variable | every fused step fails |
 | `Optimizer.update_step`, replaced in an instance | fused steps | silently slow, or different numbers |
 | `BatchNormalization.call`, replaced in an instance | fused batch normalisation | silently slow, or different numbers |
+| `Conv2D.call`, replaced in an instance | gradients of biases in bfloat16 | silently inexact, or different numbers |
 | `Layer.call`, replaced in an instance for a moment | seeing what reaches the first weights | no advice on pixels |
 | `Model.train_function`, assigned | many steps per call into TensorFlow | silently slow, or skipped batches |
 | `Model.steps_per_execution`, assigned | the same: how many batches Keras counts per call | wrong number of steps |

@@ -75,6 +75,24 @@ def check_batch_normalization() -> None:
     check_fused(lambda: optimizers.RMSprop(0.01), "FusedBatchNormV3")
 
 
+def check_convolution() -> None:
+    """In bfloat16 its bias is added in another way, with the same result to rounding."""
+    with contract("the call of a convolution cannot be replaced, or does something else"):
+        keras.utils.set_random_seed(3)
+        inputs = keras.Input((4, 4, 2))
+        outputs = layers.Conv2D(3, 2, strides=2, activation="elu", bias_initializer="ones", dtype="mixed_bfloat16")(
+            inputs
+        )
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", "mse")
+        images = tf.random.stateless_normal((5, 4, 4, 2), (1, 2))
+        expected = model(images)
+        fuse(model)
+        graph = tf.function(model).get_concrete_function(images).graph
+        assert "BiasAdd" not in {operation.type for operation in graph.get_operations()}
+        np.testing.assert_allclose(*(tf.cast(each, "float32") for each in (model(images), expected)), rtol=2**-7)
+
+
 def check_train_function() -> None:
     """It is called once for every `steps` batches, and validation takes the model's own steps."""
     with contract("a model's training function cannot be replaced"):
@@ -152,8 +170,8 @@ def check_own_attributes() -> None:
 
 
 CHECKS = [
-    check_adam, check_momentum, check_batch_normalization, check_train_function, check_who_can_take_a_train_function,
-    check_random_state, check_creation_numbers, check_own_attributes,
+    check_adam, check_momentum, check_batch_normalization, check_convolution, check_train_function,
+    check_who_can_take_a_train_function, check_random_state, check_creation_numbers, check_own_attributes,
 ]  # fmt: skip
 
 
@@ -203,6 +221,7 @@ OTHER_GENERATOR = seed_generator.SeedGenerator(5)
         (check_adam, optimizers.Optimizer, "_backend_update_step", _apply_unchanged),
         (check_momentum, optimizers.Optimizer, "_get_variable_index", None),
         (check_batch_normalization, layers.BatchNormalization, "__setattr__", _keep_call),
+        (check_convolution, layers.Conv2D, "__setattr__", _keep_call),
         (check_train_function, keras.Model, "make_train_function", _make_always),
         (check_train_function, keras.Model, "steps_per_execution", property(lambda self: 1, lambda self, steps: None)),
         (check_who_can_take_a_train_function, keras.Model, "make_train_function", None),
