@@ -80,10 +80,8 @@ def check_convolution() -> None:
     with contract("the call of a convolution cannot be replaced, or does something else"):
         keras.utils.set_random_seed(3)
         inputs = keras.Input((4, 4, 2))
-        outputs = layers.Conv2D(3, 2, strides=2, activation="elu", bias_initializer="ones", dtype="mixed_bfloat16")(
-            inputs
-        )
-        model = keras.Model(inputs, outputs)
+        layer = layers.Conv2D(3, 2, strides=2, activation="elu", bias_initializer="ones", dtype="mixed_bfloat16")
+        model = keras.Model(inputs, layer(inputs))
         model.compile("sgd", "mse")
         images = tf.random.stateless_normal((5, 4, 4, 2), (1, 2))
         expected = model(images)
