@@ -250,7 +250,7 @@ def test_so_many_failures_in_a_row_end_the_search(
     tmp_path: Path, arrays: Arrays, options: dict[str, int], most: int
 ) -> None:
     with pytest.raises(StudyFailure) as caught:
-        searched(tmp_path, arrays, Unlucky(1), max_trials=6, **options)
+        searched(tmp_path, arrays, Unlucky(1), max_trials=most + 2, **options)
     assert str(caught.value) == (
         f"{most} trials of Unlucky failed in a row, {most} of {most} with RuntimeError: out of luck; mend the cause, "
         "then search(...) continues"
