@@ -69,6 +69,11 @@ def report(definition: Definition, address: Address) -> str:
     return shlex.join(["study", "report", definition.name, *place(address)])
 
 
+def status(definition: Definition, address: Address) -> str:
+    """The command that says how far the study is."""
+    return shlex.join(["study", "status", definition.name, *place(address)])
+
+
 def train(
     definition: Definition, space: str, values: Mapping[str, Value], epochs: int, stop_after: int | None, seed: int
 ) -> str | None:

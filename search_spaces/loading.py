@@ -139,7 +139,7 @@ def _maker(name: str, found: Any) -> Callable[[Shape, int], Any]:
     if callable(found) and not inspect.isclass(found) and _has_parameters(found):
         return lambda input_shape, num_classes: _wrapped(found)
     raise SpaceError(
-        f"{name!r} is no search space: it must be a keras_tuner.HyperModel (class or instance) or a function "
+        f"{name!r} is not a search space: it must be a keras_tuner.HyperModel (class or instance) or a function "
         f"build(hp); it is {type(found).__name__}"
     )
 

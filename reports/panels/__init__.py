@@ -54,7 +54,10 @@ class Card:
     columns: tuple[str, ...] = ()
     rows: Sequence[tuple[Cell, ...]] = ()
     browsed: bool = False
-    """Whether the reader can sort, filter and page the table; its cells are then numbers and texts."""
+    """Whether the reader can sort, filter and page the table, and compare two rows; its cells are then numbers and
+    texts."""
+    row_commands: Sequence[str | None] = ()
+    """What trains each row of a browsed table again; None where nothing does."""
     figures: Sequence[Any] = ()
     """plotly Figures, side by side where there is room."""
     more_figures: Sequence[Any] = ()

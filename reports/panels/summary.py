@@ -18,6 +18,7 @@ from reports.panels import (
     verdict,
 )
 from reports.panels.verdict import Row
+from study.config import UNLIMITED
 from study.storage import results as stored
 from study.storage.reasons import nothing_succeeded
 
@@ -60,6 +61,8 @@ def spent(results: StudyResults) -> Spent:
 def next_step(results: StudyResults) -> Next | None:
     """What would tell more: the rest of the study, more seeds, or a longer search; None where all trials failed."""
     told, definition, address = verdict.info(results), results.definition, results.study.store.address
+    if stored.is_trained(results.study):
+        return Next("It is running. To see how far it is", commands.status(definition, address))
     if told.command is not None:
         return Next(told.purpose, told.command)
     if nothing_succeeded(trial for space in results.spaces for trial in space.trials):
@@ -76,7 +79,7 @@ def cards(results: StudyResults) -> list[Card]:
     rows, step = verdict.finalists(results), next_step(results)
     given = [] if (code := best.load(results)) is None else [Command(code, "To load the model:")]
     given += [] if step is None else [Command(step.command, f"{step.why}:")]
-    caption = " ".join([*others, *_size(results, rows)])
+    caption = " ".join([*others, *_size(results, rows), *_progress(results)])
     shown = [Card("Which model should I use?", caption, lead=lead, commands=given)]
     if rows:
         shown.append(_comparison(results, rows))
@@ -92,6 +95,16 @@ def _size(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
     """How large the recommended model is."""
     if rows and results.recommended is not None and rows[0].finalist == " ".join(results.recommended):
         yield f"It has {number(rows[0].parameters)} parameters."
+
+
+def _progress(results: StudyResults) -> Iterator[str]:
+    """How far an unfinished search is."""
+    ended = sum(space.ended for space in results.spaces)
+    planned = len(results.spaces) * results.definition.trials
+    if ended < planned and results.definition.trials < UNLIMITED:
+        begun = [trial.datetime_start for space in results.spaces for trial in space.trials if trial.datetime_start]
+        since = f", since {min(begun):%Y-%m-%d %H:%M} UTC" if begun else ""
+        yield f"{ended:,} of {planned:,} trials have ended{since}."
 
 
 def _comparison(results: StudyResults, rows: Sequence[Row]) -> Card:

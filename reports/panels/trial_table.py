@@ -4,10 +4,15 @@ from typing import NamedTuple
 
 from optuna.trial import FrozenTrial
 
+from reports import commands
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, Cell
 from study.records import TrialRecord, Value, finite
 from study.storage import results as stored
+from study.storage.selection import ranked
+
+MOST_COMMANDS = 1_000
+"""Trials that can be trained again from the page."""
 
 
 class TrialRow(NamedTuple):
@@ -29,9 +34,24 @@ def info(space: SpaceResults) -> list[TrialRow]:
     return [_row(trial, space.record(trial)) for trial in space.trials]
 
 
+def train_commands(results: StudyResults, space: SpaceResults) -> dict[int, str]:
+    """What trains a trial again, by its number; of many trials, that of the best."""
+    definition, found = results.definition, {}
+    best_first = [trial.number for trial in ranked(space.trials, definition.objective)]
+    numbers = best_first if len(space.trials) > MOST_COMMANDS else list(space.records)
+    for number in numbers[:MOST_COMMANDS]:
+        record = space.records[number]
+        command = commands.train(
+            definition, space.name, record.values, definition.epochs, record.best_epoch, record.seed
+        )
+        if command is not None:
+            found[number] = command
+    return found
+
+
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """A table."""
-    return [_card(space, results.definition.objective.name)]
+    return [_card(space, results.definition.objective.name, train_commands(results, space))]
 
 
 def _row(trial: FrozenTrial, record: TrialRecord | None) -> TrialRow:
@@ -44,7 +64,7 @@ def _row(trial: FrozenTrial, record: TrialRecord | None) -> TrialRow:
     )  # fmt: skip
 
 
-def _card(space: SpaceResults, objective: str) -> Card:
+def _card(space: SpaceResults, objective: str, again: dict[int, str]) -> Card:
     title, rows = f"{space.name}: every trial", info(space)
     if not rows:
         return Card(title, "There are none yet.")
@@ -52,7 +72,9 @@ def _card(space: SpaceResults, objective: str) -> Card:
     columns = ("Trial", "State", objective, "Epochs", "Best epoch", "Parameters", "Seconds", *names, "Error")
     best = space.best.number if space.best is not None else None
     caption = f"All {len(rows):,} trials" + ("" if best is None else f"; the best is trial {best}") + "."
-    return Card(title, caption, columns, [_cells(row, names) for row in rows], browsed=True)
+    caption += " Choose one by its number to see it whole, or two to compare them."
+    cells = [_cells(row, names) for row in rows]
+    return Card(title, caption, columns, cells, browsed=True, row_commands=[again.get(row.number) for row in rows])
 
 
 def _cells(row: TrialRow, names: list[str]) -> tuple[Cell, ...]:

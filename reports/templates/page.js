@@ -98,19 +98,19 @@ const reading = new IntersectionObserver((entries) => {
 for (const section of document.querySelectorAll("section")) reading.observe(section);
 
 // Commands are copied; where the browser does not allow it, they are selected.
-for (const button of document.querySelectorAll(".copy")) {
-  button.addEventListener("click", async () => {
-    const code = button.parentElement.querySelector("code");
-    try {
-      await navigator.clipboard.writeText(code.textContent);
-      button.textContent = "Copied";
-    } catch {
-      getSelection().selectAllChildren(code);
-      button.textContent = "Selected";
-    }
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
-}
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest(".copy");
+  if (!button) return;
+  const code = button.parentElement.querySelector("code");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+});
 
 // On paper everything is light, drawn and unfolded, as wide as the paper; afterwards the page is restored.
 let restore = () => {};
@@ -140,25 +140,71 @@ const rounded = (cell) => {
   if (typeof cell !== "number") return text(cell);
   return Number.isInteger(cell) ? cell.toLocaleString("en") : String(Number(cell.toPrecision(4)));
 };
+const made = (tag, content = "", properties = {}) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(content);
+  return element;
+};
+const line = (cells, scope) => {
+  const row = made("tr");
+  row.append(...cells.map((cell, index) => (index && scope === "row" ? made("td", cell) : made("th", cell, { scope }))));
+  return row;
+};
+const commandOf = (title, text) => {
+  const box = made("div", "", { className: "command" }), code = made("pre", made("code", text), { tabIndex: 0, role: "region" });
+  code.setAttribute("aria-label", title);
+  box.append(made("p", title), made("button", "Copy", { type: "button", className: "copy" }), code);
+  return box;
+};
 for (const element of document.querySelectorAll(".browsed")) {
-  const { columns, rows } = JSON.parse(element.querySelector("script").textContent);
+  const { columns, rows, commands } = JSON.parse(element.querySelector("script").textContent);
   const body = element.querySelector("tbody"), heads = [...element.querySelectorAll("thead th")];
   const filter = element.querySelector("input"), status = element.querySelector("[role=status]");
-  let chosen = rows, page = 0, by = null, down = false;
+  const compared = element.querySelector(".compared");
+  let chosen = rows, page = 0, by = null, down = false, picked = [];
+
+  // One row is shown whole, two side by side with what differs marked, each with what trains it again.
+  const compare = () => {
+    const body = made("tbody"), name = (row) => `${columns[0]} ${row[0]}`;
+    columns.slice(1).forEach((column, index) => {
+      const values = picked.map((row) => row[index + 1]);
+      if (values.every((value) => value === null)) return;
+      const found = line([column, ...values.map((value) => (value === null ? "–" : rounded(value)))], "row");
+      found.classList.toggle("differs", new Set(values).size > 1);
+      body.append(found);
+    });
+    const table = made("table", made("thead", line(["", ...picked.map(name)], "col")));
+    table.append(body);
+    const again = picked.filter((row) => commands[rows.indexOf(row)]);
+    compared.replaceChildren(...(picked.length ? [table] : []), ...again.map((row) =>
+      commandOf(`To train ${name(row).toLowerCase()} again:`, commands[rows.indexOf(row)])));
+  };
+  const pick = (row) => {
+    picked = picked.includes(row) ? picked.filter((other) => other !== row) : [...picked, row].slice(-2);
+    show();
+    compare();
+  };
 
   const show = () => {
     const last = Math.max(0, Math.ceil(chosen.length / PAGE) - 1);
     page = Math.min(Math.max(page, 0), last);
     body.replaceChildren(...chosen.slice(page * PAGE, (page + 1) * PAGE).map((row) => {
-      const line = document.createElement("tr");
+      const shown = document.createElement("tr");
       row.forEach((cell, index) => {
         const box = document.createElement(index ? "td" : "th");
         if (!index) box.scope = "row";
+        if (!index && commands.length) {
+          const button = made("button", rounded(cell), { type: "button", onclick: () => pick(row) });
+          button.setAttribute("aria-pressed", String(picked.includes(row)));
+          box.append(button);
+          shown.append(box);
+          return;
+        }
         if (typeof cell === "number") box.className = "number";
         box.textContent = rounded(cell);
-        line.append(box);
+        shown.append(box);
       });
-      return line;
+      return shown;
     }));
     status.textContent = `${chosen.length} of ${rows.length} rows, page ${page + 1} of ${last + 1}`;
   };

@@ -50,7 +50,7 @@ def status(
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
-    """Say what is done, running and left, the best so far, and the room that it takes on the disk."""
+    """Say what is done, running and waiting, the best so far, and the room that it takes on the disk."""
     from study.storage import results
     from study.storage.address import Address
     from study.storage.store import Store, no_study
@@ -81,6 +81,7 @@ def best(
     storage: Storage = None,
 ) -> None:
     """Print the recommended configuration, as validation chose it, where its model is, and what the test says of it."""
+    from reports.panels import number
     from study.storage import selection
     from study.storage.address import Address
     from study.storage.store import open_study
@@ -100,9 +101,9 @@ def best(
     for key, value in winner.items():
         if key == "values":
             for parameter, setting in value.items():
-                echo(f"  {parameter}: {setting}")
+                echo(f"  {parameter}: {number(setting)}")
         elif key != "model_missing" or value is not None:
-            echo(f"{key.replace('_', ' ')}: {'-' if value is None else value}")
+            echo(f"{key.replace('_', ' ')}: {_rounded(key, value)}")
 
 
 @app.command()
@@ -251,7 +252,8 @@ def _print_status(state: dict[str, Any]) -> None:
         counts = ", ".join(f"{space[state]} {state}" for state in ("complete", "pruned", "failed", "running"))
         if space["interrupted"]:
             counts += f", {space['interrupted']} interrupted"
-        echo(f"  {space['name']}: {counts}, {space['left']} left; best {best_value}")
+        waiting = max(space["left"] - space["running"] - space["interrupted"], 0)  # what runs has not ended either
+        echo(f"  {space['name']}: {counts}, {waiting} waiting; best {best_value}")
         if space["last_error"]:
             echo(f"    last failure: {space['last_error']}")
     echo(f"  confirmation: {state['confirmation']} runs done")
@@ -273,6 +275,17 @@ def searched(declared: dict[str, Any]) -> str:
     scale = "" if declared.get("sampling", "linear") == "linear" else f", {declared['sampling']}"
     step = f" in steps of {declared['step']:g}" if declared.get("step") not in (None, 1) else ""
     return f"{declared['min_value']:g} to {declared['max_value']:g}{step}{scale}"
+
+
+def _rounded(key: str, value: Any) -> str:
+    """A value as the page rounds it; --json has it in full."""
+    from reports.panels import percent
+
+    if value is None:
+        return "-"
+    if key == "test_accuracy":
+        return percent(value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _agreed(question: str) -> bool:

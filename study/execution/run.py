@@ -128,7 +128,9 @@ def _check_main(names: list[str]) -> None:
     if getattr(main.__spec__, "name", None) is not None or (file is not None and Path(file).is_file()):
         return
     if file is not None:
-        raise StudyError(f"worker processes import the script again, and {file} is no file; save it, or give workers=0")
+        raise StudyError(
+            f"worker processes import the script again, and {file} is not a file; save it, or give workers=0"
+        )
     if names:
         missing = ", ".join(dict.fromkeys(names))
         raise StudyError(

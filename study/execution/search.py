@@ -69,7 +69,7 @@ class SpaceSearch(Work[bool]):
         if finished < trials:
             self._said = True
             if session.role.first:
-                session.display.say(f"{self.part}: the timeout is used up with {finished} of {trials} trials")
+                session.display.say(f"{self.part}: time limit reached after {finished} of {trials} trials")
 
     def claim(self) -> tuple[int, bool] | None:
         """The trial that a dead process left, an enqueued one, or a new one. None where there is none, or none before

@@ -99,7 +99,7 @@ class TrialAttempt(Attempt):
         except TrialReleased:
             if session.out_of_time(self._space):
                 session.display.say(
-                    f"{self._space}  trial {self._job.number} is left at epoch {self._log.saved} for a resume"
+                    f"{self._space}  trial {self._job.number} paused after epoch {self._log.saved}; resume continues it"
                 )
             raise
         return self._completed()

@@ -72,7 +72,7 @@ class SQLite(FileLocked):
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
                 raise StudyError(
-                    f"{self.file} is no SQLite database; move it away or give another --home or --storage"
+                    f"{self.file} is not an SQLite database; move it away or give another --home or --storage"
                 ) from None
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
                 raise self._damaged(str(error)) from None

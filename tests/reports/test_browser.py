@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -312,7 +313,7 @@ def test_the_first_screen_says_what_to_use_and_the_command_is_copied(browser: An
     filter_field.send_keys(Keys.CONTROL, "v")
     copied = filter_field.get_attribute("value")
     assert copied == command.find_element("css selector", "code").text
-    assert copied.startswith("study resume made --trials 20 --home ")
+    assert copied.startswith("study resume made --home ")
 
 
 def test_spaces_are_in_tabs_and_links_open_what_they_lead_to(browser: Any, two_spaces: Path) -> None:
@@ -333,6 +334,24 @@ def test_spaces_are_in_tabs_and_links_open_what_they_lead_to(browser: Any, two_s
     wait(lambda: visible(browser, "nav a[aria-current]") == ["Trials"])
     browser.execute_script("location.hash = 'where-do-the-numbers-come-from'")
     wait(lambda: find(browser, "#where-do-the-numbers-come-from details[open]"))
+
+
+def test_two_trials_are_compared_and_each_can_be_trained_again(browser: Any, two_spaces: Path) -> None:
+    browser.get(two_spaces.as_uri())
+    for number in (0, 1):
+        browser.execute_script(
+            "document.querySelectorAll('.browsed')[0].querySelectorAll('tbody th button')[arguments[0]].click()", number
+        )
+    table = find(browser, ".browsed .compared")[0]
+    heads = [each.text for each in table.find_elements("css selector", "thead th")]
+    assert heads == ["", "Trial 0", "Trial 1"]
+    rows = {each.text.split()[0]: "differs" in each.get_attribute("class")
+            for each in table.find_elements("css selector", "tbody tr")}  # fmt: skip
+    assert (rows["val_accuracy"], rows["rate"], rows["kind"], rows["State"]) == (True, True, False, False)
+    commands = [each.text for each in table.find_elements("css selector", "code")]
+    assert [shlex.split(each)[:4] for each in commands] == [["study", "train", "--space", "cnn"]] * 2
+    browser.execute_script("document.querySelectorAll('.browsed')[0].querySelectorAll('tbody th button')[0].click()")
+    assert [each.text for each in table.find_elements("css selector", "thead th")] == ["", "Trial 1"]
 
 
 def test_every_anchor_is_there_once(browser: Any, two_spaces: Path) -> None:

@@ -75,7 +75,7 @@ def texts(value: Any) -> Iterator[str]:
 def printed(stored: StoredStudy) -> list[str]:
     """Every command of a study's page and its JSON; nothing else there looks like one."""
     results = collect.read(stored)
-    shown = [(card.title, card.caption, card.lead, card.commands, card.rows, card.error)
+    shown = [(card.title, card.caption, card.lead, card.commands, card.row_commands, card.rows, card.error)
              for section in page.sections(results) for card in section.cards]  # fmt: skip
     found = []
     for text in [*texts(shown), *texts(json.loads(numbers.of_study(results)))]:
@@ -128,7 +128,7 @@ def test_every_printed_command_is_accepted(make: Make, options: dict[str, Any], 
     finals = [final_record(space=spaces[0], role=role, trial=trial, seed_index=seed)
               for role, trial in (("tuned", 11), ("baseline", 0)) for seed in range(2)]  # fmt: skip
     found = printed(make(dict.fromkeys(spaces, trials()), finals if tested else [], **options))
-    kinds = {"train": 2 * len(spaces), "run": 2, "report": 2, "resume": 4 if tested else 6}
+    kinds = {"train": 14 * len(spaces), "run": 2, "report": 2, "resume": 4 if tested else 6}
     assert {kind: sum(each.split()[1] == kind for each in found) for kind in kinds} == kinds
     for command in found:
         words = parsed(command)

@@ -41,7 +41,7 @@ def test_a_file_that_is_no_database(command: Command, home: Path, words: tuple[s
     home.mkdir()
     (home / "study.db").write_text("dear diary, this is no database")
     error = refused(command, *words)
-    assert "study.db is no SQLite database; move it away or give another --home or --storage" in error
+    assert "study.db is not an SQLite database; move it away or give another --home or --storage" in error
     assert tree(home) == {str(home / "study.db"): b"dear diary, this is no database"}
 
 
@@ -49,7 +49,7 @@ def test_a_damaged_database(command: Command, home: Path) -> None:
     home.mkdir()
     (home / "study.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 500)
     error = refused(command, "status")
-    assert "is damaged" in error or "is no SQLite database" in error
+    assert "is damaged" in error or "is not an SQLite database" in error
 
 
 def test_a_database_that_fails_while_it_is_used(command: Command, finished: Path) -> None:

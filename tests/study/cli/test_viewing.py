@@ -43,7 +43,7 @@ def test_the_commands_after_a_run(command: Command, home: Path, archive: Path) -
 
     code, output, _ = command("status")
     assert "a: npz:" in output
-    assert "0 running, 0 left; best" in output
+    assert "0 running, 0 waiting; best" in output
     state = json.loads(command("status", "a", "--json")[1])
     assert state["spaces"][0]["finished"] == 2
     assert state["finals"] in (2, 4)  # the winner may be the baseline

@@ -174,7 +174,7 @@ def test_a_timeout_begins_no_trial_and_a_resume_continues(command: Command, home
     assert code == 0
     rows = [row for row in study_table(home, "a")["tiny:Tiny"] if row[1] != "RUNNING"]
     assert len(rows) < 4
-    assert "the timeout is used up" in output
+    assert "time limit reached after" in output
     assert command("resume", "a", "--timeout", "1h")[0] == 0
     assert study_table(home, "a")["tiny:Tiny"][: len(rows)] == rows
     assert len(study_table(home, "a")["tiny:Tiny"]) == 4
@@ -189,7 +189,7 @@ def test_what_is_under_way_at_the_timeout_continues_at_a_resume(command: Command
     assert row[1] == "RUNNING"
     reported = len(row[4])
     assert 1 <= reported < 18
-    assert f"trial 0 is left at epoch {reported}" in output
+    assert f"trial 0 paused after epoch {reported}; resume continues it" in output
     assert "1 interrupted" in command("status", "a")[1]
     code, output, _ = command("resume", "a", "--timeout", "1h")
     assert code == 0
