@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from reports import collect, numbers, page
 from reports.collect import StudyResults
-from reports.panels import verdict
+from reports.panels import cards_or_error, verdict
 from study.records import FinalRecord, packed
 
 IMAGES = 10
@@ -70,7 +70,17 @@ SCHEMA = json.loads(Path(page.__file__).with_name("report.schema.json").read_tex
 
 def check(results: StudyResults) -> None:
     """No panel of a page ends in an error, and its JSON is complete."""
-    cards = [card for section in page.sections(results) for card in section.cards]
+    parts = [part for name, part in page.PARTS.items() if name != "Search"]  # which does not depend on finals
+    cards = [
+        card for part in parts for name, panel in part.panels.items() for card in cards_or_error(name, panel, results)
+    ]
+    cards += [
+        card
+        for part in parts
+        for name, of_space in part.of_space.items()
+        for space in results.spaces
+        for card in cards_or_error(name, of_space, results, space)
+    ]
     assert [card.error for card in cards if card.error] == []
     values: Any = json.loads(numbers.of_study(results))
     assert values["errors"] == {}
