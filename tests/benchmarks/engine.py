@@ -125,7 +125,7 @@ def bound(model: keras.Model, batch_size: int, images: int) -> float:
                     if number:
                         results.append(tf.raw_ops.Conv2DBackpropInput(
                             input_sizes=tf.shape(x), filter=kernel, out_backprop=gradient, **options))  # fmt: skip
-                total += tf.add_n([tf.reshape(result, [-1])[0] for result in results])
+                total += tf.reduce_sum(tf.stack([tf.reshape(result, [-1])[0] for result in results]))
             return index + 1, total
 
         return tf.while_loop(lambda index, _: index < steps, step, (0, tf.constant(0.0)))[1]
