@@ -94,7 +94,7 @@ def _normalize(layer: BatchNormalization, inputs: Any, training: bool | None = N
 
 
 def _has_short_bias(layer: Conv2D) -> bool:
-    return bool(layer.use_bias and layer.compute_dtype == "bfloat16" and layer.data_format == "channels_last")
+    return bool(layer.use_bias) and layer.compute_dtype == "bfloat16" and layer.data_format == "channels_last"
 
 
 def _convolve(layer: Conv2D, inputs: Any) -> Any:

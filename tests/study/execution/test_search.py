@@ -33,6 +33,7 @@ from study.execution.trials import TrialAttempt
 from study.records import EARLY_CHECK
 from study.storage import results, selection
 from study.storage.claims import Claims
+from study.system import machine
 from study.system.processes import Process
 from study.system.progress import LineDisplay
 from study.system.signals import Interruption
@@ -221,6 +222,18 @@ def test_mixed_precision_is_an_option(command: Command, home: Path, archive: Pat
     assert accuracy == pytest.approx(study.load("a", home=home).finals.test_accuracy[0])
     loss = {name: study_table(home, name)["dense"][0][4] for name in ("a", "b")}
     assert loss["a"].keys() == loss["b"].keys()
+
+
+def test_where_a_processor_computes_in_bfloat16_a_run_says_so_once(
+    command: Command, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "computes_bfloat16", lambda: True)
+    words = ("--trials", "1", "--epochs", "1", "--seeds", "1", "--confirm", "0", "--dataset", f"npz:{archive}")
+    code, output, _ = command("run", "a", *words, "--space", "cnn", "--space", "dense")
+    assert (code, output.count("--precision mixed_bfloat16")) == (0, 1), output
+    assert "networks of convolutions (cnn)" in " ".join(output.split())
+    code, output, error = command("resume", "a")
+    assert (code, output.count("--precision")) == (0, 0), output + error
 
 
 @pytest.mark.parametrize("sampler", ["qmc", "kt-grid"])  # others: test_pruners, test_oracles
