@@ -8,11 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 import pandas
+import pictures
 import pytest
 import tiny
 from helpers import Command, study_table
+from PIL import Image
 
 import study
+from study.data import datasets
 from study.errors import StudyError
 from study.objective import Objective
 
@@ -45,6 +48,40 @@ def test_a_study_from_python_is_the_commands(command: Command, home: Path, archi
     assert "tiny:Tiny 3 of 3 trials, best val_accuracy" in repr(found)
     assert found._repr_html_().startswith("<b>a</b><br>tiny:Tiny 3 of 3")
     assert study.load("a").progress()["finals"] == 2
+
+
+def test_test_images_of_a_folder_change_nothing_before_the_finals(home: Path) -> None:
+    """Those that a share is cut for, too; a leak is said even where all else is quiet."""
+    folder, options = pictures.write_classes(home.parent / "photos", mode="L"), {"image_size": (6, 6), **SMALL}
+    before = study.run("a", spaces=["tiny:Tiny"], dataset=folder, **options)
+    cut = [file for file in folder.rglob("*.png") if is_in(file, before)]
+    assert len(cut) == 4  # of 18
+    for file in cut:
+        Image.new("L", (8, 8), 255).save(file)
+    after = study.run("b", spaces=["tiny:Tiny"], dataset=folder, **options)
+    same = [name for name in before.trials if name != "seconds"]
+    pandas.testing.assert_frame_equal(before.trials[same], after.trials[same])
+    assert not before.finals.test_loss.equals(after.finals.test_loss)
+    with pytest.raises(StudyError, match=r"the data are not those that the study was started with .x_test"):
+        study.resume("a", trials=4, quiet=True)
+
+
+def is_in(file: Path, found: study.Study) -> bool:
+    """Whether a file is among the test images of a study."""
+    image = np.asarray(Image.open(file).resize((6, 6), Image.Resampling.BILINEAR))
+    return any(
+        np.array_equal(image, other[..., 0]) for other in datasets.of(found.definition, found.resources).test().x
+    )
+
+
+def test_a_leak_is_said_even_where_all_else_is_quiet(command: Command, home: Path) -> None:
+    folder = home.parent / "photos"
+    for part in ("train", "test"):
+        pictures.write_classes(folder / part, mode="L")
+    words = ("--dataset", f"folder:{folder}", "--image-size", "6x6", "--space", "tiny:Tiny", "--trials", "1")
+    code, output, error = command("run", "a", *words, "--epochs", "1", "--seeds", "1", "--confirm", "0", "--quiet")
+    assert code == 0, error
+    assert "18 of 18 test images are also training images, such as test/cat/0.png" in output + error
 
 
 def test_spaces_are_given_as_objects(home: Path, archive: Path) -> None:

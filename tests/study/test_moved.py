@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pictures
 import pytest
 import tiny
 from helpers import Command, study_table
@@ -84,6 +85,21 @@ def test_moved_data_are_taken_where_they_are_the_same(command: Command, home: Pa
     assert len(study.load("a").trials) == 4
     moved.rename(archive)
     assert len(study.resume("a", trials=5, dataset=archive, quiet=True).trials) == 5
+
+
+def test_a_folder_of_images_that_has_moved_is_read_in_the_same_way(command: Command, home: Path) -> None:
+    folder = pictures.write_classes(home.parent / "photos", mode="L")
+    (folder / "cat" / "notes.txt").write_text("no image")
+    words = ("--image-size", "6x6", "--test-share", "0.3", "--skip-unreadable", "--split-seed", "5")
+    code, output, error = command("run", "a", "--dataset", "folder:photos", *words, *RUN[:-1])
+    assert code == 0, error
+    assert f"{folder} has no test part: 5 of 18 images, drawn by the split seed, are kept for the test" in output
+    folder.rename(home.parent / "moved")
+    code, _, error = command("resume", "a", "--trials", "3", "--dataset", "folder:moved", "--quiet")
+    assert code == 0, error
+    definition = study.load("a").definition
+    assert definition.dataset == f"folder:{home.parent / 'moved'}"
+    assert (definition.image_size, definition.test_share, definition.skip_unreadable) == ("6x6", 0.3, True)
 
 
 @pytest.mark.parametrize("move", [Path.rename, shutil.copytree])

@@ -16,13 +16,13 @@ def pixels(seed: int, height: int = 8, width: int = 8) -> Image.Image:
 
 
 def write_classes(
-    folder: Path, images: int = 6, classes: Iterable[str] = CLASSES, suffix: str = "png", seed: int = 0
+    folder: Path, images: int = 6, classes: Iterable[str] = CLASSES, seed: int = 0, mode: str = "RGB"
 ) -> Path:
     """A folder for each class, each with as many images of 8x8 pixels."""
     for label, name in enumerate(classes):
         (folder / name).mkdir(parents=True)
         for number in range(images):
-            pixels(1000 * seed + 100 * label + number).save(folder / name / f"{number}.{suffix}")
+            pixels(1000 * seed + 100 * label + number).convert(mode).save(folder / name / f"{number}.png")
     return folder
 
 
