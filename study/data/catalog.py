@@ -39,7 +39,7 @@ def read(name: str, request: Request) -> Arrays:
     """
     builder = _builder(name, cache.root(request.data_dir))
     features = _features(builder, name)
-    if builder.is_prepared() or builder.name in LACKING:
+    if builder.name in LACKING:
         _parts(builder, name, request)
     if not builder.is_prepared():
         _prepare(builder, name, request.manual_dir)
