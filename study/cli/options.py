@@ -53,7 +53,7 @@ def _storage(url: str) -> str:
     return url
 
 
-def _names(incomplete: str) -> list[str]:
+def study_names(incomplete: str) -> list[str]:
     """For the shell's completion: the studies in the default place."""
     from study.storage.address import Address
     from study.storage.store import Store
@@ -70,7 +70,7 @@ def of(words: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.", autocompletion=_names)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The study.", autocompletion=study_names)]
 Home = Annotated[
     Path, typer.Option(metavar="DIR", parser=_home, help="Folder of the studies; an object store's URL with --storage.")
 ]

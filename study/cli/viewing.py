@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from study.cli.app import app, echo
-from study.cli.options import HOME, AsJson, Assets, DataDir, Home, Name, Storage, Target, of
+from study.cli.options import HOME, AsJson, Assets, DataDir, Home, Name, Storage, Target, of, study_names
 from study.config import SPACES, check_choice
 from study.errors import StudyError, printable
 from study.paths import absolute, relative, whole
@@ -20,7 +20,10 @@ SHAPE, CLASSES = (28, 28, 1), 10
 
 @app.command()
 def report(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The study, or several to compare.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="The study, or several to compare.", autocompletion=study_names),
+    ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The HTML file; the JSON file is written beside it.")
     ] = None,
@@ -45,7 +48,10 @@ def report(
 
 @app.command()
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The study; all where none is given.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The study; all where none is given.", autocompletion=study_names),
+    ] = None,
     as_json: AsJson = False,
     home: Home = HOME,
     storage: Storage = None,
