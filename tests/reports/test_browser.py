@@ -35,11 +35,14 @@ def find(browser: Any, selector: str) -> list[Any]:
 
 
 def scroll(browser: Any) -> None:
-    """Open every fold and scroll to every figure, so that each is drawn."""
+    """Open every fold and every tab and scroll to every figure, so that each is drawn."""
     browser.execute_script("for (const fold of document.querySelectorAll('details')) fold.open = true")
-    for figure in find(browser, ".figure"):
-        browser.execute_script("arguments[0].scrollIntoView()", figure)
-        wait(lambda figure=figure: figure.find_elements("css selector", ".main-svg"))
+    for tab in (None, *find(browser, "[role=tab]")):
+        if tab is not None:
+            browser.execute_script("arguments[0].click()", tab)
+        for figure in find(browser, ".figure:not([hidden] *):not(:has(.main-svg))"):
+            browser.execute_script("arguments[0].scrollIntoView()", figure)
+            wait(lambda figure=figure: figure.find_elements("css selector", ".main-svg"))
 
 
 def complaints(browser: Any) -> list[str]:
@@ -82,7 +85,9 @@ def test_no_serious_accessibility_violation_in_either_theme(browser: Any, report
 
 def test_the_theme_follows_the_preference_and_the_switch(browser: Any, report: Path) -> None:
     def ink() -> str:
-        return str(browser.execute_script("return getComputedStyle(document.querySelector('.figure text')).fill"))
+        return str(
+            browser.execute_script("return getComputedStyle(document.querySelector('.figure .xtick text')).fill")
+        )
 
     def paper() -> str:
         return str(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))

@@ -69,15 +69,15 @@ def test_run_refuses(command: Command, home: Path, words: tuple[str, ...], said:
 
 def test_run_refuses_bad_archives(command: Command, home: Path) -> None:
     cases = {
-        "it lacks x_test, y_test": {"x_train": np.zeros((9, 2, 2)), "y_train": np.zeros(9)},
+        "it lacks x_train, y_train": {"x_test": np.zeros((9, 2, 2)), "y_test": np.zeros(9)},
         "has pixels that are NaN": {"x_train": np.full((90, 6, 6), np.nan)},
         "class 3 has 1": {"y_train": np.r_[3, np.arange(89) % 3]},
-        "must be integer labels": {"y_train": (np.arange(90) % 3).astype(str)},
-        "must be images": {"x_train": np.zeros((90, 36), np.uint8)},
+        "labels are of two kinds": {"y_train": (np.arange(90) % 3).astype(str)},
+        "must be images": {"x_train": np.zeros((90, 35), np.uint8)},
     }
     for said, arrays in cases.items():
         file = home.parent / "bad.npz"
-        np.savez(file, **arrays) if "x_test" in said else tiny.write_archive(file, **arrays)
+        np.savez(file, **arrays) if "lacks" in said else tiny.write_archive(file, **arrays)
         assert said in refused(command, "run", "--dataset", f"npz:{file}")
         assert [each.name for each in home.parent.iterdir()] == ["bad.npz"]
 
