@@ -42,7 +42,7 @@ class Listing:
     def without(self, files: Iterable[str]) -> "Listing":
         """The same without some files."""
         out = set(files)
-        kept = {part: [each for each in listed if each[0] not in out] for part, listed in self.parts.items()}
+        kept = {part: [each for each in found if each[0] not in out] for part, found in self.parts.items()}
         return replace(self, parts=kept)
 
     def state(self) -> str:
