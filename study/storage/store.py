@@ -313,7 +313,7 @@ def no_study(name: str, address: Address, known: Iterable[str] = ()) -> StudyErr
     others = ", ".join(sorted(known))
     has = f"it has {others}" if others else "it has none; 'study run' starts one"
     return StudyError(
-        f"the storage {address.shown} has no study named {name!r}: {has}{did_you_mean(name, known)}; --home names "
+        f"the storage {address.shown} has no study named {name!r}: {has}{did_you_mean(str(name), known)}; --home names "
         "another folder"
     )
 

@@ -112,6 +112,7 @@ def _empty_database() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         created = Store.open(Address.of(Path(folder)), create=True)
         assert created is not None
+        created.storage.get_all_studies()  # the first connection after the tables were made turns on the log
         created.storage.remove_session()
         created.storage.engine.dispose()
         return (Path(folder) / "study.db").read_bytes()
