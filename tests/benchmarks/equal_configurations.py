@@ -6,7 +6,8 @@
 The space has a hyperparameter that changes nothing, so every trial is the baseline under another number. In each of 20
 studies, which differ by their seed, baseline and winner are retrained with 7 seeds; anything but "tied" or "undecided"
 is a false alarm. The confirmation runs usually see that the baseline is as good as any and make it the winner; without
-them, the best trial is, and is compared with the baseline. Prints what each verdict says; then a JSON line.
+them, the best trial is, and is compared with the baseline: then what differs is the number of epochs after which each
+was best. Prints what each verdict says; then a JSON line.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import study
 from reports import collect
 from reports.panels import verdict
 from study.config import Definition
+from study.records import BASELINE
 from study.storage import selection
 
 
@@ -64,10 +66,16 @@ def main() -> None:
                 f"s{seed}", spaces=[TwoStages()], trials=4, epochs=6, seeds=arguments.seeds, seed=seed,
                 confirm=arguments.confirm, pruner="none", home=Path(home), quiet=True,
             )  # fmt: skip
-            (winner,) = selection.of(found.stored).winners.values()
+            chosen = selection.of(found.stored)
+            (winner,), (candidates,) = chosen.winners.values(), chosen.candidates.values()
+            baseline = next(each for each in candidates if each.role == BASELINE)
             compared = verdict.info(collect.read(found.stored)).comparisons
             words += [each.word for each in compared] or ["the winner is the baseline"]
-            print(f"seed {seed}: trial {winner.number}, best epoch {winner.best_epoch}: {words[-1]}", flush=True)
+            print(
+                f"seed {seed}: trial {winner.number} with {winner.best_epoch} epochs, baseline {baseline.best_epoch}: "
+                f"{words[-1]}",
+                flush=True,
+            )
     counts = {word: words.count(word) for word in sorted(set(words))}
     print(json.dumps({"studies": arguments.studies, "seeds": arguments.seeds, "words": counts}))
     sys.exit(bool({"better", "worse"} & counts.keys()))
