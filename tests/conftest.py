@@ -39,11 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+def server() -> Iterator[servers.Server]:
     """A PostgreSQL server that all tests of a process share."""
     if servers.programs() is None:
         pytest.skip("PostgreSQL's server is not installed")
-    with servers.serving(tmp_path_factory.mktemp("server")) as running:
+    with servers.serving() as running:
         yield running
 
 

@@ -27,11 +27,11 @@ PACED = ("--space", SPACE, "--seeds", "1", "--sampler", "random", "--pruner", "n
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[servers.Server]:
+def own_server() -> Iterator[servers.Server]:
     """A server that a test may kill."""
     if servers.programs() is None:
         pytest.skip("PostgreSQL's server is not installed")
-    with servers.serving(tmp_path) as running:
+    with servers.serving() as running:
         yield running
 
 

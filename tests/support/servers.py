@@ -6,6 +6,7 @@ import random
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -101,8 +102,10 @@ class Server:
         """SIGKILL for all of its processes, as a power cut would end them."""
         if self._process is None:
             return
-        processes = [psutil.Process(self._process.pid)]
-        processes += processes[0].children(recursive=True)
+        processes: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            processes.append(psutil.Process(self._process.pid))
+            processes += processes[0].children(recursive=True)
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -167,11 +170,13 @@ def hidden(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """A server that runs as long as the block."""
-    server = Server(folder)
-    try:
-        server.start(fsync="off")
-        yield server
-    finally:
-        server.kill()
+def serving() -> Iterator[Server]:
+    """A server that runs as long as the block. Its folder is not one of pytest's, which another run of pytest would
+    close to the server's user."""
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
+        server = Server(Path(folder))
+        try:
+            server.start(fsync="off")
+            yield server
+        finally:
+            server.kill()

@@ -108,11 +108,11 @@ def test_a_password_that_python_gives_is_not_said_either(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
+def test_a_server_that_is_away_is_waited_for() -> None:
     if servers.programs() is None:
         pytest.skip("PostgreSQL's server is not installed")
     lines: list[str] = []
-    with servers.serving(tmp_path) as server:
+    with servers.serving() as server:
         opened(server.url, create=True)
         store = opened(server.url, say=lines.append)
         assert store is not None
@@ -140,10 +140,10 @@ def test_a_session_that_is_ended_costs_nothing(study: optuna.Study, url: str, se
     assert study.trials[0].intermediate_values == {0: 0.5, 1: 0.5, 2: 0.5}
 
 
-def test_a_server_that_is_away_is_waited_for_by_a_process_that_knows_it(tmp_path: Path) -> None:
+def test_a_server_that_is_away_is_waited_for_by_a_process_that_knows_it() -> None:
     if servers.programs() is None:
         pytest.skip("PostgreSQL's server is not installed")
-    with servers.serving(tmp_path) as server:
+    with servers.serving() as server:
         assert opened(server.url, create=True) is not None
         server.kill()
         with pytest.raises(StudyError, match="cannot be opened"):
