@@ -17,8 +17,6 @@ from test_postgresql import PACED, SPACE, exact, running
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
 pytestmark = [
-    # One after the other: `auto` is whatever cluster this machine belongs to.
-    pytest.mark.xdist_group("ray"),
     pytest.mark.skipif("not config.getoption('--postgresql')", reason="minutes: pytest tests/faults --postgresql"),
     # Ray leaves the logs of its client's server open.
     pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
@@ -35,6 +33,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head and two more nodes of two processors each."""
     from ray.cluster_utils import Cluster
 
+    before = set(psutil.Process().children(recursive=True))  # PostgreSQL's server among them
     here = Path(__file__).parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent / "support")]))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -45,11 +44,12 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         made.add_node(num_cpus=2, object_store_memory=80 * 2**20)
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
-    processes = psutil.Process().children(recursive=True)
+    processes = [each for each in psutil.Process().children(recursive=True) if each not in before]
     made.shutdown()
     # A server that has not ended yet would be the cluster that the next test's `auto` finds.
     for process in psutil.wait_procs(processes, timeout=30)[1]:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(processes, timeout=30)
 
 

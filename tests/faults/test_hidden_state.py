@@ -10,7 +10,7 @@ import pytest
 from helpers import studies, study_table
 from marks import ON_SQLITE_ALONE
 
-pytestmark = [ON_SQLITE_ALONE, pytest.mark.xdist_group("killed")]  # by one process: they share two studies
+pytestmark = ON_SQLITE_ALONE
 HELD = ("StateVariables", "Annealed", "Unbuilt")
 NOT_HELD = {
     "LateOptimizer": "the optimizer adam (Adam) makes its variables while the model trains",

@@ -18,9 +18,6 @@ from study.storage.predictions import misread_images
 RUN = ("--space", "tiny:Tiny", "--space", "tiny:TinyOther", "--trials", "3", "--epochs", "3", "--seed", "4")
 """Tuning finds something better than the baseline of the first space alone: there are three finalists."""
 
-IN_ONE_PROCESS = pytest.mark.xdist_group("finals")
-"""Tests that share a study."""
-
 
 def stored(home: Path, name: str) -> list[FinalRecord]:
     return results.finals(opened(home, name))
@@ -44,7 +41,6 @@ def searched(home: Path, one_seed: Path) -> Path:
     return home
 
 
-@IN_ONE_PROCESS
 def test_finals_of_a_study(command: Command, searched: Path, one_seed: Path) -> None:
     home, before = searched, stored(searched, "a")
     assert [final.seed_index for final in before] == [0, 0, 0]
@@ -87,7 +83,6 @@ def test_finals_of_a_study(command: Command, searched: Path, one_seed: Path) -> 
         assert name in output
 
 
-@IN_ONE_PROCESS
 def test_a_final_that_is_lost_is_made_again_as_it_was(command: Command, searched: Path) -> None:
     study = opened(searched, "a")
     before, attributes = stored(searched, "a"), study.part(FINALS).user_attrs

@@ -40,8 +40,6 @@ from study.system.signals import Interruption
 
 SEARCH = ("--space", "tiny:Tiny", "--trials", "4", "--epochs", "3", "--seeds", "1")
 TWO = ("--space", "tiny:TinyOther", *SEARCH)
-IN_ONE_PROCESS = pytest.mark.xdist_group("search")
-"""Tests that share a study."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,6 @@ def searched(home: Path, whole: Path) -> Path:
     return home
 
 
-@IN_ONE_PROCESS
 def test_the_same_study_twice_gives_the_same_table(command: Command, home: Path, archive: Path, whole: Path) -> None:
     assert command("run", "a", "--dataset", f"npz:{archive}", *TWO)[0] == 0
     table = study_table(home, "a")
@@ -69,14 +66,12 @@ def test_the_same_study_twice_gives_the_same_table(command: Command, home: Path,
     assert [len(rows) for rows in table.values()] == [4, 4]
 
 
-@IN_ONE_PROCESS
 def test_the_baseline_is_trial_0(whole: Path) -> None:
     rows = study_table(whole, "a")["tiny:Tiny"]
     assert rows[0][5] == {"kind": "plain", "dropout": 0.1, "rate": 0.1, "batch_size": 32}
     assert [row[0] for row in rows] == [0, 1, 2, 3]
 
 
-@IN_ONE_PROCESS
 def test_the_record_of_a_trial(whole: Path) -> None:
     study = opened(whole, "a")
     for trial in results.trials(study, "tiny:Tiny"):
@@ -260,7 +255,6 @@ def test_a_search_that_is_continued_is_as_one_in_one_go(
     assert len({str(row[5]) for row in whole["tiny:Tiny"]}) == 4
 
 
-@IN_ONE_PROCESS
 def test_a_resume_may_ask_for_more(command: Command, searched: Path) -> None:
     before = study_table(searched, "a")
     assert command("resume", "a", "--trials", "5", "--seeds", "2")[0] == 0
@@ -286,7 +280,6 @@ def test_a_resume_with_other_data_or_another_space_is_refused(
     assert (code, "the data are not those" in error) == (2, True)
 
 
-@IN_ONE_PROCESS
 def test_a_search_does_not_end_while_a_trial_is_left_behind(
     command: Command, searched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

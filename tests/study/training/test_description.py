@@ -32,7 +32,6 @@ def elsewhere() -> dict[str, str]:
     return found
 
 
-@pytest.mark.xdist_group("described")  # the other process is started once
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_described_alike_wherever_and_however_often_it_is_built(
     name: str, elsewhere: dict[str, str]
