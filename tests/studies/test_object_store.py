@@ -33,5 +33,6 @@ def test_a_study_whose_files_are_objects(command: Command, home: Path, archive: 
     assert [name for name in kept if name.endswith((".keras", ".html", ".json"))] == [
         "models/tiny-Slow-trial0.keras", "report.html", "report.json",
     ]  # fmt: skip
-    assert sum(name.endswith(".npz") for name in kept) == 2  # predictions, and the images misread by any final
+    # The predictions of a final, the images that any of them misread, and an image of each class.
+    assert sum(name.endswith(".npz") for name in kept) == 3
     assert study.load("a", home=bucket, storage=url).best_model().count_params() > 0
