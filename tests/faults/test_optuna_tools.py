@@ -13,7 +13,7 @@ from wsgiref.util import setup_testing_defaults
 import optuna
 import optuna_dashboard
 import pytest
-from helpers import Command, address_of, opened, start, study_table, wait_for_line
+from helpers import Command, address_of, opened, start, storage_url, study_table, wait_for_line
 from marks import ON_SQLITE_ALONE
 from optuna.storages import RDBStorage
 
@@ -55,7 +55,7 @@ def rename(storage: RDBStorage, old: str, new: str) -> None:
 def said(command: Command, home: Path) -> str:
     """The one line with which everything refuses."""
     with pytest.raises(StudyError) as caught:
-        study.load("a", storage=address_of(home).url.render_as_string(hide_password=False))
+        study.load("a", storage=storage_url(home))
     for words in COMMANDS:
         assert command(*words) == (2, "", f"study: {caught.value}\n"), words
     code, output, error = command("status")
