@@ -9,7 +9,7 @@ from typing import Any
 
 import kills
 import pytest
-from helpers import address_of, opened, owner_of, start, study_table, wait
+from helpers import SERVER, address_of, opened, owner_of, start, study_table, wait
 from marks import ON_SQLITE_ALONE
 
 import study
@@ -79,7 +79,11 @@ def test_who_holds_a_trial_elsewhere_is_said_at_once(home: Path, abandoned: int,
         said,
     )
     assert told is not None, said
-    assert sum(map(int, told.groups())) in (599, 600, 601)
+    silent, left = map(int, told.groups())
+    if SERVER in os.environ:  # nobody could renew a lease before it was started, perhaps just now
+        assert left <= 600 <= silent + left + 1
+    else:
+        assert silent + left in (599, 600, 601)
 
 
 def test_it_is_taken_over_where_somebody_knows_that_nobody_trains(home: Path, abandoned: int) -> None:
