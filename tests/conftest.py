@@ -28,7 +28,7 @@ environment.import_tensorflow()
 
 import servers
 import tiny
-from helpers import SERVER, Command, placed, with_defaults
+from helpers import SERVER, Command, placed, trained, with_defaults
 
 from study import cli
 
@@ -89,15 +89,8 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    archive = tiny.write_archive(folder / "tiny.npz")
-    words = ("run", "a", "--space", "tiny:Tiny", "--dataset", f"npz:{archive}", "--trials", "2", "--epochs", "1",
-             "--seeds", "1", "--confirm", "0", "--pruner", "none", "--workers", "0", "--quiet")  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("TFDS_DATA_DIR", str(folder / "data"))
-        assert cli.main([*words]) == 0
-    return folder / "runs"
+    words = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "1", "--seeds", "1", "--pruner", "none")
+    return trained(tmp_path_factory.mktemp("finished"), *words)
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def _usage(error: Any) -> str:
     option = getattr(error, "option_name", None)
     if command == "study resume" and option in _options_of("run"):
         return f"{option} is fixed when a study starts; 'study resume' takes {', '.join(_options_of('resume'))}"
-    if "unexpected extra argument" in message and "--space" in _options_of("run") and command == "study run":
+    if command == "study run" and "unexpected extra argument" in message:
         message += "; repeat --space for several: --space dense --space cnn"
     return f"{message}; '{command} --help' lists what it takes"
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SPACE = "fault_space:Paced"
-PACED = ("--space", SPACE, "--seeds", "1", "--sampler", "random", "--pruner", "none", "--confirm", "0")
+PACED = ("--space", SPACE, "--seeds", "1", "--sampler", "random", "--pruner", "none")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def varied(n: int, **columns: Callable[[int], Any]) -> list[Any]:
 
 
 def tuned_and_baseline(tuned: list[int], baseline: list[int]) -> list[Any]:
-    """Finals with so many errors in 100, by seed."""
+    """Finals, one for each number of errors on 100 test images; each has a seed of its own."""
     finals = [
         final_record(seed_index=seed, errors=errors, predictions=f"predictions/tuned{seed}.npz")
         for seed, errors in enumerate(tuned)

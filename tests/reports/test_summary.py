@@ -22,7 +22,7 @@ TRIALS = [(COMPLETE, 0.8, trial_record()), (COMPLETE, 0.9, trial_record()), (PRU
 
 
 def finals(tuned: list[int], baseline: list[int]) -> list[Any]:
-    """Finals with so many errors in 100, by seed."""
+    """Finals, one for each number of errors on 100 test images; each has a seed of its own."""
     return [
         final_record(role=role, trial=trial, seed_index=seed, errors=errors)
         for role, trial, counts in (("tuned", 1, tuned), ("baseline", 0, baseline))

@@ -9,24 +9,10 @@ import made
 import pytest
 import tiny
 from made import final_record, trial_record
+from namesakes import FOLDER, MODULE, PACKAGE, write
 from optuna.trial import TrialState
 
 OURS = ("reports", "search_spaces", "study")
-
-
-FOLDER, PACKAGE, MODULE = "folder", "package", "module"
-
-
-def write(folder: Path, name: str, kind: str) -> Path:
-    """Something of that name: a folder that has no code of its own, a package or a module."""
-    if kind == MODULE:
-        file = folder / f"{name}.py"
-    else:
-        (folder / name / "templates").mkdir(parents=True)
-        (folder / name / "templates" / "page.html.j2").write_text("not ours")
-        file = folder / name / ("__init__.py" if kind == PACKAGE else "mine.py")
-    file.write_text("def build(hp):\n    pass\n\n\ndef helper():\n    pass\n")
-    return file
 
 
 def run(folder: Path, *words: str, **variables: str) -> tuple[int, str]:

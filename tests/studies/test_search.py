@@ -41,9 +41,7 @@ def test_a_second_resume_takes_part(home: Path, command: Command, archive: Path)
     assert len(finals) == len({(final.finalist, final.seed_index) for final in finals}) >= 2
 
 
-def test_trials_are_judged_alike_whoever_trained_those_before_them(
-    command: Command, home: Path, tmp_path: Path
-) -> None:
+def test_one_worker_prunes_the_same_trials_as_two(command: Command, home: Path, tmp_path: Path) -> None:
     """Within their first epoch too: the table is the same for one worker and for two."""
     archive = tiny.write_archive(tmp_path / "many.npz", images=330)
     words = ("--space", "tiny:EarlyChecked", "--trials", "6", "--epochs", "2", "--seeds", "1", "--sampler", "random")

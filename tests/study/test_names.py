@@ -5,22 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from namesakes import MODULE, PACKAGE, write
 
 from search_spaces.loading import SpaceError, load
-
-FOLDER, PACKAGE, MODULE = "folder", "package", "module"
-
-
-def write(folder: Path, name: str, kind: str) -> Path:
-    """Something of that name: a folder that has no code of its own, a package or a module."""
-    if kind == MODULE:
-        file = folder / f"{name}.py"
-    else:
-        (folder / name / "templates").mkdir(parents=True)
-        (folder / name / "templates" / "page.html.j2").write_text("not ours")
-        file = folder / name / ("__init__.py" if kind == PACKAGE else "mine.py")
-    file.write_text("def build(hp):\n    pass\n\n\ndef helper():\n    pass\n")
-    return file
 
 
 @pytest.fixture

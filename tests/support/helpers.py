@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import servers
+import tiny
 from optuna.trial import FrozenTrial
 
+from study import cli
 from study.config import Definition
 from study.records import EARLY_CHECK, OWNER
 from study.storage import claims, results
@@ -104,6 +107,17 @@ def with_defaults(words: tuple[str, ...], workers: int) -> tuple[str, ...]:
     defaults = {"--workers": str(workers), "--confirm": "0"} if words[:1] == ("run",) else {}
     missing = {name: value for name, value in defaults.items() if name not in words}
     return (*words, *(word for pair in missing.items() for word in pair))
+
+
+def trained(folder: Path, *words: str) -> Path:
+    """The home of a study `a` of the tiny archive, trained in this process, for several tests to read or copy; the data
+    are beside it."""
+    words = ("run", "a", "--dataset", f"npz:{tiny.write_archive(folder / 'tiny.npz')}", *words, "--quiet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("TFDS_DATA_DIR", str(folder / "data"))
+        assert cli.main([*with_defaults(words, workers=0)]) == 0
+    return folder / "runs"
 
 
 def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import servers
+from helpers import with_defaults
 
 ANOTHER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 """What a command starts with that is to run on a host of its own."""
@@ -22,11 +23,11 @@ def need() -> None:
 
 
 def start(home: Path, *words: str, network: str = "", **variables: str) -> subprocess.Popen[str]:
-    """The command `study` on a host of its own; `network` is the name of a namespace."""
+    """The command `study` on a host of its own, with the defaults of tests; `network` is the name of a namespace."""
     tests = Path(__file__).parents[1]
     paths = [str(tests / "support"), str(tests / "faults"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **variables}
-    taken, password = servers.hidden(words)
+    taken, password = servers.hidden(with_defaults(words, workers=1))
     inside = ("ip", "netns", "exec", network) if network else ()
     return subprocess.Popen(
         [*inside, *ANOTHER, sys.executable, "-m", "study", *taken], cwd=home.parent, env=environment | password,

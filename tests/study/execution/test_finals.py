@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-import tiny
-from helpers import Command, opened
+from helpers import Command, opened, trained
 
-from study import cli
 from study.config import FINALS
 from study.records import FinalRecord, unpacked
 from study.storage import results
@@ -26,12 +24,7 @@ def stored(home: Path, name: str) -> list[FinalRecord]:
 @pytest.fixture(scope="module")
 def one_seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a study with one seed of its finals, beside its data."""
-    folder = tmp_path_factory.mktemp("one-seed")
-    archive = tiny.write_archive(folder / "tiny.npz")
-    words = ("--dataset", f"npz:{archive}", "--seeds", "1", "--confirm", "0", "--workers", "0", "--quiet",
-             "--data-dir", str(folder))  # fmt: skip
-    assert cli.main(["run", "a", *RUN, *words, "--home", str(folder / "runs")]) == 0
-    return folder / "runs"
+    return trained(tmp_path_factory.mktemp("one-seed"), *RUN, "--seeds", "1")
 
 
 @pytest.fixture

@@ -14,13 +14,12 @@ import numpy as np
 import optuna
 import pytest
 import tiny
-from helpers import Command, opened, stored_definition, study_table
+from helpers import Command, opened, stored_definition, study_table, trained
 from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy import event
 
 import study
-from study import cli
 from study.errors import Interrupted
 from study.execution import judgement, search
 from study.execution.growth import Growth
@@ -45,11 +44,7 @@ TWO = ("--space", "tiny:TinyOther", *SEARCH)
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a study `a` of two spaces, beside its data."""
-    folder = tmp_path_factory.mktemp("whole")
-    archive = tiny.write_archive(folder / "tiny.npz")
-    words = ("--dataset", f"npz:{archive}", "--confirm", "0", "--workers", "0", "--quiet", "--data-dir", str(folder))
-    assert cli.main(["run", "a", *TWO, *words, "--home", str(folder / "runs")]) == 0
-    return folder / "runs"
+    return trained(tmp_path_factory.mktemp("whole"), *TWO)
 
 
 @pytest.fixture
