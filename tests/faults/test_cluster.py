@@ -33,7 +33,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head and two more nodes of two processors each."""
     from ray.cluster_utils import Cluster
 
-    before = set(psutil.Process().children(recursive=True))  # PostgreSQL's server among them
+    before = set(psutil.Process().children())  # PostgreSQL's server among them
     here = Path(__file__).parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent / "support")]))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -44,7 +44,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         made.add_node(num_cpus=2, object_store_memory=80 * 2**20)
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
-    processes = [each for each in psutil.Process().children(recursive=True) if each not in before]
+    ours = [each for each in psutil.Process().children() if each not in before]
+    processes = [process for each in ours for process in (each, *each.children(recursive=True))]
     made.shutdown()
     # A server that has not ended yet would be the cluster that the next test's `auto` finds.
     for process in psutil.wait_procs(processes, timeout=30)[1]:
@@ -63,7 +64,7 @@ def test_a_node_that_is_lost_costs_no_trial(home: Path, url: str, cluster: Any) 
     process = start(home, "run", "a", *words)
     wait_for_line(process, f"{SPACE}  trial", 3)
     cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-    output, _ = process.communicate(timeout=180)
+    output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output
     exact(url, 12)
     assert "nodes left; Ray places the lost workers on others" in output
@@ -87,7 +88,7 @@ def test_ctrl_c_frees_the_cluster_and_the_study_goes_on(home: Path, url: str, cl
     assert "Traceback" not in output
     assert all(owner_of(trial) is None for trial in running(url))  # handed back
     process = start(home, "resume", "a", "--cluster", address, "--workers", "2", "--storage", url)
-    output, _ = process.communicate(timeout=180)
+    output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output
     exact(url, 8)
 
