@@ -87,6 +87,8 @@ def train(
     }  # fmt: skip
     if stop_after is not None and stop_after < epochs:
         words["--stop-after"] = stop_after
+    if definition.pruner != "none":
+        words["--pruner"] = definition.pruner
     more = [
         word
         for option in (*DATA_OPTIONS, "split_seed", "precision", "pixels")

@@ -256,6 +256,9 @@ def train(
     stop_after: Annotated[
         int | None, typer.Option(min=1, help="Epochs after which the training ends, of those it is planned for.")
     ] = None,
+    pruner: Annotated[
+        str, typer.Option(help="That of the trial, if it was one; with sha, schedules begin again where it compares.")
+    ] = "none",
     precision: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.precision,
     pixels: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.pixels,
     manual_dir: option.ManualDir = None,
@@ -276,6 +279,7 @@ def train(
         epochs=epochs,
         seed=seed,
         split_seed=split_seed,
+        pruner=pruner,
         precision=precision,
         pixels=pixels,
     )

@@ -18,6 +18,7 @@ from study.execution.session import Session
 from study.execution.unchanged import Before, OnBuilt
 from study.records import ERROR, TARGET
 from study.search.hyperparameters import TrialHyperParameters
+from study.search.pruners import rungs
 from study.storage import results
 from study.storage.queries import Running
 from study.system.progress import EpochEnded, TrialEnded, TrialStarted
@@ -138,6 +139,7 @@ class PlannedAttempt(Attempt):
             self.seed,
             self._session.definition.objective,
             stop_after=configuration.stop_after,
+            rungs=rungs(self._session.definition),
         )
         before = Before(configuration.space, configuration.trial, training.hypermodel, configuration.record)
 

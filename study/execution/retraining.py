@@ -96,6 +96,7 @@ def _train(
     from search_spaces import load
     from study.data import datasets
     from study.search.hyperparameters import TrialHyperParameters
+    from study.search.pruners import rungs
     from study.training.epochs import EpochLog
     from study.training.fit import Hooks, Training, fit
 
@@ -112,7 +113,9 @@ def _train(
             raise StudyError(f"the search space {name} has no {', '.join(sorted(unknown))} with these --values")
 
     examples, objective = all_images(dataset, name), definition.objective
-    training = Training(hypermodel, hp, examples, definition.epochs, definition.seed, objective, stop_after=stop_after)
+    training = Training(
+        hypermodel, hp, examples, definition.epochs, definition.seed, objective, stop_after, rungs(definition)
+    )
     try:
         return fit(training, EpochLog(), Hooks(on_epoch=refuse_unknown))
     except StudyError:

@@ -41,7 +41,7 @@ class SpaceSearch(Work[bool]):
     def __init__(self, session: Session, space: str) -> None:
         super().__init__(session, space)
         self.lag = lag_for(session.task.resources.trainers)
-        self.pruner = PRUNERS[session.definition.pruner](self.lag, **self._settings(session.definition.pruner))
+        self.pruner = PRUNERS[session.definition.pruner](session.definition, self.lag)
         self._baseline: dict[str, Any] = {}
         self._is_exhausted = False
         self.study = self._load()
@@ -156,12 +156,7 @@ class SpaceSearch(Work[bool]):
             self._baseline,
             self.lag,
             session.declared[self.part],
-            self._settings(definition.sampler),
+            {name: value for name, value in definition.settings.items() if SETTINGS[name] == definition.sampler},
         )
         self._sampler.takes_defaults = definition.sampler == GRID
         return session.study.load(self.part, sampler=self._sampler, pruner=self.pruner)
-
-    def _settings(self, of: str) -> dict[str, float]:
-        """Those of the study's settings that are its sampler's, or its pruner's."""
-        settings = self.session.definition.settings
-        return {name: value for name, value in settings.items() if SETTINGS[name] == of}

@@ -13,13 +13,14 @@ faster engine: compared with trials at least 6 numbers before 41 and 69, with ev
 the early check 34 and 49.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import optuna
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from study.config import Definition
 from study.records import EARLY_CHECK
 from study.search.visibility import study_visible_to
 
@@ -27,8 +28,18 @@ EARLY_CHECK_STEP = 0
 """The epoch that stands for the early check."""
 FACTOR = 3
 """Successive halving: one of so many trials passes each epoch at which it decides. Half pass the early check."""
-MOST_EPOCHS = 3**7
-"""The last epoch at which it may decide."""
+
+
+def rungs(definition: Definition) -> tuple[int, ...]:
+    """The epochs after which successive halving decides: 1, factor, factor^2, and so on, up to half of the epochs; what
+    passes the last of them is trained to its end. By then, schedules of the learning rate have come down, and begin
+    again (`Training.rungs`)."""
+    if definition.pruner != "sha":
+        return ()
+    factor, found = int(definition.settings.get("factor", FACTOR)), [1]
+    while found[-1] * factor <= definition.epochs / 2:
+        found.append(found[-1] * factor)
+    return tuple(each for each in found if each <= definition.epochs / 2)
 
 
 class Pruner(BasePruner):
@@ -67,17 +78,14 @@ class HalvingPruner(Pruner):
     until then: both depend on timing.
 
     Args:
-        factor: It decides after the epochs 1, factor, factor^2, and so on.
+        rungs: The epochs after which it decides.
+        factor: One of so many trials passes each of them.
     """
 
     checks_early = True
 
-    def __init__(self, factor: int = FACTOR) -> None:
-        self._rungs = {EARLY_CHECK_STEP: 2}
-        step = 1
-        while step <= MOST_EPOCHS:
-            self._rungs[step] = factor
-            step *= factor
+    def __init__(self, rungs: Sequence[int], factor: int = FACTOR) -> None:
+        self._rungs = {EARLY_CHECK_STEP: 2, **dict.fromkeys(rungs, factor)}
 
     def awaited(self, study: optuna.Study, number: int, step: int) -> list[FrozenTrial]:
         """Every earlier trial that has not reached `step` yet."""
@@ -111,9 +119,9 @@ def _value(trial: FrozenTrial, step: int) -> float | None:
     return early if step == EARLY_CHECK_STEP else trial.intermediate_values.get(step)
 
 
-PRUNERS: dict[str, Callable[..., Pruner]] = {
-    "sha": lambda lag, factor=FACTOR: HalvingPruner(int(factor)),
-    "median": lambda lag: KeyedPruner(MedianPruner(n_startup_trials=5), lag),
-    "none": lambda lag: KeyedPruner(NopPruner(), lag),
+PRUNERS: dict[str, Callable[[Definition, int], Pruner]] = {
+    "sha": lambda definition, lag: HalvingPruner(rungs(definition), int(definition.settings.get("factor", FACTOR))),
+    "median": lambda definition, lag: KeyedPruner(MedianPruner(n_startup_trials=5), lag),
+    "none": lambda definition, lag: KeyedPruner(NopPruner(), lag),
 }
-"""Makers of pruners by their names in `config.PRUNERS`; each takes the lag, and its own of `config.SETTINGS`."""
+"""Makers of pruners by their names in `config.PRUNERS`, from what a study is and the lag."""

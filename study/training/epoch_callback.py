@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -35,11 +36,12 @@ class EpochCallback(keras.callbacks.Callback):
         stop_after: int | None = None,
         best: BestWeights | None = None,
         limit: TimeLimit | None = None,
+        rungs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self._log, self._on_epoch, self._file = log, on_epoch, file
         self._stop_after, self._best, self._limit = stop_after, best, limit or TimeLimit()
-        self._check_early = on_early_check
+        self._rungs, self._check_early = rungs, on_early_check
         self.on_early_check = self._early_check if on_early_check is not None else None
         self._checkpoint = file.read() if file is not None else None
         self._others: model_state.Callbacks = []
@@ -69,9 +71,11 @@ class EpochCallback(keras.callbacks.Callback):
         state = self._checkpoint.state
         return epochs if state["stopped"] else int(state["epoch"]) + 1
 
-    def epochs_left(self) -> float:
-        """Epochs after which the fit that begins is ended."""
-        return math.inf if self._stop_after is None else self._stop_after - self._log.epochs
+    def annealed_after(self) -> list[float]:
+        """Epochs of the fit that begins after which schedules have come down: those at which trials are compared, and
+        those after which it is ended."""
+        left = math.inf if self._stop_after is None else self._stop_after - self._log.epochs
+        return [*(each - self._log.epochs for each in self._rungs if 0 < each - self._log.epochs < left), left]
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         with self._limit.held():

@@ -55,7 +55,7 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
         others, ours = _apart(given.pop("callbacks", None), last)
         if not any(isinstance(each, keras.callbacks.History) for each in others):
             others.append(keras.callbacks.History())  # Keras would add its own after the last
-        telling = budget(model, given.get("initial_epoch", 0), last.epochs_left() if ours else math.inf)
+        telling = budget(model, given.get("initial_epoch", 0), last.annealed_after() if ours else [])
         if ours and (first := last.first_epoch(others, given.get("epochs", 1), is_fed=True)) is not None:
             given["initial_epoch"] = first
         validation, held_out = examples.validation, given.get("validation_data")
@@ -81,7 +81,7 @@ def _last_at_the_end(
 ) -> dict[str, Any]:
     """The named arguments of a `fit` that Keras feeds itself, with `last` after the other callbacks."""
     others, ours = _apart(given.get("callbacks"), last)
-    telling = budget(model, initial_epoch, last.epochs_left() if ours else math.inf)
+    telling = budget(model, initial_epoch, last.annealed_after() if ours else [])
     if not ours:
         return {**given, "callbacks": [*others, *telling]} if telling else given
     first = last.first_epoch(others, given.get("epochs", 1), is_fed=False)

@@ -284,7 +284,7 @@ def test_the_best_configuration_comes_with_the_command_that_trains_it(make: Make
     values = """'{"kind": "it'"'"'s", "rate": 0.5}'"""
     # Planned for as many epochs as its trial, and ended where that was best; with the seed of the model that is kept.
     words = f"study train --space dense --dataset mnist --values {values} --epochs 8 --seed 11 --stop-after 3"
-    assert found.command == f"{words} --split-seed 5"
+    assert found.command == f"{words} --pruner sha --split-seed 5"
     assert found.epochs == [6, 3]
     (card,) = best.cards(results, results.spaces[0])
     assert card.rows == [

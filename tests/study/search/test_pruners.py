@@ -11,17 +11,18 @@ from optuna.trial import TrialState
 from searches import INSTALLED, objective, sampler, table
 
 from study import config
+from study.config import Definition
 from study.records import EARLY_CHECK
-from study.search.pruners import EARLY_CHECK_STEP, PRUNERS, HalvingPruner
+from study.search.pruners import EARLY_CHECK_STEP, PRUNERS, HalvingPruner, Pruner, rungs
 from study.search.visibility import lag_for, visible_from
 
 VALUES = st.floats(0, 1, width=16)
 
 
-def decisions(study: optuna.Study, *values: float, rungs: tuple[float, ...] = ()) -> list[bool]:
-    """Which trials are pruned: they have these values at their early checks, or after their first epoch for `rungs`."""
+def decisions(study: optuna.Study, *values: float, at_rung: tuple[float, ...] = ()) -> list[bool]:
+    """Which trials are pruned: they have these values at their early checks, or after epoch 1 for `at_rung`."""
     pruned = []
-    for value in values or rungs:
+    for value in values or at_rung:
         trial = study.ask()
         if values:
             trial.set_user_attr(EARLY_CHECK, value)
@@ -36,21 +37,34 @@ def test_the_names_are_those_of_the_definition() -> None:
     assert tuple(PRUNERS) == config.PRUNERS
 
 
+def made(pruner: str, lag: int = 1) -> Pruner:
+    return PRUNERS[pruner](Definition(pruner=pruner, epochs=18), lag)
+
+
+@pytest.mark.parametrize(
+    "epochs, factor, expected",
+    [(1, 3, ()), (2, 3, (1,)), (5, 3, (1,)), (6, 3, (1, 3)), (17, 3, (1, 3)), (18, 3, (1, 3, 9)), (8, 2, (1, 2, 4))],
+)
+def test_the_rungs_lie_in_the_first_half(epochs: int, factor: int, expected: tuple[int, ...]) -> None:
+    assert rungs(Definition(epochs=epochs, settings={"factor": factor})) == expected
+    assert rungs(Definition(epochs=epochs, pruner="median")) == ()
+
+
 def halving(direction: str = "maximize") -> optuna.Study:
-    return optuna.create_study(direction=direction, pruner=HalvingPruner())
+    return optuna.create_study(direction=direction, pruner=HalvingPruner([1, 3, 9]))
 
 
 def test_the_better_half_passes_the_early_check_and_a_third_the_first_epoch() -> None:
     assert decisions(halving(), 0.5, 0.4, 0.6, 0.45, 0.55, 0.5) == [False, True, False, True, False, False]
     assert decisions(halving("minimize"), 0.5, 0.4, 0.6) == [False, False, True]
-    rungs = (0.5, 0.4, 0.6, 0.55, 0.65, 0.6, 0.59)
-    assert decisions(halving(), rungs=rungs) == [False, True, False, True, False, False, True]
+    at_rung = (0.5, 0.4, 0.6, 0.55, 0.65, 0.6, 0.59)
+    assert decisions(halving(), at_rung=at_rung) == [False, True, False, True, False, False, True]
 
 
 @given(st.lists(VALUES, min_size=1, max_size=20))
 def test_the_best_so_far_passes(values: list[float]) -> None:
-    for rungs in (False, True):
-        pruned = decisions(halving(), rungs=tuple(values)) if rungs else decisions(halving(), *values)
+    for is_rung in (False, True):
+        pruned = decisions(halving(), at_rung=tuple(values)) if is_rung else decisions(halving(), *values)
         assert not any(
             ends
             for number, (value, ends) in enumerate(zip(values, pruned, strict=True))
@@ -109,7 +123,7 @@ def test_the_choices_do_not_depend_on_when_the_process_was_restarted(name: str, 
         storage = optuna.storages.InMemoryStorage()
         optuna.create_study(study_name="s", storage=storage)
         for size in sizes:
-            study = optuna.load_study(study_name="s", storage=storage, sampler=sampler(name), pruner=PRUNERS[pruner](1))
+            study = optuna.load_study(study_name="s", storage=storage, sampler=sampler(name), pruner=made(pruner))
             study.optimize(objective, n_trials=size)
         return table(study)
 
@@ -125,7 +139,7 @@ def test_the_table_does_not_depend_on_how_fast_each_worker_is(name: str, pruner:
 
     def run(seed: int) -> list[Any]:
         rng = random.Random(seed)
-        study = optuna.create_study(sampler=sampler(name, lag=lag), pruner=PRUNERS[pruner](lag))
+        study = optuna.create_study(sampler=sampler(name, lag=lag), pruner=made(pruner, lag))
         under_way: dict[int, Any] = {}
         begun = 0
         while begun < trials or under_way:
@@ -161,7 +175,7 @@ def test_the_table_does_not_depend_on_how_fast_each_worker_is(name: str, pruner:
 
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_a_trial_killed_between_its_decision_and_its_end_is_decided_on_as_before(pruner: str) -> None:
-    study = optuna.create_study(direction="maximize", pruner=PRUNERS[pruner](1))
+    study = optuna.create_study(direction="maximize", pruner=made(pruner))
     for value in (0.9, 0.85, 0.7, 0.6, 0.5, 0.4):
         trial = study.ask()
         trial.report(value, 1)

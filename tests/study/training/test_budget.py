@@ -1,6 +1,8 @@
 """A schedule of the learning rate is told how many steps its fit takes."""
 
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from study.training.examples import Examples
 from study.training.fit import Hooks, Training, fit
 from study.training.rehearsal import rehearse
 
+Budgets = Callable[[], list[tuple[int, ...]]]
 BATCH, STEPS = 16, 6
 """Images a batch, and batches an epoch, of which the last is smaller."""
 
@@ -29,17 +32,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 class Told(keras.optimizers.schedules.LearningRateSchedule):
-    """Writes down what it is told."""
+    """Writes what it is told to standard output: in the schedule, it would be a state that no checkpoint can hold."""
 
-    def __init__(self) -> None:
-        self.budgets: list[tuple[int, int]] = []
+    is_told = False
 
     def set_budget(self, first: int, steps: int) -> None:
-        self.budgets.append((first, steps))
+        self.is_told = True
+        sys.stdout.write(f"{first} {steps}\n")
 
     def __call__(self, step: Any) -> Any:
-        assert self.budgets, "it was asked for its rate before it was told how long the training is"
+        assert self.is_told, "it was asked for its rate before it was told how long the training is"
         return 0.01
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Budgets:
+    """What the schedules were told, in batches: the first one and how many."""
+    return lambda: [tuple(map(int, line.split())) for line in capsys.readouterr().out.splitlines()]
 
 
 class Plain(tiny.Tiny):
@@ -104,11 +113,9 @@ class Scaled(Plain):
         return keras.optimizers.LossScaleOptimizer(super().optimizer())
 
 
-def trained(data: Dataset, hypermodel: Any, stop_after: int | None = None) -> None:
-    fit(
-        Training(hypermodel, keras_tuner.HyperParameters(), tiny.examples(data), 4, 1, stop_after=stop_after),
-        EpochLog(),
-    )
+def trained(data: Dataset, hypermodel: Any, stop_after: int | None = None, rungs: tuple[int, ...] = ()) -> None:
+    hp, examples = keras_tuner.HyperParameters(), tiny.examples(data)
+    fit(Training(hypermodel, hp, examples, 4, 1, stop_after=stop_after, rungs=rungs), EpochLog())
 
 
 @pytest.mark.parametrize(
@@ -129,28 +136,47 @@ def trained(data: Dataset, hypermodel: Any, stop_after: int | None = None) -> No
     ids=lambda value: type(value).__name__ if isinstance(value, Plain) else None,
 )
 def test_a_schedule_is_told_what_each_fit_really_trains(
-    data: Dataset, hypermodel: Plain, stop_after: int | None, budgets: list[tuple[int, int]]
+    data: Dataset, told: Budgets, hypermodel: Plain, stop_after: int | None, budgets: list[tuple[int, int]]
 ) -> None:
     trained(data, hypermodel, stop_after)
-    assert hypermodel.schedule.budgets == budgets
+    assert told() == budgets
 
 
-def test_more_images_are_more_steps(data: Dataset) -> None:
+@pytest.mark.parametrize(
+    "hypermodel, stop_after, budgets",
+    [
+        (Plain(), None, [(0, 1), (1, 2), (3, 1)]),
+        (Plain(), 3, [(0, 1), (1, 2)]),
+        (Plain(), 2, [(0, 1), (1, 1)]),
+        (Stages(), None, [(0, 1), (1, 1), (2, 1), (3, 1)]),
+    ],
+)
+def test_a_rate_comes_down_wherever_trials_are_compared(
+    data: Dataset, told: Budgets, hypermodel: Plain, stop_after: int | None, budgets: list[tuple[int, int]]
+) -> None:
+    trained(data, hypermodel, stop_after, rungs=(1, 3))
+    assert told() == [(STEPS * first, STEPS * epochs) for first, epochs in budgets]
+
+
+def test_more_images_are_more_steps(data: Dataset, told: Budgets) -> None:
     hypermodel = Plain()
     examples = Examples(data.train_and_validation, None)
     fit(Training(hypermodel, keras_tuner.HyperParameters(), examples, 4, 1), EpochLog())
-    assert hypermodel.schedule.budgets == [(0, 4 * 7)]
+    assert told() == [(0, 4 * 7)]
 
 
-def test_a_dry_run_has_a_budget_of_its_own(data: Dataset) -> None:
+def test_a_dry_run_has_a_budget_of_its_own(data: Dataset, told: Budgets) -> None:
     hypermodel = Plain()
-    found = rehearse(hypermodel, keras_tuner.HyperParameters, tiny.examples(data), 9, Training.objective, print)
+    found = rehearse(hypermodel, keras_tuner.HyperParameters, tiny.examples(data), 9, Training.objective, lambda *_: None)
     assert found is not None
     assert found.repeatable
-    assert hypermodel.schedule.budgets == [(0, 2 * 2)]
+    assert set(told()) == {(0, 2 * 2)}
 
 
-def test_a_resumed_fit_keeps_its_budget(data: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rungs, budgets", [((), [(0, 4)]), ((1, 3), [(0, 1), (1, 2), (3, 1)])])
+def test_a_resumed_fit_keeps_its_budget(
+    data: Dataset, told: Budgets, tmp_path: Path, rungs: tuple[int, ...], budgets: list[tuple[int, int]]
+) -> None:
     """The epochs that an interrupted process has trained count."""
 
     class Killed(Exception):
@@ -161,11 +187,12 @@ def test_a_resumed_fit_keeps_its_budget(data: Dataset, tmp_path: Path) -> None:
             raise Killed
 
     file, hypermodel, log = CheckpointFile(tmp_path / "a-0.npz", "a 0", pytest.fail), Plain(), EpochLog()
-    training = Training(hypermodel, keras_tuner.HyperParameters(), tiny.examples(data), 5, 1, stop_after=4)
+    training = Training(hypermodel, keras_tuner.HyperParameters(), tiny.examples(data), 5, 1, stop_after=4, rungs=rungs)
     with pytest.raises(Killed):
         fit(training, EpochLog(), Hooks(on_epoch=kill), file)
+    told()
     fit(training, log, checkpoint=file)
-    assert hypermodel.schedule.budgets == [(0, 4 * STEPS)]
+    assert told() == [(STEPS * first, STEPS * epochs) for first, epochs in budgets]
     assert log.epochs == 4
 
 
