@@ -1,4 +1,4 @@
-"""When a trial under way is reported and judged: at the early check and after each epoch."""
+"""When a trial under way is reported and judged: after each epoch."""
 
 import time
 from typing import TYPE_CHECKING
@@ -7,8 +7,6 @@ import optuna
 
 from study.execution.loop import Job, TrialReleased
 from study.execution.pause import Pause
-from study.records import EARLY_CHECK
-from study.search.pruners import EARLY_CHECK_STEP
 from study.training.epochs import EpochLog
 
 if TYPE_CHECKING:
@@ -29,16 +27,6 @@ class Judgement:
         self._trial = trial
         self._log = log
         self._reported = max(job.trial.intermediate_values, default=0)
-
-    def early_check(self, logs: dict[str, float]) -> None:
-        """Called once within the first epoch with the training metrics so far: the objective's is judged."""
-        value = logs.get(self._session.definition.objective.name.removeprefix("val_"))
-        if value is None or self._reported:
-            return
-        self._search.claims.renew_if_due()
-        if EARLY_CHECK not in self._trial.user_attrs:
-            self._trial.set_user_attr(EARLY_CHECK, value)
-        self._judge(EARLY_CHECK_STEP)
 
     def epoch(self, epoch: int, value: float | None) -> None:
         """Called after each epoch, from 1, with its objective, if it logged that.

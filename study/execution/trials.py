@@ -82,7 +82,6 @@ class TrialAttempt(Attempt):
             hooks = Hooks(
                 on_built=on_built,
                 on_epoch=self._epoch_ended,
-                on_early_check=self._judgement.early_check if self._search.pruner.checks_early else None,
                 on_best=self._keep_weights if session.task.options.keep_weights else None,
                 callbacks=lambda: session.callbacks(self._space, self._job.number, self._hp.values),
                 limit=session.time_limit(self._space),

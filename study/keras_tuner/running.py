@@ -147,9 +147,7 @@ class Running:
         log = self._log if is_first else EpochLog()
         hooks = replace(self._hooks, callbacks=lambda: self._callbacks(callbacks, number))
         if not is_first:
-            hooks = replace(
-                hooks, on_epoch=lambda epoch, logs: self._check(), on_early_check=None, on_best=self._if_better(log)
-            )
+            hooks = replace(hooks, on_epoch=lambda epoch, logs: self._check(), on_best=self._if_better(log))
         checkpoint = self._checkpoint if is_first and not self._attempt else None
         self._logs.append(log)
         fit(replace(training, seed=self._seed(number)), log, hooks, checkpoint)

@@ -12,7 +12,7 @@ from study.system.time_limit import TimeLimit
 from study.training import model_state
 from study.training.best_weights import BestWeights
 from study.training.checkpoints import Checkpoint, CheckpointFile
-from study.training.epochs import EpochLog, Logs, OnEarlyCheck, OnEpoch, refuse_diverged, scalars
+from study.training.epochs import EpochLog, Logs, OnEpoch, refuse_diverged, scalars
 from study.training.hidden_state import HiddenState
 
 _said: set[str] = set()
@@ -24,14 +24,13 @@ class EpochCallback(keras.callbacks.Callback):
     which may end the fit by raising. It is the last of the callbacks, so that it sees the logs, and the model, as the
     others left them.
 
-    The arguments are those of `fit.fit`, of its hooks and of `Training`; the pipeline reads `on_early_check`.
+    The arguments are those of `fit.fit`, of its hooks and of `Training`.
     """
 
     def __init__(
         self,
         log: EpochLog,
         on_epoch: OnEpoch,
-        on_early_check: OnEarlyCheck | None,
         file: CheckpointFile | None,
         stop_after: int | None = None,
         best: BestWeights | None = None,
@@ -41,8 +40,7 @@ class EpochCallback(keras.callbacks.Callback):
         super().__init__()
         self._log, self._on_epoch, self._file = log, on_epoch, file
         self._stop_after, self._best, self._limit = stop_after, best, limit or TimeLimit()
-        self._rungs, self._check_early = rungs, on_early_check
-        self.on_early_check = self._early_check if on_early_check is not None else None
+        self._rungs = rungs
         self._checkpoint = file.read() if file is not None else None
         self._others: model_state.Callbacks = []
         self._hidden: HiddenState | None = None
@@ -118,11 +116,6 @@ class EpochCallback(keras.callbacks.Callback):
             self._save(self._file, epoch, values)
         # The log's count, not Keras's, which starts from 0 again in the second stage of a fit.
         self._on_epoch(self._log.epochs, values)
-
-    def _early_check(self, logs: Logs) -> None:
-        assert self._check_early is not None
-        with self._limit.held():
-            self._check_early(logs)
 
     def _is_over(self) -> bool:
         return self._stop_after is not None and self._log.epochs >= self._stop_after

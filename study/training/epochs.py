@@ -14,7 +14,6 @@ from study.records import History, finite
 
 Logs = dict[str, float]
 OnEpoch = Callable[[int, Logs], None]
-OnEarlyCheck = Callable[[Logs], None]
 UNUSED = "fit(hp, model, ...) does not use its callbacks: its trials cannot be pruned"
 
 

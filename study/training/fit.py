@@ -18,7 +18,7 @@ from study.system.time_limit import TimeLimit
 from study.training.best_weights import BestWeights, Keep
 from study.training.checkpoints import CheckpointFile
 from study.training.epoch_callback import EpochCallback
-from study.training.epochs import EpochLog, OnEarlyCheck, OnEpoch, take_result
+from study.training.epochs import EpochLog, OnEpoch, take_result
 from study.training.examples import Examples
 from study.training.inherited import independent
 from study.training.keras_private import creation_number
@@ -57,8 +57,6 @@ class Hooks:
     on_epoch: OnEpoch = lambda epoch, logs: None
     """Called after each epoch with its number, from 1, and its logs; a fit that continues from a checkpoint begins by
     calling it again for the checkpoint's epoch."""
-    on_early_check: OnEarlyCheck | None = None
-    """Called once within the first epoch with the training metrics so far (see `pipeline.ManySteps`)."""
     on_best: Keep | None = None
     """Keeps the weights of the model it is called with: of the epoch that is the best so far, judged by the log that
     scores it."""
@@ -99,9 +97,7 @@ def fit(
 
 def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: CheckpointFile | None) -> keras.Model:
     best = BestWeights(hooks.on_best, log, training.objective) if hooks.on_best is not None else None
-    last = EpochCallback(
-        log, hooks.on_epoch, hooks.on_early_check, checkpoint, training.stop_after, best, hooks.limit, training.rungs
-    )
+    last = EpochCallback(log, hooks.on_epoch, checkpoint, training.stop_after, best, hooks.limit, training.rungs)
     callbacks = [*hooks.callbacks(), last]
     newest = creation_number(tf.Variable(0))
     model = built(training.hypermodel, training.hp, training.seed, hooks.limit)

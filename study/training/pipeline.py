@@ -3,7 +3,6 @@ scaled by TensorFlow, many steps per call. The arithmetic is that of plain `fit`
 Keras's iterator over a tf.data pipeline costs as much per batch as a step of a small dense model."""
 
 import inspect
-import math
 import random
 from contextlib import suppress
 from typing import Any
@@ -16,7 +15,6 @@ from study.images import Images
 from study.training.batches import Batches, validation_batches
 from study.training.budget import budget
 from study.training.epoch_callback import EpochCallback
-from study.training.epochs import OnEarlyCheck, refuse_diverged, scalars
 from study.training.examples import Examples
 from study.training.fused import fuse
 from study.training.keras_private import TrainFunction, can_take_train_function
@@ -26,10 +24,6 @@ PLAIN = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
 """Arguments of `fit` with which Keras feeds the model itself."""
 STEPS_PER_EXECUTION = 64
 """Batches per call into TensorFlow. More gain nothing, and a signal has to wait for the end of a call."""
-EARLY_CHECK_SHARE = 1 / 8
-"""The share of the first epoch after which it is checked."""
-EARLY_CHECK_BATCHES = 64
-"""The fewest batches of an epoch that is checked early: a shorter one says little before its end, and ends soon."""
 
 
 def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback) -> None:
@@ -62,7 +56,7 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
         if validation is not None and isinstance(held_out, tuple) and held_out[0] is validation.scaled:
             given["validation_data"] = validation_batches(validation, *held_out[1:])
             given.pop("validation_batch_size", None)
-        given["x"], feeding = _training_input(model, batches, others, last.on_early_check if ours else None)
+        given["x"], feeding = _training_input(model, batches, others)
         callbacks = [*feeding, _epoch_seeds(batches, seed), *others, *telling, *ours]
         return plain_fit(**given, callbacks=callbacks, shuffle=False)
 
@@ -108,9 +102,7 @@ def _epoch_seeds(batches: Batches, seed: int) -> keras.callbacks.Callback:
     return keras.callbacks.LambdaCallback(on_epoch_begin=begin)
 
 
-def _training_input(
-    model: keras.Model, batches: Batches, others: Callbacks, on_early_check: OnEarlyCheck | None
-) -> tuple[tf.data.Dataset, Callbacks]:
+def _training_input(model: keras.Model, batches: Batches, others: Callbacks) -> tuple[tf.data.Dataset, Callbacks]:
     """What Keras iterates over, and the callback that trains on the batches without asking Keras's iterator for them,
     if the model can be trained so."""
     created = _create_variables(model, batches)
@@ -119,7 +111,7 @@ def _training_input(
         return batches.dataset(), []
     # Where Keras has no variables left to create it only counts what it iterates over.
     counted = tf.data.Dataset.range(batches.count) if created else batches.dataset()
-    return counted, [ManySteps(model, batches, others, on_early_check)]
+    return counted, [ManySteps(model, batches, others)]
 
 
 def _create_variables(model: keras.Model, batches: Batches) -> bool:
@@ -149,38 +141,16 @@ def _output_shape(model: keras.Model, x: tf.Tensor) -> Any:
 class ManySteps(TrainFunction):
     """Trains a model by a function that takes many steps per call, until the fit ends. It is the first of the callbacks
     and made before the fit. If one of the `others` acts on batches, a call takes a single step.
-
-    After `EARLY_CHECK_SHARE` of the first epoch, if that has at least `EARLY_CHECK_BATCHES` batches and its loss is a
-    finite number, `on_early_check` is called with the training metrics so far; whatever it raises ends the fit.
     """
 
-    def __init__(
-        self, model: keras.Model, batches: Batches, others: Callbacks, on_early_check: OnEarlyCheck | None
-    ) -> None:
-        self._on_early_check = on_early_check if batches.count >= EARLY_CHECK_BATCHES else None
-        self._check_at = math.ceil(batches.count * EARLY_CHECK_SHARE)
+    def __init__(self, model: keras.Model, batches: Batches, others: Callbacks) -> None:
         steps = 1 if any(map(_acts_on_batches, others)) else STEPS_PER_EXECUTION
-        if self._on_early_check is not None:  # a call must end there
-            steps = math.ceil(self._check_at / math.ceil(self._check_at / steps))
-        self._steps, self._done = steps, 0
         self._next = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._train = _train_function(model, batches, steps, self._next)
-        super().__init__(model, self._call, steps)
+        super().__init__(model, lambda _: self._train(), steps)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._next.assign(0)
-        self._done = 0
-        if epoch:
-            self._on_early_check = None
-
-    def _call(self, _: Any) -> Any:
-        logs = self._train()
-        self._done += self._steps
-        if self._on_early_check is not None and self._done >= self._check_at:
-            on_early_check, self._on_early_check = self._on_early_check, None
-            refuse_diverged(scalars(logs), "within epoch 1")
-            on_early_check(scalars(logs))
-        return logs
 
 
 def _train_function(model: keras.Model, batches: Batches, steps: int, first: tf.Variable) -> Any:

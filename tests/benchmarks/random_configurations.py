@@ -48,7 +48,7 @@ def trained(settings: Settings, number: int) -> dict[str, Any]:
     from study.search.hyperparameters import TrialHyperParameters
     from study.training.epochs import EpochLog
     from study.training.examples import Examples
-    from study.training.fit import Hooks, Training, fit
+    from study.training.fit import Training, fit
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     manual_dir = None if settings.manual_dir is None else str(settings.manual_dir)
@@ -57,16 +57,18 @@ def trained(settings: Settings, number: int) -> dict[str, Any]:
     hypermodel = load(settings.space).hypermodel(data.input_shape, data.num_classes)
     seed = settings.seed + number
     hp = TrialHyperParameters(optuna.create_study(sampler=optuna.samplers.RandomSampler(seed)).ask())
-    log, began, error, early = EpochLog(), time.perf_counter(), None, []
+    log, began, error = EpochLog(), time.perf_counter(), None
     try:
-        fit(Training(hypermodel, hp, Examples(train, data.validation), settings.epochs, seed, rungs=settings.rungs), log, Hooks(on_early_check=early.append))
+        fit(
+            Training(hypermodel, hp, Examples(train, data.validation), settings.epochs, seed, rungs=settings.rungs), log
+        )
     except Exception as raised:  # diverged
         error = str(raised)
     accuracies = [each for each in log.history.get("val_accuracy", []) if each is not None]
     return {
         "number": number, "best": max(accuracies, default=0.0), "last": accuracies[-1] if accuracies else 0.0,
         "seconds": round(time.perf_counter() - began, 1), "parameters": log.parameters, "values": hp.values,
-        "error": error, "curve": accuracies, "early": early[0].get("accuracy") if early else None,
+        "error": error, "curve": accuracies,
     }  # fmt: skip
 
 
@@ -85,7 +87,9 @@ def main() -> None:
     parser.add_argument("--rungs", type=int, nargs="*", default=[], help="Epochs after which schedules begin again.")
     given = parser.parse_args()
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    settings = Settings(given.space, given.dataset, given.manual_dir, given.epochs, given.images, given.seed, tuple(given.rungs))
+    settings = Settings(
+        given.space, given.dataset, given.manual_dir, given.epochs, given.images, given.seed, tuple(given.rungs)
+    )
     rows: list[dict[str, Any]] = []
     print(f"{'':>4} {'best':>6} {'last':>6} {'s':>7} {'parameters':>10}")
     with ProcessPoolExecutor(given.workers, multiprocessing.get_context("spawn")) as pool:

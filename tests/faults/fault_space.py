@@ -103,7 +103,7 @@ class Looked(Dense):
 
 
 class LongWay(Looked):
-    """The baseline takes a while to begin, so that others wait for it at their look."""
+    """The baseline takes a while to begin, so that others wait for it after their first epoch."""
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
         if not hp.Float("speed", 0.0, 1.0, default=0.0):

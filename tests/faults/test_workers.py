@@ -11,7 +11,7 @@ import pytest
 from helpers import opened, owner_of, start, studies, study_table, wait_for_line
 from marks import ON_SQLITE_ALONE
 
-from study.records import EARLY_CHECK, OWNER
+from study.records import OWNER
 from study.storage import claims, results
 
 TRIVIAL = ("--space", "fault_space:Trivial", "--epochs", "1", "--seeds", "1", "--sampler", "random")
@@ -100,7 +100,7 @@ def test_a_trial_waits_for_one_whose_worker_dies(home: Path) -> None:
     while "a" not in studies(home):
         time.sleep(0.2)
     study = opened(home, "a")
-    while len(trials := results.trials(study, "fault_space:LongWay")) < 2 or EARLY_CHECK not in trials[1].user_attrs:
+    while len(trials := results.trials(study, "fault_space:LongWay")) < 2 or not trials[1].intermediate_values:
         assert process.poll() is None
         time.sleep(0.1)
     assert [trial.state.name for trial in trials] == ["RUNNING", "RUNNING"]

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from study import cli
 from study.config import Definition
-from study.records import EARLY_CHECK, OWNER
+from study.records import OWNER
 from study.storage import claims, results
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy
@@ -67,8 +67,8 @@ def placed(home: Path, words: Iterable[str]) -> tuple[str, ...]:
 
 
 def study_table(home: Path, name: str) -> dict[str, list[Any]]:
-    """What must be the same for the same study: numbers, parameters, states, values, intermediate values,
-    hyperparameters and early checks of every trial of each space."""
+    """What must be the same for the same study: numbers, parameters, states, values, intermediate values
+    and hyperparameters of every trial of each space."""
     return table_of(opened(home, name))
 
 
@@ -83,7 +83,6 @@ def table_of(study: StoredStudy) -> dict[str, list[Any]]:
                 trial.params,
                 trial.intermediate_values,
                 kept.values if (kept := results.record(trial)) else None,
-                trial.user_attrs.get(EARLY_CHECK),
             )
             for trial in results.trials(study, space)
         ]

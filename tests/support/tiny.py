@@ -88,16 +88,6 @@ class Tiny(keras_tuner.HyperModel):
         return model.fit(*args, batch_size=hp.Choice("batch_size", [32, 64]), **kwargs)
 
 
-class EarlyChecked(Tiny):
-    """Trained as a graph, in epochs that are long enough to be checked early."""
-
-    def build(self, hp: Any) -> keras.Model:
-        return compiled(learning_rate=hp.Float("rate", 1e-5, 0.1, sampling="log", default=1e-3), eagerly=False)
-
-    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        return model.fit(*args, batch_size=4, **kwargs)
-
-
 class Graph(Tiny):
     """Trained as a graph, as users' models are, in batches of 16."""
 

@@ -12,22 +12,18 @@ from searches import INSTALLED, objective, sampler, table
 
 from study import config
 from study.config import Definition
-from study.records import EARLY_CHECK
-from study.search.pruners import EARLY_CHECK_STEP, PRUNERS, HalvingPruner, Pruner, rungs
+from study.search.pruners import PRUNERS, HalvingPruner, Pruner, rungs
 from study.search.visibility import lag_for, visible_from
 
 VALUES = st.floats(0, 1, width=16)
 
 
-def decisions(study: optuna.Study, *values: float, at_rung: tuple[float, ...] = ()) -> list[bool]:
-    """Which trials are pruned: they have these values at their early checks, or after epoch 1 for `at_rung`."""
+def decisions(study: optuna.Study, *values: float) -> list[bool]:
+    """Which trials are pruned: they have these values after epoch 1."""
     pruned = []
-    for value in values or at_rung:
+    for value in values:
         trial = study.ask()
-        if values:
-            trial.set_user_attr(EARLY_CHECK, value)
-        else:
-            trial.report(value, 1)
+        trial.report(value, 1)
         pruned.append(trial.should_prune())
         study.tell(trial, state=TrialState.PRUNED)
     return pruned
@@ -54,22 +50,20 @@ def halving(direction: str = "maximize") -> optuna.Study:
     return optuna.create_study(direction=direction, pruner=HalvingPruner([1, 3, 9]))
 
 
-def test_the_better_half_passes_the_early_check_and_a_third_the_first_epoch() -> None:
-    assert decisions(halving(), 0.5, 0.4, 0.6, 0.45, 0.55, 0.5) == [False, True, False, True, False, False]
+def test_the_best_third_passes() -> None:
+    pruned = [False, True, False, True, False, False, True]
+    assert decisions(halving(), 0.5, 0.4, 0.6, 0.55, 0.65, 0.6, 0.59) == pruned
     assert decisions(halving("minimize"), 0.5, 0.4, 0.6) == [False, False, True]
-    at_rung = (0.5, 0.4, 0.6, 0.55, 0.65, 0.6, 0.59)
-    assert decisions(halving(), at_rung=at_rung) == [False, True, False, True, False, False, True]
 
 
 @given(st.lists(VALUES, min_size=1, max_size=20))
 def test_the_best_so_far_passes(values: list[float]) -> None:
-    for is_rung in (False, True):
-        pruned = decisions(halving(), at_rung=tuple(values)) if is_rung else decisions(halving(), *values)
-        assert not any(
-            ends
-            for number, (value, ends) in enumerate(zip(values, pruned, strict=True))
-            if value >= max(values[: number + 1])
-        )
+    pruned = decisions(halving(), *values)
+    assert not any(
+        ends
+        for number, (value, ends) in enumerate(zip(values, pruned, strict=True))
+        if value >= max(values[: number + 1])
+    )
 
 
 @given(st.lists(VALUES, min_size=2, max_size=12), st.data())
@@ -102,11 +96,8 @@ def test_a_trial_waits_for_earlier_ones_that_are_not_as_far() -> None:
     def awaited(step: int) -> list[int]:
         return [trial.number for trial in pruner.awaited(study, third.number, step)]
 
-    assert awaited(EARLY_CHECK_STEP) == [0, 1]
-    first.set_user_attr(EARLY_CHECK, 0.5)
-    assert awaited(EARLY_CHECK_STEP) == [1]
+    assert awaited(1) == [0, 1]
     study.tell(second, state=TrialState.FAIL)
-    assert awaited(EARLY_CHECK_STEP) == []
     assert awaited(1) == [0]
     assert awaited(2) == []
     first.report(0.5, 1)
@@ -157,12 +148,9 @@ def test_the_table_does_not_depend_on_how_fast_each_worker_is(name: str, pruner:
     def steps(trial: optuna.Trial, study: optuna.Study) -> Any:
         x = trial.suggest_float("x", 1e-3, 1e3, log=True)
         pruner = study.pruner
-        for step in range(10):
+        for step in range(1, 10):
             yield "trains"
-            if step == EARLY_CHECK_STEP:
-                trial.set_user_attr(EARLY_CHECK, x + 1)
-            else:
-                trial.report(x / step, step)
+            trial.report(x / step, step)
             while pruner.awaited(study, trial.number, step):
                 yield "waits"
             if trial.should_prune():

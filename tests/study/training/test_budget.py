@@ -167,7 +167,9 @@ def test_more_images_are_more_steps(data: Dataset, told: Budgets) -> None:
 
 def test_a_dry_run_has_a_budget_of_its_own(data: Dataset, told: Budgets) -> None:
     hypermodel = Plain()
-    found = rehearse(hypermodel, keras_tuner.HyperParameters, tiny.examples(data), 9, Training.objective, lambda *_: None)
+    found = rehearse(
+        hypermodel, keras_tuner.HyperParameters, tiny.examples(data), 9, Training.objective, lambda *_: None
+    )
     assert found is not None
     assert found.repeatable
     assert set(told()) == {(0, 2 * 2)}

@@ -1,4 +1,4 @@
-"""How the images reach the model, many steps per call into TensorFlow, and the early check between two calls."""
+"""How the images reach the model, many steps per call into TensorFlow."""
 
 from typing import Any
 
@@ -12,18 +12,12 @@ from tiny import Graph, fitted
 from study.data.datasets import Dataset
 from study.images import Images
 from study.training import pipeline
-from study.training.epochs import Diverged, EpochLog
+from study.training.epochs import EpochLog
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return tiny.small_images(tmp_path_factory.mktemp("data"), 110)
-
-
-@pytest.fixture(scope="module")
-def larger(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Enough images for an early check."""
-    return tiny.small_images(tmp_path_factory.mktemp("data"), 1400)
 
 
 def test_other_arrays_go_to_keras_as_they_are(data: Dataset) -> None:
@@ -105,58 +99,6 @@ def test_how_many_steps_a_call_takes_changes_nothing(
     assert looped.history == log.history
     for one, two in zip(model.get_weights(), same.get_weights(), strict=True):
         assert np.array_equal(one, two)
-
-
-@pytest.mark.parametrize(("images", "checks"), [("data", 0), ("larger", 1)])
-def test_the_first_epoch_is_checked_once_after_an_eighth(
-    images: str, checks: int, request: pytest.FixtureRequest
-) -> None:
-    data = request.getfixturevalue(images)
-    seen: list[tuple[int, dict[str, float]]] = []
-    log = EpochLog()
-    fitted(data, Graph(), epochs=2, log=log, on_early_check=lambda logs: seen.append((log.epochs, logs)))
-    assert len(seen) == checks
-    for epochs, logs in seen:
-        assert epochs == 0
-        assert 0 < logs["accuracy"] < (log.history["accuracy"][0] or 0) + 0.2
-        assert logs["loss"] > 0
-    _, unchecked = fitted(data, Graph(), epochs=2)
-    assert unchecked.history == log.history
-
-
-def test_a_fit_without_the_callbacks_is_not_checked_early(larger: Dataset) -> None:
-    class WithoutCallbacks(Graph):
-        def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any, **kwargs: Any) -> Any:
-            return super().fit(hp, model, *args, callbacks=[], **kwargs)
-
-    seen: list[dict[str, float]] = []
-    with pytest.warns(UserWarning, match="does not use its callbacks"):
-        fitted(larger, WithoutCallbacks(), epochs=1, on_early_check=seen.append)
-    assert seen == []
-
-
-def test_a_fit_that_has_diverged_at_the_early_check_has_failed(larger: Dataset) -> None:
-    class Diverging(Graph):
-        def build(self, hp: Any) -> keras.Model:
-            return tiny.compiled(keras.layers.Dense(8, "relu"), learning_rate=1e30, eagerly=False)
-
-    seen: list[dict[str, float]] = []
-    with pytest.raises(Diverged, match="loss is nan within epoch 1"):
-        fitted(larger, Diverging(), epochs=1, on_early_check=seen.append)
-    assert seen == []
-
-
-def test_an_early_check_may_end_the_fit(larger: Dataset) -> None:
-    class Ended(Exception):
-        pass
-
-    def check(logs: dict[str, float]) -> None:
-        raise Ended
-
-    log = EpochLog()
-    with pytest.raises(Ended):
-        fitted(larger, Graph(), epochs=2, log=log, on_early_check=check)
-    assert log.epochs == 0
 
 
 class OwnModel(Graph):
