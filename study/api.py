@@ -10,7 +10,7 @@ from functools import partial
 from html import escape
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -236,6 +236,29 @@ class Study:
             near = Path(own) / model.name
             near.write_bytes(model.read_bytes())
             return opened(near, custom_objects)
+
+    def predict(
+        self,
+        *images: str | Path | IO[bytes],
+        space: str | None = None,
+        custom_objects: Mapping[str, Any] | None = None,
+    ) -> "pandas.DataFrame":
+        """What `best_model` says of images of one's own: a row for each, with the columns `image`, `class`,
+        `probability`, and `p.CLASS` for each class. It is the command `study predict`.
+
+        Args:
+            images: Image files, folders of them, NumPy archives, or open files. Pictures are scaled to the size of the
+                images that the study trained on; arrays must have their shape.
+            space: As for `best_model`.
+            custom_objects: As for `best_model`.
+
+        Raises:
+            StudyError: there is no model, or something that is given is no image, or another than the model takes.
+        """
+        model = self.best_model(space, custom_objects)
+        from study.execution.predicting import predict
+
+        return predict(self.stored, model, [whole(each) if isinstance(each, (str, Path)) else each for each in images])
 
     def progress(self) -> dict[str, Any]:
         """What is done, running and left, and the best so far: what `study status --json` prints."""

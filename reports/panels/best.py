@@ -5,16 +5,23 @@ from typing import NamedTuple
 from reports import commands, parameters
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, Command, counted, dataset, number
+from study.config import PIXELS
 from study.paths import model_file
 from study.records import BASELINE, BASELINE_NUMBER, MODEL, History, Value
 from study.system.files import exists, is_local
 
 LOAD = """import keras
-model = keras.models.load_model({file!r})
+model = keras.models.load_model({file!r})"""
+FROM_STORE = """import keras, study
+model = study.load({name!r}, home={home!r}, storage={storage!r}).best_model({space})"""
+PICTURE = """
+image = keras.utils.load_img("photo.png", color_mode="{mode}", target_size={size}, interpolation="bilinear")
+images = keras.utils.img_to_array(image)[None]{scale}"""
+"""What makes images of a file as the study does."""
+PREDICT = """
 probabilities = model.predict(images)  # float32 (n, {shape}), pixels {pixels}"""
-FROM_STORE = """import study
-model = study.load({name!r}, home={home!r}, storage={storage!r}).best_model()
-probabilities = model.predict(images)  # float32 (n, {shape}), pixels {pixels}"""
+MODES = {1: "grayscale", 3: "rgb"}
+"""Keras's words by the number of channels."""
 
 
 class Best(NamedTuple):
@@ -67,21 +74,29 @@ def info(results: StudyResults, space: SpaceResults) -> Best | None:
     )
 
 
-def load(results: StudyResults) -> str | None:
-    """The lines of Python that load the recommended model; None where it is not kept, or not yet."""
-    chosen = results.selection.recommended
+def load(results: StudyResults, space: str | None = None) -> str | None:
+    """The lines of Python that ask the recommended model, or the winner of a space, about an image with Keras alone;
+    None where it is not kept, or not yet."""
+    chosen = results.selection.recommended if space is None else results.selection.winners.get(space)
     first = [] if chosen is None else [each for each in results.finals_of_winner(chosen.space) if not each.seed_index]
     if chosen is None or not first or MODEL in first[0].missing:
         return None
     file, address = results.folder / model_file(chosen.space, chosen.number), results.study.store.address
-    images = {
-        "shape": ", ".join(map(str, dataset.info(results).shape)) or "height, width, channels",
-        "pixels": " to ".join(results.definition.pixels.split("..")),
-    }
-    if not is_local(file):
-        name = results.definition.name
-        return FROM_STORE.format(name=name, home=str(address.home), storage=address.shown, **images)
-    return LOAD.format(file=str(file), **images) if exists(file) else None
+    if is_local(file):
+        return LOAD.format(file=str(file)) + _predict(results) if exists(file) else None
+    given = "" if space is None else repr(space)
+    place = {"name": results.definition.name, "home": str(address.home), "storage": address.shown}
+    return FROM_STORE.format(space=given, **place) + _predict(results)
+
+
+def _predict(results: StudyResults) -> str:
+    """The lines from a file to its probabilities."""
+    shape, pixels, picture = dataset.info(results).shape, results.definition.pixels, ""
+    if len(shape) == 3 and shape[2] in MODES:
+        scale = " / 255" if pixels == PIXELS[0] else ""
+        picture = PICTURE.format(mode=MODES[shape[2]], size=tuple(shape[:2]), scale=scale)
+    described = ", ".join(map(str, shape)) or "height, width, channels"
+    return picture + PREDICT.format(shape=described, pixels=" to ".join(pixels.split("..")))
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:

@@ -1,13 +1,10 @@
 """What the study was trained and tested on."""
 
-import re
 from typing import NamedTuple
 
 from reports.collect import StudyResults
 from reports.panels import Card, Picture, counted, gallery, listed
-
-SHAPE = re.compile(r"\d+(x\d+)*")
-"""How the description of an array begins (`study.data.arrays.described`)."""
+from study.storage import results as stored
 
 
 class Data(NamedTuple):
@@ -27,12 +24,7 @@ class Data(NamedTuple):
 
 def info(results: StudyResults) -> Data:
     """The sizes of the parts come from the study's fingerprint, the classes from what it keeps of them."""
-    parts = results.fingerprint.get("details", {}).get("data", {})
-    shapes = {
-        name: [int(length) for length in found[0].split("x")]
-        for name, text in parts.items()
-        if (found := SHAPE.match(str(text)))
-    }
+    shapes = stored.shapes(results.fingerprint)
     images, validation = shapes.get("x_train", []), shapes.get("validation", [None])[0]
     train = images[0] if images else None
     examples, final = results.examples, next(iter(results.finals), None)

@@ -1,8 +1,9 @@
-"""The commands that read what is stored, or delete it: report, status, best, export, delete, dashboard, spaces,
-datasets."""
+"""The commands that read what is stored, or delete it: report, status, best, predict, export, delete, dashboard,
+spaces, datasets."""
 
 import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,20 +97,52 @@ def best(
     if space is not None:
         check_choice("--space", space, study.definition.spaces)
     winner = selection.best(study, space)
-    if space is None and winner["finals"]:
+    if winner["finals"]:
         from reports import collect
+        from reports.panels import best as panel
         from reports.panels import verdict
 
-        winner["verdict"] = verdict.info(collect.read(study)).sentence
+        results = collect.read(study)
+        if space is None:
+            winner["verdict"] = verdict.info(results).sentence
+        winner["python"] = panel.load(results, space)
     if as_json:
         echo(json.dumps(winner, indent=2))
         return
+    code = winner.pop("python", None)
     for key, value in winner.items():
         if key == "values":
             for parameter, setting in value.items():
                 echo(f"  {parameter}: {number(setting)}")
         elif key != "model_missing" or value is not None:
             echo(f"{key.replace('_', ' ')}: {_rounded(key, value)}")
+    if code is not None:
+        echo(f"\n{code}")
+
+
+@app.command()
+def predict(
+    name: Name,
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Image files, folders of them, .npz files; - is the standard input."),
+    ],
+    space: Annotated[str | None, typer.Option(help="By the winner of this space; of all where none is given.")] = None,
+    as_json: AsJson = False,
+    home: Home = HOME,
+    storage: Storage = None,
+) -> None:
+    """Say which class images of your own belong to, as the recommended model sees them, and how probable that is."""
+    from study import api
+
+    sources = [sys.stdin.buffer if image == "-" else Path(image) for image in images]
+    found = api.load(name, home=home, storage=storage).predict(*sources, space=space)
+    if as_json:
+        echo(json.dumps(found.to_dict("records"), indent=2))
+        return
+    shown = zip(found["image"], found["class"], found["probability"], strict=True)
+    rows = [(image, label, f"{probability:.4f}") for image, label, probability in shown]
+    _print_table([("image", "class", "probability"), *rows])
 
 
 @app.command()
@@ -171,9 +204,7 @@ def spaces(
     declared = described(explored(space, hypermodel))
     rows = [("Hyperparameter", "Searched", "Baseline")]
     rows += [(name, searched(each), str(each.get("default", each.get("value")))) for name, each in declared.items()]
-    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:2]]
-    for name, what, baseline in rows:
-        echo(f"{name:{widths[0]}}  {what:{widths[1]}}  {baseline}")
+    _print_table(rows)
     epochs = getattr(hypermodel, "baseline_epochs", None)
     trained = "" if epochs is None else f" The baseline is trained for {epochs} epochs."
     echo(f"As for images of {' x '.join(map(str, SHAPE))} in {CLASSES} classes.{trained}")
@@ -264,6 +295,12 @@ def _print_status(state: dict[str, Any]) -> None:
             echo(f"    last failure: {space['last_error']}")
     echo(f"  confirmation: {state['confirmation']} runs done")
     echo(f"  finals: {state['finals']} done")
+
+
+def _print_table(rows: list[tuple[str, str, str]]) -> None:
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:2]]
+    for first, second, third in rows:
+        echo(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}")
 
 
 def _print_names(names: dict[str, str]) -> None:

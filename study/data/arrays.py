@@ -46,7 +46,7 @@ def validated(name: str, arrays: Arrays, request: Request | None = None) -> Arra
     """
     parts = tuple(part for part in ("train", "val", "test") if f"x_{part}" in arrays)
     remarks: list[str] = []
-    images = {part: _as_images(f"{name}: x_{part}", np.asarray(arrays[f"x_{part}"]), remarks) for part in parts}
+    images = {part: as_images(f"{name}: x_{part}", np.asarray(arrays[f"x_{part}"]), remarks) for part in parts}
     given = {part: np.asarray(arrays[f"y_{part}"]) for part in parts}
     labels, class_names = as_labels(name, given, {part: len(images[part]) for part in parts})
     _check(name, images, labels)
@@ -86,7 +86,7 @@ def _check(name: str, images: Arrays, labels: dict[str, Labels]) -> None:
             raise StudyError(f"{name}: y_{part} has the label {largest}; y_train has 0 to {classes - 1} only")
 
 
-def _as_images(what: str, x: NDArray[Any], remarks: list[str]) -> NDArray[Any]:
+def as_images(what: str, x: NDArray[Any], remarks: list[str]) -> NDArray[Any]:
     """Shape (n, height, width, channels); where it was another one, `remarks` gets a line."""
     side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
     if side > 1 and side * side == x.shape[1] and len(x):

@@ -101,13 +101,22 @@ def _classes(folder: Path) -> list[str]:
 
 def _files(folder: Path, part: Path, own: list[str], classes: list[str]) -> list[File]:
     """Every file of the class folders `own`, in folders within them too, in the order of their names."""
-    found = []
-    for name in own:
-        for place, folders, files in os.walk(part / name, onerror=_refuse):
-            folders[:] = _kept(folders)
-            where = os.path.relpath(place, folder)
-            found += [(os.path.join(where, file), classes.index(name)) for file in _kept(files)]
-    return found
+    try:
+        return [(os.path.relpath(file, folder), classes.index(name)) for name in own for file in below(part / name)]
+    except OSError as error:
+        raise cannot_be_read(Path(error.filename), error, "folder:DIR") from None
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Every file of a folder, in folders within it too, in the order of their names; what systems put there is no part
+    of it.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    for place, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = _kept(folders)
+        yield from (Path(place, file) for file in _kept(files))
 
 
 def _folders(folder: Path) -> list[str]:
@@ -126,4 +135,4 @@ def _kept(names: Iterable[str]) -> list[str]:
 
 
 def _refuse(error: OSError) -> None:
-    raise cannot_be_read(Path(error.filename), error, "folder:DIR")
+    raise error

@@ -83,6 +83,18 @@ def as_bytes(name: str, images: Mapping[str, NDArray[Any]]) -> tuple[dict[str, P
     return {part: _converted(x, white) for part, x in images.items()}, remark
 
 
+def alone_as_bytes(name: str, x: NDArray[Any]) -> Pixels:
+    """Images that are no part of a data set as uint8, 0 to 255: by the same rule, but dark ones are nothing unusual.
+
+    Raises:
+        StudyError: They are no numbers, lie outside, or cannot be told.
+    """
+    found = _found(name, x)
+    if (white := _white(found)) is None:
+        raise StudyError(f"{name}: pixels must be from 0 to 255, or 0 to 1; they are {found}")
+    return _converted(x, white)
+
+
 def _found(what: str, x: NDArray[Any]) -> Found:
     if x.dtype.kind not in "iufb":
         raise StudyError(f"{what} must be numbers; its type is {x.dtype}")

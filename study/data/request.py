@@ -47,15 +47,20 @@ def located(path: Path, data_dir: str | None) -> Path:
 
 
 def cannot_be_read(path: Path, error: OSError, option: str) -> StudyError:
-    """What to say of a file or folder that cannot be read; of a missing one, what is in its place."""
-    why = error.strerror or str(error)
+    """What to say of a file or folder that cannot be read."""
+    return StudyError(
+        f"{path} cannot be read: {why(path, error)}; give an existing {option}; where a study's has moved, 'study "
+        f"resume NAME --dataset {option}' continues with it"
+    )
+
+
+def why(path: Path, error: OSError) -> str:
+    """Why something cannot be read; of a missing one, what is in its place."""
+    text = error.strerror or str(error)
     if isinstance(error, FileNotFoundError):
         here = next(each for each in path.absolute().parents if each.is_dir())
-        why += f" ({here} holds {listed(sorted(each.name for each in here.iterdir())) or 'nothing'})"
-    return StudyError(
-        f"{path} cannot be read: {why}; give an existing {option}; where a study's has moved, 'study resume NAME "
-        f"--dataset {option}' continues with it"
-    )
+        text += f" ({here} holds {listed(sorted(each.name for each in here.iterdir())) or 'nothing'})"
+    return text
 
 
 def listed(names: list[str]) -> str:

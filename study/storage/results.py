@@ -1,6 +1,7 @@
 """How far a study is, its best configuration, and its trials as a table; read from the storage alone."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     import pandas
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+SHAPE = re.compile(r"\d+(x\d+)*")
+"""How the description of an array begins (`study.data.arrays.described`)."""
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+def shapes(fingerprint: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The shape of each array that a study was started with, by its name."""
+    parts = fingerprint.get("details", {}).get("data", {})
+    found = {name: SHAPE.match(str(text)) for name, text in parts.items()}
+    return {name: [int(length) for length in each[0].split("x")] for name, each in found.items() if each}
 
 
 def trials(study: StoredStudy, part: str) -> list[FrozenTrial]:
