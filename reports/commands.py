@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from study.config import ARRAYS, DATA_OPTIONS, DURATIONS, SPACES, Definition, Resources, flag
+from study.config import ARRAYS, DATA, DATA_OPTIONS, DURATIONS, SPACES, Definition, Resources, flag
 from study.objective import KNOWN, Objective
 from study.paths import HOME, whole
 from study.records import Value
@@ -25,7 +25,7 @@ NO_OPTIONS = ("name", "callbacks", "settings", "manual_dir", "data_dir")
 
 def objects(definition: Definition) -> list[str]:
     """What the study was given as Python objects, in words; commands can start and resume a study that has none."""
-    data = ["the data"] if definition.dataset == ARRAYS else []
+    data = ["the data"] if definition.dataset in (ARRAYS, DATA) else []
     spaces = [f"the space {space}" for space in definition.spaces if not _is_named(space)]
     return [*data, *spaces, *(f"the callback {name}" for name in definition.callbacks)]
 
@@ -79,7 +79,7 @@ def train(
 ) -> str | None:
     """The command that trains a configuration on training + validation images, `stop_after` of the epochs that `fit` is
     asked for; None where only Python can."""
-    if definition.dataset == ARRAYS or not _is_named(space):
+    if definition.dataset in (ARRAYS, DATA) or not _is_named(space):
         return None
     words: dict[str, Any] = {
         "--space": space, "--dataset": definition.dataset, "--values": json.dumps(values),

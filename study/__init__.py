@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from study.api import Study, load, resume, run
+    from study.data.given import Data
     from study.errors import StudyError, StudyFailure
     from study.keras_tuner import OptunaTuner
 
 __version__ = "0.1.0"
-__all__ = ["OptunaTuner", "Study", "StudyError", "StudyFailure", "load", "resume", "run"]
+__all__ = ["Data", "OptunaTuner", "Study", "StudyError", "StudyFailure", "load", "resume", "run"]
 
-_ROOMS = {"OptunaTuner": "keras_tuner", "StudyError": "errors", "StudyFailure": "errors"}
+_ROOMS = {"Data": "data.given", "OptunaTuner": "keras_tuner", "StudyError": "errors", "StudyFailure": "errors"}
 
 
 def __getattr__(name: str) -> Any:

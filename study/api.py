@@ -16,6 +16,7 @@ import numpy as np
 
 from study.config import (
     CONFIRMATION,
+    DATA,
     DURATIONS,
     FINALS,
     SPACES,
@@ -26,6 +27,9 @@ from study.config import (
     parse_duration,
     parse_size,
 )
+from study.data import cache
+from study.data.datasets import request
+from study.data.given import Data, keep
 from study.errors import StudyError, StudyFailure, one_line
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
@@ -67,6 +71,7 @@ def run(
     name: str = Definition.name,
     *,
     spaces: Iterable[Any] | Mapping[str, Any] = Definition.spaces,
+    data: Data | None = None,
     callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = None,
     home: str | Path = HOME,
     storage: str | Path | None = None,
@@ -83,6 +88,7 @@ def run(
         name: Names the study.
         spaces: What is tuned: names as for `--space`, HyperModels (classes or instances), functions `build(hp)`; or a
             mapping that names them.
+        data: Arrays, in the place of a `dataset`. They are kept as bytes in `data_dir`, like those of a file.
         callbacks: Keras callbacks that each trial trains with, or one; each trial has copies. The finals train without.
         home: The folder of the studies and their database.
         storage: Another database's URL, or the file of an SQLite database.
@@ -102,18 +108,24 @@ def run(
     execution.end_if_imported()
     objects, each_fit = _named(spaces), listed(callbacks)
     _check_names(objects)
+    if data is not None:
+        if "dataset" in options:
+            raise StudyError(f"a study has one data set; it was given data and the dataset {options['dataset']!r}")
+        options["dataset"] = DATA
     definition, resources = _configured({"name": name, "spaces": tuple(objects), **options}, each_fit)
     address = _address(home, storage)
     refuse_existing(address, name)
     given = {space: found for space, found in objects.items() if found is not None}
-    task = Task(address, definition, resources, Steps(create=True), Objects(given, callbacks=each_fit))
-    return _carry_out(task, quiet)
+    with cache.releasing():
+        given_to_each = Objects(given, key=_kept(data, definition, resources), callbacks=each_fit)
+        return _carry_out(Task(address, definition, resources, Steps(create=True), given_to_each), quiet)
 
 
 def resume(
     name: str,
     *,
     spaces: Iterable[Any] | Mapping[str, Any] = (),
+    data: Data | None = None,
     callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = None,
     allow_drift: bool = False,
     take_over: bool = False,
@@ -127,6 +139,7 @@ def resume(
     Args:
         name: The study.
         spaces: Those of the study that were given as objects and cannot be imported by their names.
+        data: The same arrays, where the study was started with some.
         callbacks: Those that the study was started with.
         allow_drift: Continue under other versions of Keras or other packages.
         take_over: Take every trial under way at once, because nobody else trains.
@@ -148,12 +161,15 @@ def resume(
     address = _address(home, storage)
     stored = open_study(address, name, check_integrity=True)
     address.check_writable(name)
+    if data is not None:
+        changes["dataset"] = DATA
     wanted = {field: parsed(field, value) for field, value in changes.items()}
     definition, resources = changed(stored.definition, stored.resources, {"workers": 0, **wanted})
     given = {space: found for space, found in _named(spaces).items() if found is not None}
-    objects = Objects(given, callbacks=listed(callbacks))
     options = Options(allow_drift=allow_drift, take_over=take_over)
-    return _carry_out(Task(address, definition, resources, Steps(), objects, options), quiet)
+    with cache.releasing():
+        objects = Objects(given, key=_kept(data, definition, resources), callbacks=listed(callbacks))
+        return _carry_out(Task(address, definition, resources, Steps(), objects, options), quiet)
 
 
 def load(name: str, *, home: str | Path = HOME, storage: str | Path | None = None) -> "Study":
@@ -390,6 +406,15 @@ def _written(
 def _carry_out(task: Task, quiet: bool) -> Study:
     with display(quiet=quiet) as shown:
         return Study(carry_out(task, shown, lambda conclusion: shown.say(f"report: {conclusion.report}")))
+
+
+def _kept(data: Any, definition: Definition, resources: Resources) -> str | None:
+    """The name by which arrays were kept; None where none are given."""
+    if data is None:
+        return None
+    if not isinstance(data, Data):
+        raise StudyError(f"data is a study.Data of arrays; it was given {type(data).__name__}")
+    return keep(data, request(definition, resources))
 
 
 def listed(callbacks: Any) -> tuple["keras.callbacks.Callback", ...]:

@@ -29,6 +29,8 @@ SPACES = ("dense", "paper", "cnn")
 """The search spaces of this package: the names of `search_spaces.SPACES`."""
 ARRAYS = "arrays"
 """The data set's name in a study whose data were given to a tuner of `study.keras_tuner`."""
+DATA = "study.Data"
+"""Its name where they were given to `study.run` as arrays."""
 PRUNERS = ("sha", "median", "none")
 GRID = "kt-grid"
 """The sampler that ends by itself."""
@@ -44,7 +46,7 @@ OWN = {kind: f"{kind}:DIR" if kind == "folder" else f"{kind}:FILE" for kind in K
 """How data sets that are a path are written, by their kind."""
 DATA_OPTIONS = {
     "image_size": (OWN["folder"], CATALOG),
-    "test_share": (*OWN.values(), CATALOG),
+    "test_share": (*OWN.values(), DATA, CATALOG),
     "test_split": (CATALOG,),
     "skip_unreadable": (OWN["folder"],),
 }
@@ -357,7 +359,7 @@ def _check_data_options(definition: Definition) -> None:
         if not 0 < definition.test_share < 1:
             raise StudyError(f"--test-share is a share between 0 and 1; it was given {definition.test_share:g}")
     dataset = definition.dataset
-    kind = OWN.get(dataset.partition(":")[0], dataset if dataset in ("digits", ARRAYS) else CATALOG)
+    kind = OWN.get(dataset.partition(":")[0], dataset if dataset in ("digits", ARRAYS, DATA) else CATALOG)
     for option, kinds in DATA_OPTIONS.items():
         if getattr(definition, option) != getattr(Definition, option) and kind not in kinds:
             raise StudyError(f"{flag(option)} is for {' or '.join(kinds)}; --dataset is {dataset}; leave it out")

@@ -77,9 +77,7 @@ def cards(results: StudyResults) -> list[Card]:
     found = verdict.info(results)
     lead, *others = found.statements
     rows, step = verdict.finalists(results), next_step(results)
-    given = (
-        [] if (code := best.load(results)) is None else [Command(code, "To ask it about an image, with Keras alone:")]
-    )
+    given = [] if (code := best.load(results)) is None else [Command(code, "To ask it about an image with Keras:")]
     given += [] if step is None else [Command(step.command, f"{step.why}:")]
     caption = " ".join([*others, *_size(results, rows), *_progress(results)])
     shown = [Card("Which model should I use?", caption, lead=lead, commands=given)]

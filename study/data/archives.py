@@ -45,14 +45,15 @@ def read(file: Path, request: Request) -> Arrays:
     except OSError as error:
         raise cannot_be_read(file, error, "npz:FILE") from None
     arrays = _read(file, request)
-    if names := _class_names(file, int(arrays["y_train"].max()) + 1):
-        arrays[CLASS_NAMES] = np.array(names)
+    with _opened(file) as archive:
+        if names := class_names(str(file), archive, int(arrays["y_train"].max()) + 1):
+            arrays[CLASS_NAMES] = np.array(names)
     return arrays
 
 
 def _read(file: Path, request: Request) -> Arrays:
     with _opened(file) as archive:
-        names = _names(file, archive)
+        names = parts_of(str(file), archive)
         key = request.cut(str(file), "x_test" in names)
         sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
         needed = sum(sizes.get(f"{array}.npy", 0) for array in names)
@@ -65,12 +66,13 @@ def _read(file: Path, request: Request) -> Arrays:
     return cache.load(key, request.data_dir, lambda _: _decode(file, needed, request), f"npz:{file}")
 
 
-def _names(file: Path, archive: Any) -> list[str]:
-    """The arrays that an archive has of `PARTS`."""
+def parts_of(name: str, archive: Any) -> list[str]:
+    """The arrays of an archive, or a mapping, that are of `PARTS`; what it is called is for the message where one is
+    missing."""
     found = [array for part in PARTS for array in part if array in archive]
     needed = {array for part in PARTS if part == PARTS[0] or set(part) & set(found) for array in part}
     if missing := ", ".join(sorted(needed - set(found))):
-        raise StudyError(f"{file} must hold images and their labels, x_train and y_train at least; it lacks {missing}")
+        raise StudyError(f"{name} must hold images and their labels, x_train and y_train at least; it lacks {missing}")
     return found
 
 
@@ -131,7 +133,7 @@ def _decode(file: Path, needed: int, request: Request) -> Arrays:
 
 
 def _decoded(file: Path, archive: Any, request: Request) -> Arrays:
-    return validated(str(file), {array: archive[array] for array in _names(file, archive)}, request)
+    return validated(str(file), {array: archive[array] for array in parts_of(str(file), archive)}, request)
 
 
 def _check_memory(file: Path, needed: int) -> None:
@@ -143,17 +145,21 @@ def _check_memory(file: Path, needed: int) -> None:
         )
 
 
-def _class_names(file: Path, classes: int) -> tuple[str, ...]:
-    with _opened(file) as archive:
-        if CLASS_NAMES not in archive:
-            return ()
-        try:
-            names = archive[CLASS_NAMES]
-        except ValueError:  # pickled Python objects
-            names = np.empty(0)
+def class_names(name: str, archive: Any, classes: int) -> tuple[str, ...]:
+    """The names of the classes in an archive, or a mapping; empty where it has none.
+
+    Raises:
+        StudyError: They are not one text per class.
+    """
+    if CLASS_NAMES not in archive:
+        return ()
+    try:
+        names = archive[CLASS_NAMES]
+    except ValueError:  # pickled Python objects
+        names = np.empty(0)
     if names.dtype.kind != "U" or names.shape != (classes,):
         given = f"{names.dtype} {names.shape}"
-        raise StudyError(f"{file}: {CLASS_NAMES} must be one text per class, shape ({classes},); it is {given}")
+        raise StudyError(f"{name}: {CLASS_NAMES} must be one text per class, shape ({classes},); it is {given}")
     if len(set(names.tolist())) < classes:
-        raise StudyError(f"{file}: {CLASS_NAMES} must be different texts; one occurs twice")
+        raise StudyError(f"{name}: {CLASS_NAMES} must be different texts; one occurs twice")
     return tuple(names.tolist())

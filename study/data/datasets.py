@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config import ARRAYS as ARRAYS_NAME
-from study.config import PIXELS, Definition, Resources, parse_image_size
-from study.data import archives, catalog, folders, tables
+from study.config import DATA, PIXELS, Definition, Resources, parse_image_size
+from study.data import archives, catalog, folders, given, tables
 from study.data.arrays import ARRAYS, CLASS_NAMES, LEAK, REMARK, VALIDATION, described
 from study.data.parts import validation_size
 from study.data.request import Request
@@ -61,12 +61,25 @@ class Dataset:
         return self._test()
 
 
-def of(definition: Definition, resources: Resources) -> Dataset:
-    """The data set of a study. Raises a `StudyError` as `load` does."""
-    return load(
-        definition.dataset, definition.split_seed, resources.manual_dir, resources.data_dir, definition.pixels,
-        image_size=definition.image_size, test_share=definition.test_share, test_split=definition.test_split,
-        skip_unreadable=definition.skip_unreadable,
+def of(definition: Definition, resources: Resources, key: str | None = None) -> Dataset:
+    """The data set of a study. Raises a `StudyError` as `load` does.
+
+    Args:
+        definition: Of the study.
+        resources: Where the data lie.
+        key: Where they were given as arrays, the name by which these were kept.
+    """
+    arrays = _read(definition.dataset, request(definition, resources)) if key is None else given.kept(key, resources)
+    return _split(definition.dataset, arrays, definition.split_seed, definition.pixels)
+
+
+def request(definition: Definition, resources: Resources) -> Request:
+    """How a study reads its data set."""
+    size = definition.image_size
+    return Request(
+        split_seed=definition.split_seed, manual_dir=resources.manual_dir, data_dir=resources.data_dir,
+        image_size=None if size is None else parse_image_size(size), test_share=definition.test_share,
+        test_split=definition.test_split, skip_unreadable=definition.skip_unreadable,
     )  # fmt: skip
 
 
@@ -100,21 +113,26 @@ def load(
     Raises:
         StudyError: An unknown name, data that are not an image classification set, or files that are missing.
     """
-    if name == ARRAYS_NAME:
-        raise StudyError("this study's data were given to study.OptunaTuner as arrays; its search(...) resumes it")
     request = Request(
         split_seed=split_seed, manual_dir=manual_dir, data_dir=data_dir,
         image_size=None if image_size is None else parse_image_size(image_size), test_share=test_share,
         test_split=test_split, skip_unreadable=skip_unreadable,
     )  # fmt: skip
+    return _split(name, _read(name, request), split_seed, pixels)
+
+
+def _read(name: str, request: Request) -> Arrays:
+    if name == ARRAYS_NAME:
+        raise StudyError("this study's data were given to study.OptunaTuner as arrays; its search(...) resumes it")
+    if name == DATA:
+        raise StudyError(
+            "this study's data were given from Python as arrays; study.resume(NAME, data=study.Data(...)) continues it "
+            "with the same ones, as does 'study resume NAME --dataset npz:FILE' with a file that holds them"
+        )
     kind, _, path = name.partition(":")
     if name == "digits":
-        arrays = _digits()
-    elif kind in READERS and path:
-        arrays = READERS[kind](Path(path), request)
-    else:
-        arrays = catalog.read(name, request)
-    return _split(name, arrays, split_seed, pixels)
+        return _digits()
+    return READERS[kind](Path(path), request) if kind in READERS and path else catalog.read(name, request)
 
 
 def _digits() -> Arrays:

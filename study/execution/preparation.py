@@ -100,7 +100,7 @@ def _data(task: Task) -> "tuple[Dataset | None, SearchData]":
 
     if task.objects.data is not None:
         return None, task.objects.data
-    dataset = datasets.of(task.definition, task.resources)
+    dataset = datasets.of(task.definition, task.resources, task.objects.key)
     return dataset, SearchData(dataset.parts, Examples(dataset.train, dataset.validation))
 
 

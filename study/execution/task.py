@@ -31,7 +31,9 @@ class Objects:
     spaces: Mapping[str, Any] = field(default_factory=dict)
     """Search spaces by name."""
     data: "SearchData | None" = None
-    """The data, where they are arrays."""
+    """The data, where they were given to a tuner."""
+    key: str | None = None
+    """The name by which arrays that were given as `study.Data` were kept (`study.data.given`)."""
     callbacks: tuple[Any, ...] = ()
     """Keras callbacks for each fit of the search."""
     trainer: "Trainer | None" = None

@@ -13,11 +13,13 @@ import pytest
 import tiny
 from helpers import Command, study_table
 from PIL import Image
+from refusals import refused
 
 import study
-from study.data import datasets
+from study.data import cache, datasets
 from study.errors import StudyError
 from study.objective import Objective
+from study.records import CLASSES
 
 SMALL = {"trials": 3, "epochs": 2, "seeds": 2, "confirm": 0, "quiet": True}
 SMALLEST = {**SMALL, "trials": 1, "epochs": 1, "seeds": 1}
@@ -106,6 +108,69 @@ def test_callbacks_train_in_copies_and_a_resume_must_bring_them(command: Command
     assert "trains with the callbacks EarlyStopping; it was given none" in error
     assert len(study.load("a").trials) == 1
     assert set(study.resume("a", trials=2, callbacks=[stop], quiet=True).trials.epochs) == {2}
+
+
+def test_arrays_train_as_an_archive_of_them_does(home: Path, archive: Path) -> None:
+    with np.load(archive) as arrays:
+        given = dict(arrays)
+    names = ["one", "two", "three"]
+    data = study.Data(**given, class_names=names)
+    found = study.run("a", spaces=["tiny:Tiny"], data=data, **SMALL)
+    other = study.run("b", spaces=["tiny:Tiny"], dataset=f"npz:{archive}", **SMALL)
+    same = [name for name in found.trials if name != "seconds"]
+    pandas.testing.assert_frame_equal(found.trials[same], other.trials[same])
+    assert found.finals.test_loss.equals(other.finals.test_loss)
+    assert found.stored.fingerprint == other.stored.fingerprint
+    assert found.stored.attributes[CLASSES] == names
+
+
+def test_arrays_are_given_to_a_resume_again(command: Command, home: Path, archive: Path) -> None:
+    with np.load(archive) as arrays:
+        given = dict(arrays)
+    study.run("a", spaces=["tiny:Tiny"], data=study.Data(**given), **SMALLEST)
+    assert "this study's data were given from Python as arrays" in refused(command, "resume", "a", "--trials", "2")
+    with pytest.raises(StudyError, match=r"study\.resume\(NAME, data=study\.Data"):
+        study.resume("a", trials=2, quiet=True)
+    changed = given | {"y_test": (given["y_test"] + 1) % 3}
+    with pytest.raises(StudyError, match=r"not those that the study was started with .y_test 45 int64"):
+        study.resume("a", data=study.Data(**changed), trials=2, quiet=True)
+    assert len(study.load("a").trials) == 1
+    assert len(study.resume("a", data=study.Data(**given), trials=2, quiet=True).trials) == 2
+    assert command("resume", "a", "--trials", "3", "--dataset", f"npz:{archive}", "--quiet")[0] == 0
+    assert "the data" not in study.load("a").report().read_text().split("Started from Python")[-1][:80]
+
+
+def test_worker_processes_share_a_copy_of_the_arrays(home: Path, archive: Path) -> None:
+    with np.load(archive) as arrays:
+        data = study.Data(**arrays)
+    found = study.run("a", spaces=["tiny:Tiny"], data=data, workers=1, **SMALLEST)
+    assert list(found.trials.state) == ["complete"]
+    (copy,) = cache.copies(None)
+    assert (copy.source, copy.in_use) == ("study.Data", False)
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        ({"x_train": [[1], [1, 2]], "y_train": [0, 1]}, "study.Data: x_train must be an array"),
+        ({"x_train": np.zeros((6, 8, 8)), "y_train": [0, 1] * 3}, "study.Data: pixels must be .* and x_train is black"),
+        ({"x_train": np.ones((6, 8, 8)), "y_train": [0] * 6}, "study.Data: y_train has one class"),
+        ({"x_train": np.zeros((6, 8, 8)), "y_train": [0, 1] * 3, "x_test": np.zeros((2, 8, 8))}, "it lacks y_test"),
+        ({"x_train": object(), "y_train": [0]}, "study.Data: x_train must be images"),
+    ],
+)
+def test_arrays_that_cannot_be_used_are_a_line(data: dict[str, Any], said: str, home: Path) -> None:
+    with pytest.raises(StudyError, match=said):
+        study.run("a", data=study.Data(**data), **SMALLEST)
+    assert not list(home.parent.iterdir())
+
+
+def test_data_are_one_data_set(home: Path) -> None:
+    data = study.Data(x_train=[], y_train=[])
+    with pytest.raises(StudyError, match="a study has one data set; it was given data and the dataset 'digits'"):
+        study.run("a", data=data, dataset="digits", **SMALLEST)
+    with pytest.raises(StudyError, match=r"data is a study\.Data of arrays; it was given tuple"):
+        study.run("a", data=([], []), **SMALLEST)  # type: ignore[arg-type]
 
 
 def test_a_metric_of_ones_own_is_the_objective(home: Path, archive: Path) -> None:
