@@ -91,7 +91,7 @@ def train(
         words["--pruner"] = definition.pruner
     more = [
         word
-        for option in (*DATA_OPTIONS, "split_seed", "precision", "pixels")
+        for option in (*DATA_OPTIONS, "split_seed", "precision", "pixels", "class_weights")
         if getattr(definition, option) != getattr(Definition, option)
         for word in _option(option, getattr(definition, option))
     ]

@@ -39,6 +39,8 @@ UNLIMITED = 10**6
 SETTINGS = {"factor": "sha", "num_initial_points": "kt-bayesian", "alpha": "kt-bayesian", "beta": "kt-bayesian"}
 """The numbers that KerasTuner's tuners take, and the sampler or pruner that each belongs to."""
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+CLASS_WEIGHTS = ("none", "balanced")
+"""How much the images of a class count in training: alike, or so that every class counts alike."""
 PIXELS = ("0..1", "0..255")
 """The range in which models are given the pixels."""
 CATALOG = "a set of TensorFlow Datasets"
@@ -112,6 +114,8 @@ class Definition:
     mixed_bfloat16 on processors that have instructions for it."""
     pixels: str = PIXELS[0]
     """One of `PIXELS`."""
+    class_weights: str = CLASS_WEIGHTS[0]
+    """One of `CLASS_WEIGHTS`."""
     margin: float = 0.2
     """Percentage points of test accuracy that do not matter: finalists whose interval lies within it are tied."""
     callbacks: tuple[str, ...] = ()
@@ -121,7 +125,7 @@ class Definition:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        _check_texts(self, "dataset", "sampler", "pruner", "precision", "pixels")
+        _check_texts(self, "dataset", "sampler", "pruner", "precision", "pixels", "class_weights")
         if not self.spaces:
             raise StudyError("a study needs at least one search space; give --space")
         if len(set(self.spaces)) < len(self.spaces):
@@ -144,6 +148,7 @@ class Definition:
         check_choice("--pruner", self.pruner, PRUNERS)
         check_choice("--precision", self.precision, PRECISIONS)
         check_choice("--pixels", self.pixels, PIXELS)
+        check_choice("--class-weights", self.class_weights, CLASS_WEIGHTS)
         _check_data_options(self)
 
     def grown(self, **budget: Any) -> Self:

@@ -10,7 +10,14 @@ Direction = Literal["maximize", "minimize"]
 DIRECTIONS: tuple[Direction, ...] = ("maximize", "minimize")
 OF_KERAS_TUNER: dict[str, Direction] = {"max": "maximize", "min": "minimize"}
 """Optuna's words by KerasTuner's."""
-KNOWN: dict[str, Direction] = {"val_accuracy": "maximize", "val_loss": "minimize"}
+BALANCED_ACCURACY, MACRO_F1 = "val_balanced_accuracy", "val_macro_f1"
+"""Objectives that are computed for any model (`study.training.scores`)."""
+KNOWN: dict[str, Direction] = {
+    "val_accuracy": "maximize",
+    "val_loss": "minimize",
+    BALANCED_ACCURACY: "maximize",
+    MACRO_F1: "maximize",
+}
 """Objectives whose direction need not be given."""
 
 
@@ -31,7 +38,7 @@ class Objective:
         known = KNOWN.get(name)
         if direction is None and known is None:
             raise StudyError(
-                f"--objective is {' or '.join(KNOWN)}, or a metric that the models report together with --direction "
+                f"--objective is {', '.join(KNOWN)}, or a metric that the models report together with --direction "
                 f"maximize or minimize; it was given {name!r} alone"
             )
         found = next((each for each in DIRECTIONS if each == (direction or known)), None)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from study import paths
-from study.config import parse_duration
+from study.config import CLASS_WEIGHTS, parse_duration
 from study.errors import StudyError
 
 HOME = Path(paths.HOME)
@@ -103,6 +103,13 @@ TestSplit = Annotated[
     str | None, typer.Option(metavar="SPLIT", help="Of TensorFlow Datasets, for the test. [default: test]")
 ]
 SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no images.")]
+ClassWeights = Annotated[
+    str,
+    typer.Option(
+        help="balanced: in training every class counts alike, however many images it has.",
+        autocompletion=of(CLASS_WEIGHTS),
+    ),
+]
 Workers = Annotated[
     str | None,
     typer.Option(metavar="W", help="Worker processes; auto is one per core; 0 trains in this process."),

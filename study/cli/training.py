@@ -13,8 +13,8 @@ from study.cli.app import app, echo
 from study.cli.options import HOME, given, parsed, seconds
 from study.config import PRUNERS, SAMPLERS, SPACES, Definition, Resources, changed, parse_size
 from study.errors import Interrupted, StudyError
-from study.objective import Objective
-from study.paths import absolute, absolute_dataset, relative, whole
+from study.objective import KNOWN, Objective
+from study.paths import KINDS, absolute, absolute_dataset, relative, whole
 
 if TYPE_CHECKING:
     from study.api import Conclusion
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 2.0
 """Between two looks whether a study is there."""
-DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "npz:")
+DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", *(f"{kind}:" for kind in KINDS))
 """What the shell completes."""
 SPACE = "dense, paper, cnn or package.module:object"
 
@@ -74,7 +74,10 @@ def run(
         str, typer.Option(help="sha (successive halving), median or none.", autocompletion=option.of(PRUNERS))
     ] = Definition.pruner,
     objective: Annotated[
-        str, typer.Option(help="val_accuracy, val_loss, or a metric of yours with --direction.")
+        str,
+        typer.Option(
+            help=f"{', '.join(KNOWN)}, or a metric of yours with --direction.", autocompletion=option.of(KNOWN)
+        ),
     ] = Objective.name,
     direction: Annotated[option.Direction | None, typer.Option(help="Which way a metric of yours is better.")] = None,
     margin: Annotated[
@@ -91,6 +94,7 @@ def run(
     pixels: Annotated[str, typer.Option(help="The range in which models get them: 0..1 or 0..255.")] = (
         Definition.pixels
     ),
+    class_weights: option.ClassWeights = Definition.class_weights,
     tensorboard: option.TensorBoard = None,
     home: option.Home = HOME,
     storage: option.Storage = None,
@@ -123,6 +127,7 @@ def run(
         split_seed=split_seed,
         precision=precision,
         pixels=pixels,
+        class_weights=class_weights,
     )
     resources = Resources(
         workers=_workers(workers, placed),
@@ -261,6 +266,7 @@ def train(
     ] = "none",
     precision: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.precision,
     pixels: Annotated[str, typer.Option(help="As for 'study run'.")] = Definition.pixels,
+    class_weights: option.ClassWeights = Definition.class_weights,
     manual_dir: option.ManualDir = None,
     data_dir: option.DataDir = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file.")] = Path("model.keras"),
@@ -282,6 +288,7 @@ def train(
         pruner=pruner,
         precision=precision,
         pixels=pixels,
+        class_weights=class_weights,
     )
     check_name(space)
     resources = Resources(**_places(manual_dir, data_dir))

@@ -89,7 +89,8 @@ class FinalAttempt(PlannedAttempt):
         self._finals = finals
 
     def run(self, checkpoint: CheckpointFile) -> Outcome:
-        model = self._train(all_images(self._finals.dataset, self._target.configuration.space), checkpoint)
+        space, weights = self._target.configuration.space, self._session.definition.class_weights
+        model = self._train(all_images(self._finals.dataset, space, weights), checkpoint)
         record, predicted, misread = self._test(model)
         self._finals.claims.renew()
         # First of all: whatever becomes of the files, the process included, the result is kept (`give_up`).

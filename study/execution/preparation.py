@@ -101,7 +101,10 @@ def _data(task: Task) -> "tuple[Dataset | None, SearchData]":
     if task.objects.data is not None:
         return None, task.objects.data
     dataset = datasets.of(task.definition, task.resources, task.objects.key)
-    return dataset, SearchData(dataset.parts, Examples(dataset.train, dataset.validation))
+    return dataset, SearchData(
+        dataset.parts,
+        Examples(dataset.train, dataset.validation, class_weights=task.definition.class_weights),
+    )
 
 
 def _spaces(

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from study.training.examples import Examples
 
 
-def all_images(dataset: "Dataset", space: str) -> "Examples":
+def all_images(dataset: "Dataset", space: str, class_weights: str) -> "Examples":
     """What a final trains on: training + validation images. A `fit` of a user's may read `val_loss` or
     `validation_data`: it watches the validation images, which it trains on too."""
     from study.training.examples import Examples
 
-    return Examples(dataset.train_and_validation, None if space in SPACES else dataset.validation)
+    validation = None if space in SPACES else dataset.validation
+    return Examples(dataset.train_and_validation, validation, class_weights=class_weights)
 
 
 def parse(text: str) -> dict[str, Value]:
@@ -112,7 +113,7 @@ def _train(
         if unknown:
             raise StudyError(f"the search space {name} has no {', '.join(sorted(unknown))} with these --values")
 
-    examples, objective = all_images(dataset, name), definition.objective
+    examples, objective = all_images(dataset, name, definition.class_weights), definition.objective
     training = Training(
         hypermodel, hp, examples, definition.epochs, definition.seed, objective, stop_after, rungs(definition)
     )

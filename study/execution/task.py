@@ -32,12 +32,12 @@ class Objects:
     """Search spaces by name."""
     data: "SearchData | None" = None
     """The data, where they were given to a tuner."""
-    key: str | None = None
-    """The name by which arrays that were given as `study.Data` were kept (`study.data.given`)."""
     callbacks: tuple[Any, ...] = ()
     """Keras callbacks for each fit of the search."""
     trainer: "Trainer | None" = None
     """Trains each trial, where it is not `training.fit` alone that does."""
+    key: str | None = None
+    """The name by which arrays that were given as `study.Data` were kept (`study.data.given`)."""
 
 
 @dataclass(frozen=True)

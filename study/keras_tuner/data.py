@@ -24,6 +24,10 @@ class UserData(Examples):
     positional: tuple[Any, ...]
     named: dict[str, Any]
 
+    @property
+    def scored(self) -> Images | None:
+        return None  # its labels go their own way
+
     def arguments(self, model: keras.Model, epochs: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return self.positional, self.named
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -21,12 +22,16 @@ class Batches:
         y: Their targets (n, ...).
         size: Images per batch.
         seed: The order of an epoch follows from it and the epoch's number; None keeps the order of the images.
+        weights: How much each image counts (n,), if not alike.
     """
 
-    def __init__(self, images: Images, y: NDArray[Any], size: int, seed: int | None) -> None:
+    def __init__(
+        self, images: Images, y: NDArray[Any], size: int, seed: int | None, weights: NDArray[np.float32] | None = None
+    ) -> None:
         self.size, self.count = size, math.ceil(len(y) / size)
         self._seed = seed
         self._pixels, self._targets = _pixels(images), tf.constant(y)
+        self._weights = () if weights is None else (tf.constant(weights),)
         self._divisor = images.divisor
         self._order = tf.Variable(tf.range(len(y), dtype=tf.int64), trainable=False)
 
@@ -36,10 +41,12 @@ class Batches:
             order = tf.random.experimental.stateless_shuffle(tf.range(len(self._targets)), [self._seed, epoch])
             self._order.assign(tf.cast(order, tf.int64))
 
-    def __getitem__(self, number: Any) -> tuple[Any, Any]:
-        """A batch by its number: pixels (size, height, width, channels), float32, and targets (size, ...)."""
+    def __getitem__(self, number: Any) -> tuple[Any, ...]:
+        """A batch by its number: pixels (size, height, width, channels), float32, targets (size, ...), and weights
+        (size,) where there are some."""
         index = self._order[number * self.size : (number + 1) * self.size]
-        return _scaled(tf.gather(self._pixels, index), self._divisor), tf.gather(self._targets, index)
+        others = (tf.gather(each, index) for each in (self._targets, *self._weights))
+        return _scaled(tf.gather(self._pixels, index), self._divisor), *others
 
     def dataset(self) -> tf.data.Dataset:
         """All batches, in the order of the epoch that was begun last."""

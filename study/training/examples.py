@@ -1,12 +1,13 @@
 """What a configuration is trained and validated on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from study.config import CLASS_WEIGHTS
 from study.images import Images
 
 
@@ -18,6 +19,13 @@ class Examples:
     """Images that the pipeline feeds from memory; None where Keras itself feeds what `arguments` returns."""
     validation: Images | None
     """What the model is validated on after each epoch; None trains without validation."""
+    class_weights: str = field(default=CLASS_WEIGHTS[0], kw_only=True)
+    """One of `CLASS_WEIGHTS`."""
+
+    @property
+    def scored(self) -> Images | None:
+        """Validation images with their true classes, if those are known."""
+        return self.validation
 
     def arguments(self, model: keras.Model, epochs: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The positional and the keyword arguments of `HyperModel.fit`, callbacks excepted."""
@@ -26,6 +34,8 @@ class Examples:
         options: dict[str, Any] = {"epochs": epochs}
         if self.validation is not None:
             options["validation_data"] = self.validation.scaled, targets(model, self.validation.y, classes)
+        if self.class_weights != CLASS_WEIGHTS[0]:
+            options["class_weight"] = balanced(self.train.y)
         return (self.train.scaled, targets(model, self.train.y, classes)), options
 
 
@@ -36,6 +46,12 @@ class SearchData:
     parts: dict[str, str]
     """Shape, type and SHA-256 of every array, by its name."""
     examples: Examples
+
+
+def balanced(labels: NDArray[np.int64]) -> dict[int, float]:
+    """Keras's `class_weight` with which every class counts alike: images / (classes * images of the class)."""
+    counts = np.bincount(labels)
+    return {label: len(labels) / (np.count_nonzero(counts) * count) for label, count in enumerate(counts) if count}
 
 
 def loss_of(model: keras.Model) -> Any:

@@ -25,6 +25,7 @@ from study.training.keras_private import creation_number
 from study.training.model_state import Callbacks, OtherModel, parameters
 from study.training.parts import parts
 from study.training.pipeline import feed
+from study.training.scores import scores
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def fit(
 def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: CheckpointFile | None) -> keras.Model:
     best = BestWeights(hooks.on_best, log, training.objective) if hooks.on_best is not None else None
     last = EpochCallback(log, hooks.on_epoch, checkpoint, training.stop_after, best, hooks.limit, training.rungs)
-    callbacks = [*hooks.callbacks(), last]
+    callbacks = [*scores(training.objective, training.examples.scored), *hooks.callbacks(), last]
     newest = creation_number(tf.Variable(0))
     model = built(training.hypermodel, training.hp, training.seed, hooks.limit)
     hooks.on_built(model)

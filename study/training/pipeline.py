@@ -4,12 +4,14 @@ Keras's iterator over a tf.data pipeline costs as much per batch as a step of a 
 
 import inspect
 import random
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from study.images import Images
 from study.training.batches import Batches, validation_batches
@@ -20,7 +22,7 @@ from study.training.fused import fuse
 from study.training.keras_private import TrainFunction, can_take_train_function
 from study.training.model_state import Callbacks
 
-PLAIN = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
+PLAIN = ("sample_weight", "validation_split", "steps_per_epoch")
 """Arguments of `fit` with which Keras feeds the model itself."""
 STEPS_PER_EXECUTION = 64
 """Batches per call into TensorFlow. More gain nothing, and a signal has to wait for the end of a call."""
@@ -45,7 +47,8 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
         if examples.train is None or not _can_feed(examples.train, given):
             return plain_fit(*args, **_last_at_the_end(model, kwargs, given.get("initial_epoch", 0), last))
         order_seed = seed if given.pop("shuffle", True) else None
-        batches = Batches(examples.train, given.pop("y"), given.pop("batch_size", None) or 32, order_seed)
+        y, size = given.pop("y"), given.pop("batch_size", None) or 32
+        batches = Batches(examples.train, y, size, order_seed, _weights(y, given.pop("class_weight", None)))
         others, ours = _apart(given.pop("callbacks", None), last)
         if not any(isinstance(each, keras.callbacks.History) for each in others):
             others.append(keras.callbacks.History())  # Keras would add its own after the last
@@ -87,7 +90,18 @@ def _can_feed(train: Images, given: dict[str, Any]) -> bool:
     """Whether `fit` was given these images, with a target for each and nothing that only Keras can feed."""
     y = given.get("y")
     known = given.get("x") is train.scaled and isinstance(y, np.ndarray) and len(y) == len(train)
+    weighted = given.get("class_weight")
+    if weighted is not None and not (known and isinstance(weighted, dict) and np.ndim(y) < 3):
+        return False  # Keras says what is wrong with it
     return known and all(given.get(option) is None for option in PLAIN)
+
+
+def _weights(y: NDArray[Any], class_weight: Mapping[int, float] | None) -> NDArray[np.float32] | None:
+    """The weight of each image (n,) as Keras takes it from those of classes: 1 where a class has none."""
+    if class_weight is None:
+        return None
+    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
+    return np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
 
 
 def _epoch_seeds(batches: Batches, seed: int) -> keras.callbacks.Callback:
@@ -117,7 +131,7 @@ def _training_input(model: keras.Model, batches: Batches, others: Callbacks) -> 
 def _create_variables(model: keras.Model, batches: Batches) -> bool:
     """Create the variables of optimizer and metrics, and return whether that was possible. TensorFlow traces a step
     twice if variables are created in its first call."""
-    x, y = batches[0]
+    x, y, *_ = batches[0]
     shape = _output_shape(model, x)
     if not model.built or model.optimizer is None:
         return False

@@ -62,7 +62,8 @@ def rehearse(
     Raises:
         Dependent: the training changes what was made before `build` began.
     """
-    few = Examples(_few(examples.train, PER_CLASS, LEAST), _few(examples.validation, 1, LEAST // 2))
+    train, validation = _few(examples.train, PER_CLASS, LEAST), _few(examples.validation, 1, LEAST // 2)
+    few = Examples(train, validation, class_weights=examples.class_weights)
     hooks = Hooks(on_epoch=on_epoch, limit=limit or TimeLimit())
     ended: list[tuple[EpochLog, list[NDArray[Any]]]] = []
     for _ in range(2):

@@ -173,6 +173,30 @@ def test_data_are_one_data_set(home: Path) -> None:
         study.run("a", data=([], []), **SMALLEST)  # type: ignore[arg-type]
 
 
+def test_an_unbalanced_set_is_searched_by_macro_f1_with_class_weights(command: Command, home: Path) -> None:
+    keep = np.arange(90) % 3 * np.arange(90) < 40  # few of the other classes than 0
+    with np.load(tiny.write_archive(home.parent / "all.npz")) as arrays:
+        few = {name: arrays[name][keep] for name in ("x_train", "y_train")}
+    file = tiny.write_archive(home.parent / "few.npz", **few)
+    words = ("--dataset", f"npz:{file}", "--space", "tiny:Tiny", "--trials", "2", "--epochs", "2", "--seeds", "1")
+    words = (*words, "--confirm", "2")
+    code, _, error = command("run", "a", *words, "--pruner", "none", "--objective", "val_macro_f1", "--class-weights",
+                             "balanced", "--quiet")  # fmt: skip
+    assert code == 0, error
+    found = study.load("a")
+    assert (found.definition.objective, found.definition.class_weights) == (Objective("val_macro_f1"), "balanced")
+    assert found.best()["val_macro_f1"] == max(found.trials.value)
+    assert 0 < found.best()["confirmed"] <= 1
+    page = found.report().read_text()
+    assert "--class-weights balanced" in page
+    assert "val_macro_f1" in page
+    plain = study.run("b", spaces=["tiny:Tiny"], dataset=f"npz:{file}", objective="val_balanced_accuracy", **SMALL)
+    first = [study_table(home, name)["tiny:Tiny"][0][2] for name in ("a", "b")]
+    assert len(set(first)) == 2  # of other weights and another objective
+    assert plain.definition.class_weights == "none"
+    assert command("resume", "a", "--trials", "3", "--quiet")[0] == 0
+
+
 def test_a_metric_of_ones_own_is_the_objective(home: Path, archive: Path) -> None:
     options = {**SMALL, "objective": "val_mistakes", "objective_direction": "minimize"}
     found = study.run("a", spaces=[Mistakes], dataset=f"npz:{archive}", **options)

@@ -60,7 +60,7 @@ def test_neither_changes(config: Any, field: str) -> None:
         ),
         ({"dataset": "npz:a", "image_size": "9x9"}, "--image-size is for folder:DIR or a set of TensorFlow Datasets; "),
         ({"dataset": "mnist", "skip_unreadable": True}, "--skip-unreadable is for folder:DIR; --dataset is mnist"),
-        ({"test_share": 0.5}, "--test-share is for folder:DIR or npz:FILE or csv:FILE or a set of TensorFlow Datasets"),
+        ({"test_share": 0.5}, "--test-share is for folder:DIR or npz:FILE or csv:FILE or study.Data or a set"),
     ],
 )
 def test_a_value_that_no_study_can_have_is_named(given_values: dict[str, Any], said: str) -> None:

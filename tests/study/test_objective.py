@@ -20,7 +20,11 @@ def test_directions_that_need_not_be_given() -> None:
 @pytest.mark.parametrize(
     "name, direction, said",
     [
-        ("accuracy", None, "--objective is val_accuracy or val_loss, or a metric .* it was given 'accuracy' alone"),
+        (
+            "accuracy",
+            None,
+            "--objective is val_accuracy, val_loss, .*, or a metric .* it was given 'accuracy' alone",
+        ),
         ("val_f1", "up", "--direction must be one of maximize, minimize; it was given 'up'"),
         ("val_accuracy", "minimize", "--direction of val_accuracy is maximize; it was given minimize"),
     ],

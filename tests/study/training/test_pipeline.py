@@ -59,6 +59,28 @@ def test_class_weights_act(data: Dataset) -> None:
     assert log.history["loss"] == [0.0] * 3
 
 
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_class_weights_are_those_of_keras(data: Dataset, loss: str) -> None:
+    weights = {0: 3.0, 2: 0.5}
+
+    class Fed(tiny.Tiny):
+        def build(self, hp: Any) -> keras.Model:
+            return tiny.compiled(keras.layers.Dense(4), loss=loss, eagerly=False)
+
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, class_weight=weights, shuffle=False, **kwargs)
+
+    class Plain(Fed):
+        def fit(self, hp: Any, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+            return model.fit(x.copy(), y, class_weight=weights, shuffle=False, **kwargs)  # which Keras feeds itself
+
+    (model, log), (plain, plain_log) = fitted(data, Fed()), fitted(data, Plain())
+    for name, values in plain_log.history.items():
+        assert log.history[name] == pytest.approx(values, rel=1e-4), name
+    for one, two in zip(model.get_weights(), plain.get_weights(), strict=True):
+        assert np.allclose(one, two, atol=1e-5)
+
+
 def test_other_images_may_be_evaluated_in_between_and_trained_on_afterwards(data: Dataset) -> None:
     """What is put into the model for one fit does not stay in it."""
     other = Images(data.validation.x[:10], data.validation.y[:10])
