@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,65 @@ def shown(image: Pixels) -> Pixels:
     return np.asarray(picture).reshape(picture.height, picture.width, -1)
 
 
+class Rows:
+    """Images of an array that may lie on the disk: those of some rows, in their order, read when they are asked for. It
+    stands for the array of them, which is never made."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, whole: Pixels, rows: NDArray[np.int64]) -> None:
+        self._whole, self._rows = whole, rows
+        self.shape = (len(rows), *whole.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Pixels:
+        found: Pixels = self._whole[self._rows[index]]
+        return found
+
+    def part(self, rows: slice) -> "Rows":
+        """Consecutive ones of these images."""
+        return Rows(self._whole, self._rows[rows])
+
+
+class Scaled(np.lib.mixins.NDArrayOperatorsMixin):
+    """The same as float32, divided by a number, for a HyperModel's `fit`. Rows that are asked for are an array, and so
+    is the whole as soon as anything but its shape is used of it."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, images: Rows, divisor: float) -> None:
+        self._images, self._divisor = images, np.float32(divisor)
+        self.shape, self.ndim = images.shape, len(images.shape)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: Any) -> NDArray[np.float32]:
+        if index is None or index is Ellipsis or isinstance(index, tuple):
+            return cast(NDArray[np.float32], np.asarray(self)[index])
+        return np.divide(self._images[index], self._divisor, dtype=np.float32)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        given = (np.asarray(each) if isinstance(each, Scaled) else each for each in inputs)
+        return getattr(ufunc, method)(*given, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what NumPy, TensorFlow and pickle ask for that an object need not have
+            raise AttributeError(name)
+        return getattr(np.asarray(self), name)
+
+
 @dataclass(frozen=True)
 class Images:
     """Images and their labels: uint8, 0 to 255, (n, height, width, channels), and int64 (n,)."""
 
     x: Pixels
+    """An array, or `Rows` of one, where it is large."""
     y: Labels
     pixels: str = field(default=PIXELS[0], kw_only=True)
     """One of `PIXELS`: the range in which models are given them."""
@@ -46,11 +100,19 @@ class Images:
 
     @cached_property
     def scaled(self) -> NDArray[np.float32]:
-        """The pixels as float32 in the range `pixels`: what a HyperModel's `fit` is given."""
-        return np.divide(self.x, np.float32(self.divisor), dtype=np.float32)
+        """The pixels as float32 in the range `pixels`: what a HyperModel's `fit` is given. Large ones are `Scaled`."""
+        if isinstance(self.x, Rows):
+            return cast(NDArray[np.float32], Scaled(self.x, self.divisor))
+        return self.some_scaled(slice(None))
+
+    def some_scaled(self, rows: slice) -> NDArray[np.float32]:
+        """The same of some images."""
+        return np.divide(self.x[rows], np.float32(self.divisor), dtype=np.float32)
 
     def part(self, rows: slice) -> "Images":
         """Consecutive images; they share memory with the whole."""
+        if isinstance(self.x, Rows):
+            return Images(cast(Pixels, self.x.part(rows)), self.y[rows], pixels=self.pixels)
         return _Part(self.x[rows], self.y[rows], self, rows, pixels=self.pixels)
 
 

@@ -99,7 +99,8 @@ def _mapped(file: Path, archive: Any, needed: int) -> Arrays | None:
                 return None
             while stream.read(CHUNK):  # to the end, where the checksum is compared
                 pass
-        images[array] = np.memmap(file, np.uint8, "r", _begin(file, member) + begin, shape)
+        # As a plain array: unlike a map of the cache, it is not read later.
+        images[array] = np.asarray(np.memmap(file, np.uint8, "r", _begin(file, member) + begin, shape))
     if images["x_train"].max(initial=0) <= 1:  # what is 0 or 1 is multiplied by 255
         return None
     images["x_test"] = np.array(images["x_test"])

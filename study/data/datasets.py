@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from study.data.arrays import ARRAYS, CLASS_NAMES, LEAK, REMARK, VALIDATION, des
 from study.data.parts import validation_size
 from study.data.request import Request
 from study.errors import StudyError
-from study.images import Arrays, Images
+from study.images import Arrays, Images, Pixels, Rows
 
 NAMES = {
     "digits": "1,797 real handwritten digits, 8x8, bundled with scikit-learn; no download",
@@ -26,6 +27,8 @@ NAMES = {
 }
 """What a data set can be called, and what it is then."""
 READERS = {"folder": folders.read, "npz": archives.read, "csv": tables.read}
+IN_MEMORY = 2**26
+"""Bytes of training images up to which each process has them in memory, as bytes and as floats."""
 DIGITS_TEST_SHARE = 1 / 5  # they come without a test set
 
 
@@ -152,7 +155,7 @@ def _split(name: str, arrays: Arrays, split_seed: int, pixels: str) -> Dataset:
     test, labels = (arrays["x_test"], arrays["y_test"]), arrays["y_train"]
     train, validation = _rows(name, arrays, split_seed)
     order = np.concatenate([train, validation])
-    both = Images(arrays["x_train"][order], labels[order], pixels=pixels)
+    both = Images(_ordered(arrays["x_train"], order), labels[order], pixels=pixels)
     classes = int(labels.max()) + 1
     class_names = tuple(map(str, arrays.get(CLASS_NAMES, ())))
     return Dataset(
@@ -168,6 +171,13 @@ def _split(name: str, arrays: Arrays, split_seed: int, pixels: str) -> Dataset:
         leak=str(arrays.get(LEAK, "")),
         _test=lambda: Images(*map(np.asarray, test), pixels=pixels),  # of all arrays it keeps these alone in memory
     )
+
+
+def _ordered(x: Pixels, order: NDArray[np.int64]) -> Pixels:
+    """The images in another order. Large ones are read where they lie, if that is the cache, which nobody changes."""
+    if x.nbytes <= IN_MEMORY:
+        return x[order]
+    return cast(Pixels, Rows(x if isinstance(x, np.memmap) else np.array(x), order))
 
 
 def _rows(name: str, arrays: Arrays, split_seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,14 +1,15 @@
-"""Batches of images that are kept in memory as uint8, shuffled, gathered and scaled by TensorFlow."""
+"""Batches of images that are kept as uint8, shuffled, gathered and scaled by TensorFlow."""
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from study.images import Images
+from study.images import Images, Rows
 
 EVALUATION_BYTES = 64 * 2**20
 """Size of the float32 pixels of one batch of validation or test images."""
@@ -30,7 +31,7 @@ class Batches:
     ) -> None:
         self.size, self.count = size, math.ceil(len(y) / size)
         self._seed = seed
-        self._pixels, self._targets = _pixels(images), tf.constant(y)
+        self._pixels, self._targets = gather(images), tf.constant(y)
         self._weights = () if weights is None else (tf.constant(weights),)
         self._divisor = images.divisor
         self._order = tf.Variable(tf.range(len(y), dtype=tf.int64), trainable=False)
@@ -46,7 +47,7 @@ class Batches:
         (size,) where there are some."""
         index = self._order[number * self.size : (number + 1) * self.size]
         others = (tf.gather(each, index) for each in (self._targets, *self._weights))
-        return _scaled(tf.gather(self._pixels, index), self._divisor), *others
+        return _scaled(self._pixels(index), self._divisor), *others
 
     def dataset(self) -> tf.data.Dataset:
         """All batches, in the order of the epoch that was begun last."""
@@ -59,7 +60,12 @@ def validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Datase
     divisor = images.divisor
 
     def make() -> tf.data.Dataset:
-        batches = tf.data.Dataset.from_tensor_slices((_pixels(images), *targets)).batch(evaluation_batch(images))
+        size = evaluation_batch(images)
+        if isinstance(images.x, Rows):
+            pixels = gather(images)
+            rows = tf.data.Dataset.from_tensor_slices((tf.range(len(images), dtype=tf.int64), *targets)).batch(size)
+            return rows.map(lambda index, *y: (_scaled(pixels(index), divisor), *y)).prefetch(1)
+        batches = tf.data.Dataset.from_tensor_slices((_pixels(images), *targets)).batch(size)
         return batches.map(lambda x, *y: (_scaled(x, divisor), *y)).prefetch(1)
 
     # One-hot or weighted targets are made for one model; plain labels are the same for every trial.
@@ -70,6 +76,19 @@ def validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Datase
 def evaluation_batch(images: Images) -> int:
     """Images per batch where nothing is learnt: as many as fit in `EVALUATION_BYTES`, between 32 and 1,024."""
     return max(32, min(1024, EVALUATION_BYTES // (4 * math.prod(images.x.shape[1:]))))
+
+
+def gather(images: Images) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function of rows (n,) that returns their pixels (n, height, width, channels), uint8. Those of large sets are
+    not in TensorFlow's memory: NumPy reads them, from the pages that all processes share, or from the disk."""
+    if not isinstance(images.x, Rows):
+        return partial(tf.gather, _pixels(images))
+    found, shape = images.x, (None, *images.x.shape[1:])
+
+    def read(index: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(found.__getitem__, [index], tf.uint8, stateful=False), shape)
+
+    return read
 
 
 def _pixels(images: Images) -> tf.Tensor:

@@ -88,7 +88,7 @@ def _last_at_the_end(
 
 def _can_feed(train: Images, given: dict[str, Any]) -> bool:
     """Whether `fit` was given these images, with a target for each and nothing that only Keras can feed."""
-    y = given.get("y")
+    y: Any = given.get("y")
     known = given.get("x") is train.scaled and isinstance(y, np.ndarray) and len(y) == len(train)
     weighted = given.get("class_weight")
     if weighted is not None and not (known and isinstance(weighted, dict) and np.ndim(y) < 3):

@@ -12,9 +12,10 @@ from study.training.batches import evaluation_batch
 
 def probabilities(model: keras.Model, images: Images) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of a model that returns probabilities, logits, or one sigmoid unit."""
-    size, x = evaluation_batch(images), images.scaled
+    size = evaluation_batch(images)
     # The model is called directly: `predict` would trace a function for the sake of a few large batches.
-    batches = [np.asarray(model(x[start : start + size], training=False)) for start in range(0, len(x), size)]
+    parts = (images.some_scaled(slice(start, start + size)) for start in range(0, len(images), size))
+    batches = [np.asarray(model(part, training=False)) for part in parts]
     outputs = np.concatenate(batches).reshape(len(images), -1).astype(np.float64)
     bounded = bool((outputs >= 0).all() and (outputs <= 1).all())
     if outputs.shape[1] == 1:

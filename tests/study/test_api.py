@@ -149,6 +149,18 @@ def test_worker_processes_share_a_copy_of_the_arrays(home: Path, archive: Path) 
     assert (copy.source, copy.in_use) == ("study.Data", False)
 
 
+def test_a_large_set_trains_as_a_small_one_does(home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with np.load(archive) as arrays:
+        data = study.Data(**arrays)
+    options = {**SMALL, "spaces": [tiny.Graph, tiny.Tiny], "data": data, "trials": 2, "confirm": 1, "seeds": 1}
+    found = study.run("a", **options)
+    monkeypatch.setattr(datasets, "IN_MEMORY", 0)
+    other = study.run("b", **options)
+    assert study_table(home, "a") == study_table(home, "b")
+    assert found.finals.test_loss.equals(other.finals.test_loss)
+    assert found.stored.fingerprint == other.stored.fingerprint
+
+
 @pytest.mark.parametrize(
     "data, said",
     [

@@ -1,11 +1,13 @@
 """The batches of an epoch."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from study.config import PIXELS
-from study.images import Images
+from study.images import Images, Rows
 from study.training.batches import EVALUATION_BYTES, Batches, evaluation_batch, validation_batches
 
 N = 73
@@ -26,6 +28,19 @@ def test_each_epoch_sees_every_image_once_in_its_own_order() -> None:
     assert [len(y) for _, y in batches.dataset()] == [16] * (N // 16) + [N % 16]
     x, y = batches[0]
     assert np.array_equal(x.numpy(), IMAGES.scaled[y.numpy()])
+
+
+def test_large_sets_give_the_same_batches() -> None:
+    order = np.random.default_rng(3).permutation(N)
+    rows: Any = Rows(IMAGES.x[np.argsort(order)], order)
+    large = Images(rows, IMAGES.y)
+    one, two = (Batches(images, np.arange(N), 16, seed=7, weights=np.ones(N, np.float32)) for images in (IMAGES, large))
+    for batches in (one, two):
+        batches.begin(1)
+    validation = validation_batches(IMAGES, IMAGES.y), validation_batches(large, large.y)
+    for found, expected in (*zip(two.dataset(), one.dataset(), strict=True), *zip(*validation, strict=True)):
+        assert all(map(np.array_equal, found, expected))
+    assert two.dataset().element_spec[0].shape.as_list() == [None, 6, 6, 1]
 
 
 def test_without_a_seed_the_order_is_that_of_the_images() -> None:
