@@ -65,6 +65,8 @@ def validation_batches(images: Images, *targets: NDArray[Any]) -> tf.data.Datase
             pixels = gather(images)
             rows = tf.data.Dataset.from_tensor_slices((tf.range(len(images), dtype=tf.int64), *targets)).batch(size)
             return rows.map(lambda index, *y: (_scaled(pixels(index), divisor), *y)).prefetch(1)
+        if len(images) <= size:  # scaled once, not in each epoch
+            return tf.data.Dataset.from_tensors((_scaled(_pixels(images), divisor), *targets))
         batches = tf.data.Dataset.from_tensor_slices((_pixels(images), *targets)).batch(size)
         return batches.map(lambda x, *y: (_scaled(x, divisor), *y)).prefetch(1)
 

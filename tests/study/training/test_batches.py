@@ -49,15 +49,18 @@ def test_without_a_seed_the_order_is_that_of_the_images() -> None:
     assert np.concatenate([y.numpy() for _, y in batches.dataset()]).tolist() == list(range(N))
 
 
-def test_validation_is_in_order_and_shared_by_trials_that_use_the_plain_labels() -> None:
-    batches = validation_batches(IMAGES, IMAGES.y)
+@pytest.mark.parametrize(("n", "count"), [(N, 1), (1025, 2)])
+def test_validation_is_in_order_and_shared_by_trials_that_use_the_plain_labels(n: int, count: int) -> None:
+    images = Images(np.resize(IMAGES.x, (n, *IMAGES.x.shape[1:])), np.arange(n) % 3)
+    batches = validation_batches(images, images.y)
     x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    assert np.array_equal(x, IMAGES.scaled)
-    assert np.array_equal(y, IMAGES.y)
-    assert validation_batches(IMAGES, IMAGES.y) is batches
-    weighted = validation_batches(IMAGES, IMAGES.y, np.full(N, 0.5))
+    assert np.array_equal(x, images.scaled)
+    assert np.array_equal(y, images.y)
+    assert len(batches) == count
+    assert validation_batches(images, images.y) is batches
+    weighted = validation_batches(images, images.y, np.full(n, 0.5))
     assert isinstance(weighted, tf.data.Dataset)
-    assert np.concatenate([weights for _, _, weights in weighted]).tolist() == [0.5] * N
+    assert np.concatenate([weights for _, _, weights in weighted]).tolist() == [0.5] * n
 
 
 @pytest.mark.parametrize("pixels", PIXELS)
