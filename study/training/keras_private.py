@@ -62,10 +62,10 @@ def method_replaced(owner: Any, name: Literal["call"], function: Callable[..., A
 
 
 def can_take_train_function(model: keras.Model) -> bool:
-    """Whether a training function of ours would do what the model's own does: the model is trained as a graph, on one
-    device, and does not bring a training function of its own."""
+    """Whether a training function of ours would do what the model's own does: the model is trained on one device, and
+    does not bring a training function of its own."""
     own = type(model).make_train_function is not keras.Model.make_train_function
-    return not own and not model.run_eagerly and model.distribute_strategy is tf.distribute.get_strategy()
+    return not own and model.distribute_strategy is tf.distribute.get_strategy()
 
 
 class TrainFunction(keras.callbacks.Callback):

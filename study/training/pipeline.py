@@ -168,9 +168,13 @@ class ManySteps(TrainFunction):
 
 
 def _train_function(model: keras.Model, batches: Batches, steps: int, first: tf.Variable) -> Any:
-    """A TensorFlow function that trains on `steps` batches from number `first` on, and moves `first` on by as many;
-    it returns the logs of the last of these steps."""
-    train_step = tf.function(model.train_step, jit_compile=model.jit_compile or None, autograph=False)
+    """A function that trains on `steps` batches from number `first` on, and moves `first` on by as many; it returns the
+    logs of the last of these steps. It is one of TensorFlow's, but for a model that runs eagerly."""
+
+    def traced(function: Any, **options: Any) -> Any:
+        return function if model.run_eagerly else tf.function(function, autograph=False, **options)
+
+    train_step = traced(model.train_step, jit_compile=model.jit_compile or None)
 
     def one_more(step: Any, _: Any) -> tuple[Any, Any]:
         return step + 1, train_step(batches[step])
@@ -181,7 +185,7 @@ def _train_function(model: keras.Model, batches: Batches, steps: int, first: tf.
         first.assign(end)
         return tf.while_loop(lambda step, _: step < end, one_more, one_more(begin, None))[1]
 
-    return tf.function(train, autograph=False)
+    return traced(train)
 
 
 def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:

@@ -120,11 +120,9 @@ def check_who_can_take_a_train_function() -> None:
         def make_train_function(self, force: bool = False) -> None: ...
 
     with contract("models that train in their own way are not recognised"):
-        plain, eager, own = network("sgd"), network("sgd"), Own([keras.Input((6,)), layers.Dense(3)])
+        plain, own = network("sgd"), Own([keras.Input((6,)), layers.Dense(3)])
         own.compile("sgd", "mse")
-        eager.run_eagerly = True
         assert keras_private.can_take_train_function(plain)
-        assert not keras_private.can_take_train_function(eager)
         assert not keras_private.can_take_train_function(own)
         with tf.distribute.OneDeviceStrategy("CPU:0").scope():
             distributed = network("sgd")

@@ -151,6 +151,31 @@ def test_a_step_is_traced_once_for_all_epochs_and_the_remainder(data: Dataset) -
     assert len(traced) == 1
 
 
+def test_a_model_that_runs_eagerly_is_trained_so(data: Dataset) -> None:
+    seen: list[int] = []
+
+    class Looking(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            seen.append(len(data[1].numpy()))  # as one does to look at a step
+            return super().train_step(data)
+
+    class Eager(OwnModel):
+        model = Looking
+
+        def build(self, hp: Any) -> keras.Model:
+            model = super().build(hp)
+            model.run_eagerly = True
+            return model
+
+    n = len(data.train)
+    eager, log = fitted(data, Eager(), epochs=2)
+    assert seen == ([16] * (n // 16) + [n % 16]) * 2
+    graph, other = fitted(data, OwnModel(), epochs=2)
+    assert log.history["val_loss"] == pytest.approx(other.history["val_loss"], rel=1e-5)
+    for one, two in zip(eager.get_weights(), graph.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+
+
 def test_a_custom_step_is_taken(data: Dataset) -> None:
     class Constant(keras.Sequential):
         def train_step(self, data: Any) -> Any:
