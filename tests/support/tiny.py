@@ -113,9 +113,10 @@ class Slow(Tiny):
     """Takes a while for each epoch."""
 
     baseline_epochs = 1
+    seconds = 0.08
 
     def fit(self, hp: Any, model: keras.Model, *args: Any, callbacks: Any = (), **kwargs: Any) -> Any:
-        wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: time.sleep(0.08))
+        wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: time.sleep(self.seconds))
         return model.fit(*args, callbacks=[wait, *callbacks], **kwargs)
 
 

@@ -10,7 +10,7 @@ from helpers import Command, opened
 
 from study.storage import results, selection
 
-STAGED = ("--space", "staged:Staged", "--trials", "2", "--epochs", "4", "--seeds", "1", "--pruner", "none")
+STAGED = ("--space", "staged:Staged", "--trials", "2", "--epochs", "2", "--seeds", "1", "--pruner", "none")
 
 
 @pytest.mark.parametrize("space", ["Staged", "Stopping"])  # for a plain `fit` see test_confirmation
@@ -23,9 +23,9 @@ def test_a_final_ends_where_its_trial_was_best(command: Command, home: Path, arc
     runs, finals = results.confirmations(study), results.finals(study)
     assert len(runs) == 2 * len(candidates)
     for run in runs:
-        # Its trial was asked for 4 epochs, of which the first stage had 2 more.
-        assert run.epochs == (6 if space == "Staged" else run.epochs)
-        assert len(run.curve) == (4 if space == "Staged" else run.epochs)  # the last stage counts
+        # Its trial was asked for 2 epochs, of which the first stage had 1 more.
+        assert run.epochs == (3 if space == "Staged" else run.epochs)
+        assert len(run.curve) == (2 if space == "Staged" else run.epochs)  # the last stage counts
     for final in finals:
         best = candidates[final.trial].best_epoch
         assert best is not None

@@ -10,6 +10,7 @@ from helpers import Command
 import study
 
 WORDS = ("--space", "scaling:Scaling", "--trials", "2", "--epochs", "3", "--seeds", "2", "--confirm", "0")
+SHORT = ("--space", "scaling:Scaling", "--trials", "1", "--epochs", "1", "--seeds", "1", "--confirm", "0")
 WARNING = (
     "scaling:Scaling: the models scale pixels of 0..255 themselves and are given 0..1; --pixels 0..255 gives them what "
     "they expect"
@@ -22,11 +23,11 @@ def none_seen() -> None:
 
 
 def test_a_space_that_scales_again_is_warned_of_once(command: Command, archive: Path) -> None:
-    code, output, _ = command("run", "a", "--dataset", f"npz:{archive}", "--quiet", *WORDS, "--space", "dense")
+    code, output, _ = command("run", "a", "--dataset", f"npz:{archive}", "--quiet", *SHORT, "--space", "dense")
     assert code == 0
     assert [line for line in output.splitlines() if "--pixels" in line] == [WARNING]
     assert all(brightest <= 1 for fit in scaling.seen for brightest in fit)
-    code, output, _ = command("resume", "a", "--trials", "3")
+    code, output, _ = command("resume", "a", "--trials", "2")
     assert (code, "--pixels" in output) == (0, False)
 
 

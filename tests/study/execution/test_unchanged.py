@@ -141,7 +141,7 @@ def test_an_edit_while_the_study_runs_is_found_by_the_finals(
 @pytest.mark.parametrize("space", ["unchanged:Random", "described:Sub"])
 def test_a_space_that_is_the_same_is_not_refused(command: Command, home: Path, archive: Path, space: str) -> None:
     """Nor one whose models are drawn at random, or are built by their fit."""
-    words = ("--space", space, "--dataset", f"npz:{archive}", "--confirm", "2", *RUN)
+    words = ("--space", space, "--dataset", f"npz:{archive}", "--confirm", "2", *RUN, "--epochs", "1")
     assert command("run", "a", *words, "--trials", "2")[0] == 0
     keras.backend.clear_session()
     tiny.compiled(layers.Dense(3), layers.Dropout(0.1))  # Keras counts names on
