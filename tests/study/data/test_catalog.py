@@ -121,15 +121,6 @@ def test_a_manual_file_with_a_wrong_checksum(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "arrays").exists()
 
 
-def test_the_real_mnist(tmp_path: Path, original_mnist: Path) -> None:
-    mnist = datasets.load("mnist", 0, str(original_mnist), str(tmp_path))
-    assert mnist.input_shape == (28, 28, 1)
-    assert mnist.class_names == tuple(map(str, range(10)))
-    assert (len(mnist.train), len(mnist.validation), mnist.test_images) == (50_000, 10_000, 10_000)
-    assert isinstance(mnist.test().x, np.ndarray)
-    assert np.bincount(mnist.test().y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-
-
 @pytest.mark.parametrize("name", ["own", "own:1.0.0", "own:1.*.*"])
 def test_a_set_of_ones_own_is_found_in_the_data_dir(name: str, tmp_path: Path) -> None:
     prepare(tmp_path)
