@@ -54,7 +54,8 @@ def test_a_study_from_python_is_the_commands(command: Command, home: Path, archi
 
 def test_test_images_of_a_folder_change_nothing_before_the_finals(home: Path) -> None:
     """Those that a share is cut for, too; a leak is said even where all else is quiet."""
-    folder, options = pictures.write_classes(home.parent / "photos", mode="L"), {"image_size": (6, 6), **SMALL}
+    folder = pictures.write_classes(home.parent / "photos", mode="L")
+    options = {"image_size": (6, 6), **SMALL, "epochs": 1, "seeds": 1}
     before = study.run("a", spaces=["tiny:Tiny"], dataset=folder, **options)
     cut = [file for file in folder.rglob("*.png") if is_in(file, before)]
     assert len(cut) == 4  # of 18

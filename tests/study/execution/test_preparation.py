@@ -38,17 +38,18 @@ def test_what_other_configurations_share_is_refused_at_their_first(command: Comm
 
 @pytest.mark.parametrize("space", ["Policy", "FrozenBase"])
 def test_a_study_in_two_sessions_is_one_in_one(command: Command, home: Path, archive: Path, space: str) -> None:
-    assert command("run", "whole", *words(space, archive))[0] == 0
-    assert command("run", "a", *words(space, archive), "--trials", "1")[0] == 0
+    assert command("run", "whole", *words(space, archive), "--epochs", "1")[0] == 0
+    assert command("run", "a", *words(space, archive), "--epochs", "1", "--trials", "1")[0] == 0
     assert command("resume", "a", "--trials", "2")[0] == 0
     assert study_table(home, "a") == study_table(home, "whole")
 
 
 def test_what_cannot_be_repeated_is_said(command: Command, archive: Path) -> None:
-    code, output, error = command("run", "a", *words("Counter", archive))
+    smallest = ("--trials", "1", "--epochs", "1")
+    code, output, error = command("run", "a", *words("Counter", archive), *smallest)
     assert code == 0
     said = [line for line in (output + error).splitlines() if "does not train twice alike" in line]
     assert len(said) == 1
     assert said[0].startswith("dependent:Counter ")
-    code, output, error = command("run", "b", *words("Policy", archive))
+    code, output, error = command("run", "b", *words("Policy", archive), *smallest)
     assert "does not train twice alike" not in output + error
