@@ -36,11 +36,11 @@ def build_model(hp: Any) -> keras.Model:
     )
 
 
-def searched(folder: Path, arrays: Arrays, hypermodel: Any = build_model, **options: Any) -> Any:
+def searched(folder: Path, arrays: Arrays, hypermodel: Any = build_model, epochs: int = 1, **options: Any) -> Any:
     x, y, x_val, y_val = arrays
     settings = {"objective": "val_accuracy", "max_trials": 4, "directory": folder, "project_name": "guide", **options}
     tuner = study.OptunaTuner(hypermodel, **settings)
-    tuner.search(x, y, epochs=3, validation_data=(x_val, y_val), verbose=0)
+    tuner.search(x, y, epochs=epochs, validation_data=(x_val, y_val), verbose=0)
     return tuner
 
 
@@ -62,7 +62,7 @@ def test_the_calls_of_the_getting_started_guide(tmp_path: Path, arrays: Arrays, 
 
 
 def test_the_best_model_is_the_best_trial_after_its_best_epoch(tmp_path: Path, arrays: Arrays) -> None:
-    tuner = searched(tmp_path, arrays, max_trials=3, pruner="none")
+    tuner = searched(tmp_path, arrays, epochs=3, max_trials=3, pruner="none")
     models = tuner.get_best_models(3)
     trials = tuner.study.trials
     complete = trials[trials.state == "complete"].sort_values(["value", "number"], ascending=[False, True])
