@@ -3,15 +3,16 @@
 import hashlib
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.data import cache
-from study.data.arrays import ARRAYS, CLASS_NAMES, FORM, validated
+from study.data.arrays import CLASS_NAMES, FORM, validated
 from study.data.request import Request, cannot_be_read, located
 from study.errors import StudyError, one_line
 from study.images import Arrays
@@ -33,8 +34,8 @@ CHUNK = 2**20
 def read(file: Path, request: Request) -> Arrays:
     """The arrays of an archive, and the names of its classes.
 
-    A small archive is decoded, and bytes that lie uncompressed in a larger one are used where they lie. Another one is
-    decoded once, to a copy in `data_dir`. An archive that has been moved to `data_dir` is found there.
+    A small archive is decoded; a larger one once, to a copy in `data_dir` that all processes share. An archive that has
+    been moved to `data_dir` is found there.
 
     Raises:
         StudyError: The file is missing, or is not an archive of an image classification set that can be split.
@@ -55,15 +56,11 @@ def _read(file: Path, request: Request) -> Arrays:
     with _opened(file) as archive:
         names = parts_of(str(file), archive)
         key = request.cut(str(file), "x_test" in names)
-        sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
-        needed = sum(sizes.get(f"{array}.npy", 0) for array in names)
-        if needed <= SMALL:
-            return _decoded(file, archive, request)
-        if set(names) == set(ARRAYS) and (mapped := _mapped(file, archive, needed)) is not None:
-            return validated(str(file), mapped)
+        if _size(archive, names) <= SMALL:
+            return validated(str(file), {array: archive[array] for array in names}, request)
     with file.open("rb") as stream:
         key = f"npz-{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}{key}-{FORM}"
-    return cache.load(key, request.data_dir, lambda _: _decode(file, needed, request), f"npz:{file}")
+    return cache.load(key, request.data_dir, lambda _: _decode(file, request), f"npz:{file}")
 
 
 def parts_of(name: str, archive: Any) -> list[str]:
@@ -76,35 +73,28 @@ def parts_of(name: str, archive: Any) -> list[str]:
     return found
 
 
-def _mapped(file: Path, archive: Any, needed: int) -> Arrays | None:
-    """The arrays of an archive whose images lie in it as bytes from 0 to 255. Those of training are mapped, since they
-    are read once; the others are in memory, so that nothing is read of the file later. None for another archive.
+def _mapped(file: Path, archive: Any, array: str) -> NDArray[Any] | None:
+    """An array that lies uncompressed in an archive, as numbers in rows: read where it lies. None for another one.
 
     Args:
         file: The archive.
         archive: The same, opened.
-        needed: Bytes of memory that its arrays will take.
+        array: Its name.
     """
-    images: Arrays = {}
-    for array in ("x_train", "x_test"):
-        member = archive.zip.getinfo(f"{array}.npy")
-        if member.compress_type != zipfile.ZIP_STORED:
-            return None
-        _check_memory(file, needed)
-        with archive.zip.open(member) as stream:
-            read_header = HEADERS.get(np.lib.format.read_magic(stream))
-            shape, in_columns, kind = (None, True, None) if read_header is None else read_header(stream)
-            begin = stream.tell()
-            if in_columns or kind != np.uint8:
-                return None
-            while stream.read(CHUNK):  # to the end, where the checksum is compared
-                pass
-        # As a plain array: unlike a map of the cache, it is not read later.
-        images[array] = np.asarray(np.memmap(file, np.uint8, "r", _begin(file, member) + begin, shape))
-    if images["x_train"].max(initial=0) <= 1:  # what is 0 or 1 is multiplied by 255
+    member = archive.zip.getinfo(f"{array}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
         return None
-    images["x_test"] = np.array(images["x_test"])
-    return images | {array: archive[array] for array in ("y_train", "y_test")}
+    with archive.zip.open(member) as stream:
+        read_header = HEADERS.get(np.lib.format.read_magic(stream))
+        if read_header is None:
+            return None
+        shape, in_columns, kind = read_header(stream)
+        begin = stream.tell()
+        if in_columns or kind.hasobject or 0 in shape:
+            return None
+        while stream.read(CHUNK):  # to the end, where the checksum is compared
+            pass
+    return np.memmap(file, kind, "r", _begin(file, member) + begin, shape)
 
 
 def _begin(file: Path, member: zipfile.ZipInfo) -> int:
@@ -127,18 +117,23 @@ def _opened(file: Path) -> Iterator[Any]:
         raise StudyError(f"{file} is not a NumPy archive of numbers ({one_line(error, 120)})") from None
 
 
-def _decode(file: Path, needed: int, request: Request) -> Arrays:
-    _check_memory(file, needed)
+def _size(archive: Any, names: Iterable[str]) -> int:
+    """Bytes of some arrays of an archive, decoded."""
+    sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
+    return sum(sizes.get(f"{array}.npy", 0) for array in names)
+
+
+def _decode(file: Path, request: Request) -> Arrays:
     with _opened(file) as archive:
-        return _decoded(file, archive, request)
-
-
-def _decoded(file: Path, archive: Any, request: Request) -> Arrays:
-    return validated(str(file), {array: archive[array] for array in parts_of(str(file), archive)}, request)
+        names = parts_of(str(file), archive)
+        mapped = {array: found for array in names if (found := _mapped(file, archive, array)) is not None}
+        _check_memory(file, _size(archive, set(names) - mapped.keys()))
+        arrays = mapped | {array: archive[array] for array in names if array not in mapped}
+        return validated(str(file), arrays, request)
 
 
 def _check_memory(file: Path, needed: int) -> None:
-    """Refuse an archive whose arrays take more bytes than are left in memory."""
+    """Refuse an archive whose arrays, as far as they must be decoded in memory, take more bytes than are left there."""
     if needed > (left := memory.available()):
         raise StudyError(
             f"{file} takes {needed / 1e9:.1f} GB of memory, and {left / 1e9:.1f} GB are left; give fewer or smaller "
