@@ -18,6 +18,7 @@ from study.storage import results
 from study.storage.reasons import nothing_succeeded, reasons
 from study.storage.store import StoredStudy, settle
 from study.system import extras
+from study.system.machine import shortage
 from study.system.progress import Display
 
 
@@ -37,6 +38,8 @@ def run(task: Task, display: Display) -> None:
 
             cluster.run(task, task.options.cluster, display)
         elif task.workers:
+            if task.workers > 1 and (said := shortage(task.workers)) is not None:
+                display.warn(said)
             Supervisor(task, Role(), display).run()
         else:
             work_here(task, display)

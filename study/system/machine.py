@@ -5,6 +5,7 @@ from pathlib import Path
 
 import joblib
 
+from study.config import LEAST_MEMORY
 from study.errors import StudyError
 from study.system import memory
 
@@ -35,6 +36,17 @@ def fitting_workers() -> int:
         return len(found)
     in_memory = memory.available() // WORKER_BYTES
     return max(1, min(int(joblib.cpu_count(only_physical_cores=True)), in_memory, MOST_FITTING))
+
+
+def shortage(workers: int) -> str | None:
+    """What to say where so many workers take more memory than is left, whatever they train; None where they do not."""
+    needed, left = workers * LEAST_MEMORY, memory.available()
+    if needed <= left:
+        return None
+    return (
+        f"{workers} workers take at least {needed / 1e9:.1f} GB of memory, and {left / 1e9:.1f} GB are left; give "
+        f"--workers {max(1, left // LEAST_MEMORY)}"
+    )
 
 
 def gpus() -> list[str]:

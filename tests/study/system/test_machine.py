@@ -24,6 +24,14 @@ def test_one_worker_per_core_as_far_as_memory_allows(monkeypatch: pytest.MonkeyP
     assert fitting(0) == 1
 
 
+def test_more_workers_than_the_memory_holds_are_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = psutil.virtual_memory()
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=3_500_000_000))
+    assert machine.shortage(3) is None
+    said = "8 workers take at least 8.0 GB of memory, and 3.5 GB are left; give --workers 3"
+    assert machine.shortage(8) == said
+
+
 def test_one_worker_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     found = [Path("/dev/nvidia0"), Path("/dev/nvidia10"), Path("/dev/nvidia2"), Path("/dev/nvidia0ctl")]
