@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from reports import predictions
 from reports.predictions import Predictions
 from study.config import Definition, Resources
 from study.images import Pixels
-from study.records import CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord
+from study.objective import Objective
+from study.records import CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord, Value
 from study.storage import examples, results, selection
 from study.storage import predictions as stored
 from study.storage.examples import Examples
@@ -47,13 +47,27 @@ def once(compute: Callable[[Source], Computed]) -> Callable[[Source], Computed]:
     return computed
 
 
+class Outcome(NamedTuple):
+    """What came of a trial so far."""
+
+    trial: int
+    state: str
+    """complete, pruned, failed or running."""
+    value: float | None
+    """The objective at its best epoch so far; None before there is one, and for a failed trial."""
+    epochs: int
+    """Those that it finished."""
+    values: dict[str, Value]
+    """Its hyperparameters; empty before its model is built."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpaceResults(Results):
     """The search of one space."""
 
     name: str
-    study: optuna.Study
     trials: list[FrozenTrial]
+    objective: Objective
     best: FrozenTrial | None
     """The trial of its winner (see `study.storage.selection`)."""
     declared: dict[str, dict[str, Any]]
@@ -68,6 +82,16 @@ class SpaceResults(Results):
     def record(self, trial: FrozenTrial) -> TrialRecord | None:
         """The record of a trial."""
         return self.records.get(trial.number)
+
+    @cached_property
+    def outcomes(self) -> list[Outcome]:
+        """What came of each trial that has begun, by number."""
+        return [self._outcome(trial) for trial in self.trials if trial.state != TrialState.WAITING]
+
+    def _outcome(self, trial: FrozenTrial) -> Outcome:
+        record, value = self.record(trial), results.reached(trial, self.objective)
+        epochs = max([0 if record is None else record.epochs, *trial.intermediate_values])
+        return Outcome(trial.number, results.state(trial), value, epochs, {} if record is None else record.values)
 
     @property
     def ended(self) -> int:
@@ -159,7 +183,8 @@ def read(study: StoredStudy) -> StudyResults:
     for name in definition.spaces:
         winner = chosen.winners.get(name)
         best = None if winner is None else winner.trial
-        spaces.append(SpaceResults(name, study.part(name), trials[name], best, declared.get(name, {})))
+        found = declared.get(name, {})
+        spaces.append(SpaceResults(name, trials[name], definition.objective, best, found))
     return StudyResults(
         study=study,
         definition=definition,

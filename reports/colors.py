@@ -2,7 +2,7 @@
 
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("circle", "diamond", "square", "cross", "triangle-up", "x")
-BEST, COMPLETE, PRUNED, FAILED = "#0072B2", "#8a8a8a", "#D55E00", "#CC79A7"
+BEST, COMPLETE, PRUNED, FAILED, RUNNING = "#0072B2", "#8a8a8a", "#D55E00", "#CC79A7", "#009E73"
 
 
 def of(index: int) -> str:

@@ -73,6 +73,7 @@ def _of_space(results: StudyResults, space: SpaceResults) -> dict[str, Callable[
     return {
         "best": lambda: best.info(results, space),
         "history": lambda: history.info(space, results.definition.objective),
+        "random_search": lambda: history.random_search(space, results.definition.sampler),
         "importances": lambda: importances.info(space),
         "bounds": lambda: {each.name: (each.low, each.high) for each in slices.info(space)},
         "most_important": lambda: [parameter.name for parameter in pair.info(space) or ()],

@@ -37,7 +37,7 @@ from reports.panels import (
 )
 from study.errors import printable
 from study.storage.store import StoredStudy
-from study.system.files import write_whole
+from study.system.files import remove, write_whole
 
 Panel = Callable[[StudyResults], list[Card]]
 SpacePanel = Callable[[StudyResults, SpaceResults], list[Card]]
@@ -124,7 +124,16 @@ templates.filters["identity"] = id
 templates.filters["unbroken"] = lambda cell: cell.replace(" ", "\u00a0") if len(cell) <= UNBROKEN else cell
 
 
-def write(studies: Sequence[StoredStudy], file: Path, *, assets: bool = False) -> list[StudyResults]:
+class Follow(NamedTuple):
+    """How an open page learns that it was rewritten: it asks a small file beside it for its version."""
+
+    file: str
+    version: str
+
+
+def write(
+    studies: Sequence[StoredStudy], file: Path, *, assets: bool = False, version: str | None = None
+) -> list[StudyResults]:
     """Write the report of a study, or one that compares several, to `file`, and its numbers beside it as .json; return
     what they were made from.
 
@@ -132,6 +141,8 @@ def write(studies: Sequence[StoredStudy], file: Path, *, assets: bool = False) -
         studies: One, or several to compare.
         file: The page.
         assets: Put plotly.js beside the page, where other reports find it too, instead of into it.
+        version: Of a page that will be rewritten: while another version has been written, the open one loads it.
+            None for one that will not, which open pages load, too.
 
     Raises:
         OSError: a file that cannot be written.
@@ -141,22 +152,29 @@ def write(studies: Sequence[StoredStudy], file: Path, *, assets: bool = False) -
     if assets:
         library = f"plotly-{get_plotlyjs_version()}.min.js"
         _write_text(file.with_name(library), get_plotlyjs())
-    _write_text(file, html(found[0], library) if len(found) == 1 else html_of_several(found, library))
+    beside = file.with_suffix(".version.js")
+    follow = None if version is None else Follow(beside.name, version)
+    text = html(found[0], library, follow) if len(found) == 1 else html_of_several(found, library, follow)
+    _write_text(file, text)
+    if follow is None:
+        remove(beside)
+    else:
+        _write_text(beside, f"rewritten({json.dumps(version)});\n")
     _write_text(file.with_suffix(".json"), numbers.of_study(found[0]) if len(found) == 1 else numbers.of_several(found))
     return found
 
 
-def html(results: StudyResults, library: str | None = None) -> str:
+def html(results: StudyResults, library: str | None = None, follow: Follow | None = None) -> str:
     """The page of a study: the same results give the same text. `library` is the file of plotly.js beside the page;
     None puts it into the page."""
-    return _page(f"Study {results.definition.name}", sections(results), library)
+    return _page(f"Study {results.definition.name}", sections(results), library, follow)
 
 
-def html_of_several(results: Sequence[StudyResults], library: str | None = None) -> str:
+def html_of_several(results: Sequence[StudyResults], library: str | None = None, follow: Follow | None = None) -> str:
     """The page that compares studies."""
     names = ", ".join(each.definition.name for each in results)
     parts = [Section(name, cards_or_error(name, panel, results)) for name, panel in comparison.PANELS.items()]
-    return _page(f"Studies {names}", parts, library)
+    return _page(f"Studies {names}", parts, library, follow)
 
 
 def sections(results: StudyResults) -> list[Section]:
@@ -211,10 +229,10 @@ def _printable_json(text: str) -> str:
     return ESCAPES.sub(escaped, text)
 
 
-def _page(title: str, parts: Sequence[Section], library: str | None) -> str:
+def _page(title: str, parts: Sequence[Section], library: str | None, follow: Follow | None) -> str:
     return templates.get_template("page.html.j2").render(
         title=title, sections=parts, anchors=anchors(parts), figure_json=figure_json, library=library,
-        plotly_js=get_plotlyjs() if library is None else "",
+        plotly_js=get_plotlyjs() if library is None else "", follow=follow,
     )  # fmt: skip
 
 

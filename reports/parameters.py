@@ -3,21 +3,18 @@
 from typing import NamedTuple
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
 
-from reports.collect import SpaceResults, once
+from reports.collect import Outcome, SpaceResults, once
+from reports.panels import number
 from study.records import INDEX, REFLECTED, Value
 
 
 class Parameter(NamedTuple):
-    """A hyperparameter over the complete trials in which it is active."""
+    """A hyperparameter over the trials in which it is active, whatever came of them."""
 
     name: str
-    trials: list[int]
-    """The numbers of those trials."""
-    values: list[Value]
-    results: list[float]
-    """The objective's values of those trials."""
+    outcomes: list[Outcome]
+    """Those trials."""
     numeric: bool
     """Whether it is drawn from a range of numbers; otherwise it is a choice."""
     log: bool
@@ -27,9 +24,20 @@ class Parameter(NamedTuple):
     """The bounds of the search; None for choices, and where they are unknown."""
 
     @property
+    def trials(self) -> list[int]:
+        """The numbers of the trials."""
+        return [each.trial for each in self.outcomes]
+
+    @property
+    def values(self) -> list[Value]:
+        """Its value in each of the trials."""
+        return [each.values[self.name] for each in self.outcomes]
+
+    @property
     def varies(self) -> bool:
         """Whether two trials differ in it."""
-        return any(value != self.values[0] for value in self.values)
+        values = self.values
+        return any(value != values[0] for value in values)
 
     @property
     def choices(self) -> list[Value]:
@@ -47,30 +55,25 @@ class Range(NamedTuple):
 
 @once
 def of(space: SpaceResults) -> list[Parameter]:
-    """Each hyperparameter of the complete trials, in the order in which the space declares them."""
-    rows: dict[str, list[tuple[int, Value, float]]] = {}
-    for trial in space.trials:
-        record = space.record(trial)
-        if trial.state != TrialState.COMPLETE or trial.value is None or record is None:
-            continue
-        for name, value in record.values.items():
-            rows.setdefault(name, []).append((trial.number, value, trial.value))
+    """Each hyperparameter of the trials, in the order in which the space declares them."""
+    rows: dict[str, list[Outcome]] = {}
+    for outcome in space.outcomes:
+        for name in outcome.values:
+            rows.setdefault(name, []).append(outcome)
     asked = _asked(space, list(rows))
     return [_parameter(name, found, _declared(space, name) or asked.get(name, [])) for name, found in rows.items()]
 
 
-def _parameter(name: str, rows: list[tuple[int, Value, float]], domains: list[Range | None]) -> Parameter:
+def _parameter(name: str, outcomes: list[Outcome], domains: list[Range | None]) -> Parameter:
     """`domains` has one entry for each of its conditions, None for choices."""
-    values = [value for _, value, _ in rows]
+    values = [each.values[name] for each in outcomes]
     ranges = [each for each in domains if each is not None]
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
     numeric = len(numbers) == len(values) and len(ranges) == len(domains)
     bounded = numeric and bool(ranges)
     return Parameter(
         name,
-        [number for number, _, _ in rows],
-        values,
-        [result for _, _, result in rows],
+        outcomes,
         numeric=numeric,
         log=bounded and all(each.log for each in ranges) and min(numbers) > 0,
         low=min(each.low for each in ranges) if bounded else None,
@@ -93,6 +96,13 @@ def declared_choices(space: SpaceResults, name: str) -> list[Value]:
     """The choices that the space declares under a name, whatever its conditions, in that order; none where unknown."""
     declarations = [each for key, each in space.declared.items() if key == name or key.startswith(f"{name} if ")]
     return list(dict.fromkeys(value for each in declarations for value in each.get("values", [])))
+
+
+def searched(space: SpaceResults, parameter: Parameter) -> str:
+    """What a hyperparameter was searched in, in words, as far as it is known."""
+    if parameter.low is None or parameter.high is None:
+        return ", ".join(map(number, declared_choices(space, parameter.name) or parameter.choices))
+    return f"{number(parameter.low)} to {number(parameter.high)}{', log' if parameter.log else ''}"
 
 
 def _asked(space: SpaceResults, names: list[str]) -> dict[str, list[Range | None]]:

@@ -264,6 +264,15 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
     return float(stats.spearmanr(first, second).statistic)
 
 
+def expected_best(values: Sequence[float], draws: Sequence[int], *, maximize: bool) -> list[float]:
+    """The expected best of so many values drawn with replacement (Dodge et al. 2019, equation 4), for each of `draws`,
+    at most as many as there are values."""
+    sign = 1 if maximize else -1
+    ranked = np.sort(sign * np.asarray(values, dtype=float))
+    shares = np.arange(len(ranked) + 1) / max(len(ranked), 1)
+    return [sign * float(np.diff(shares**n) @ ranked) for n in draws]
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values, in their order, adjusted for their number so that they bound the family-wise error (Holm 1979)."""
     order = np.argsort(p_values, kind="stable")

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     import pandas
 
     from reports.collect import StudyResults
+    from reports.panels.summary import Next
     from reports.panels.verdict import Verdict
 
 SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
@@ -315,6 +316,8 @@ class Conclusion(NamedTuple):
 
     report: Path
     verdict: "Verdict"
+    next: "Next | None"
+    """What to do next."""
 
 
 def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion], None]) -> StoredStudy:
@@ -351,7 +354,7 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
 
 def conclude(study: StoredStudy, warn: Callable[[str], None]) -> Conclusion:
     """Write a study's report, and its notes where Optuna's dashboard is installed; `warn` is told if those fail."""
-    from reports.panels import verdict
+    from reports.panels import summary, verdict
 
     file, (results,) = _written([study], None)
     info = verdict.info(results)  # which the page has computed
@@ -365,25 +368,28 @@ def conclude(study: StoredStudy, warn: Callable[[str], None]) -> Conclusion:
         except Exception as error:  # whatever optuna-dashboard raises
             warn(f"the notes for optuna-dashboard cannot be written ({one_line(error, 200)}); nothing else is missing")
         settle(study.store.address)
-    return Conclusion(file, info)
+    return Conclusion(file, info, summary.next_step(results))
 
 
-def write_report(studies: list[StoredStudy], output: Path | None, assets: bool = False) -> Path:
+def write_report(
+    studies: list[StoredStudy], output: Path | None, assets: bool = False, version: str | None = None
+) -> Path:
     """Write the report of a study, or one that compares several, and return its file.
 
     Args:
         studies: Of one store.
         output: The HTML file; a place under the home where it is None.
         assets: Put plotly.js beside the page instead of into it.
+        version: Of a page that will be rewritten (see `reports.page.write`).
 
     Raises:
         StudyError: a file that cannot be written.
     """
-    return _written(studies, output, assets)[0]
+    return _written(studies, output, assets, version)[0]
 
 
 def _written(
-    studies: list[StoredStudy], output: Path | None, assets: bool = False
+    studies: list[StoredStudy], output: Path | None, assets: bool = False, version: str | None = None
 ) -> "tuple[Path, list[StudyResults]]":
     """The report's file, and what it was made from."""
     from reports import page
@@ -395,7 +401,7 @@ def _written(
     if file.suffix == ".json":
         raise StudyError(f"-o names the HTML file, the JSON file is written beside it; it was given {file}")
     try:
-        return file, page.write(studies, file, assets=assets)
+        return file, page.write(studies, file, assets=assets, version=version)
     except OSError as error:
         raise StudyError(
             f"the report {file} cannot be written: {rights.explained(file, error)}; 'study report {' '.join(names)} "

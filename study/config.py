@@ -36,6 +36,8 @@ GRID = "kt-grid"
 """The sampler that ends by itself."""
 UNLIMITED = 10**6
 """The number of trials of a search that ends when its space is exhausted."""
+DRAWN_AT_RANDOM = {"random": UNLIMITED, "kt-random": UNLIMITED, "tpe": 10}
+"""How many trials a sampler draws before it looks at results, the baseline included; of the others it is not said."""
 SETTINGS = {"factor": "sha", "num_initial_points": "kt-bayesian", "alpha": "kt-bayesian", "beta": "kt-bayesian"}
 """The numbers that KerasTuner's tuners take, and the sampler or pruner that each belongs to."""
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")

@@ -67,7 +67,7 @@ def info(results: StudyResults, space: SpaceResults) -> Best | None:
         best_epoch=winner.best_epoch,
         values=record.values,
         baseline=baseline.values if baseline is not None else {},
-        searched=_searched(space),
+        searched={each.name: parameters.searched(space, each) for each in parameters.of(space)},
         epochs=[found[0].epochs if found else None for found in tested],
         history=record.history,
         command=command,
@@ -137,14 +137,3 @@ def _caption(results: StudyResults, space: SpaceResults, found: Best) -> str:
     if found.command is None:
         caption += " Its space or data were given as Python objects, so no command trains it again."
     return caption.strip()
-
-
-def _searched(space: SpaceResults) -> dict[str, str]:
-    """What each hyperparameter was searched in, in words, as far as it is known."""
-    words = {}
-    for each in parameters.of(space):
-        if each.low is None or each.high is None:
-            words[each.name] = ", ".join(map(number, parameters.declared_choices(space, each.name) or each.choices))
-        else:
-            words[each.name] = f"{number(each.low)} to {number(each.high)}{', log' if each.log else ''}"
-    return words

@@ -1,6 +1,6 @@
 """Several studies side by side, grouped by everything that their results depend on except the seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from statistics import fmean, median
 from typing import Any, NamedTuple
@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 
 from reports import colors, statistics
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card, history, number, p_value, plotly_text, verdict
+from reports.panels import Card, counted, history, number, p_value, percent, plotly_text, points, verdict
+from study.config import DRAWN_AT_RANDOM, UNLIMITED
 from study.objective import Objective
-from study.records import TUNED
+from study.records import BASELINE_NUMBER, TUNED
 
 MOST_STEPS = 400
 """Points of a curve."""
@@ -24,7 +25,6 @@ DATA, DEFINITION = "data", "space fingerprint"
 GROUPED_BY = ("space", *OPTIONS, DATA, DEFINITION)
 WORDS = ("space", "dataset_name", "objective", "sampler", "pruner", "precision")
 """Settings whose values need no name."""
-FINGERPRINT_DIGITS = 8
 TEST_ACCURACY = Objective("test accuracy")
 
 
@@ -88,6 +88,8 @@ class Comparison(NamedTuple):
     """How the budgets of the groups differ, in words; empty where they are equal."""
     repeats: list[str]
     """Studies that repeat the seed and settings of another one; they are left out, as they add no information."""
+    alike: list[str]
+    """Groups that trained the same configurations, and why, in words."""
 
 
 def info(results: Sequence[StudyResults]) -> Comparison:
@@ -106,7 +108,8 @@ def info(results: Sequence[StudyResults]) -> Comparison:
         if len({key[index] for key in members}) > 1 or (name == "space" and len(members) == 1)
     ]
     groups = [_group(key, list(found.values()), differing) for key, found in members.items()]
-    return Comparison(groups, _contests(groups), _unequal(groups), repeats)
+    drawn = [{seed: space for seed, (_, space) in found.items()} for found in members.values()]
+    return Comparison(groups, _contests(groups), _unequal(groups), repeats, list(_alike(groups, drawn)))
 
 
 def _key(study: StudyResults, space: str) -> tuple[Any, ...]:
@@ -116,9 +119,10 @@ def _key(study: StudyResults, space: str) -> tuple[Any, ...]:
     return space, *options, study.fingerprint.get("data"), study.fingerprint.get("spaces", {}).get(space)
 
 
-def _word_of(name: str, value: Any) -> str:
+def _word_of(name: str, value: Any, first: str) -> str:
+    """A setting in words; what only a fingerprint says is called by the group's first study."""
     if name in (DATA, DEFINITION):
-        value = str(value)[:FINGERPRINT_DIGITS]
+        return f"{'data' if name == DATA else 'space'} of {first}"
     value = value.name if isinstance(value, Objective) else value
     return str(value) if name in WORDS else f"{name} {number(value)}"
 
@@ -128,10 +132,12 @@ def _group(key: tuple[Any, ...], members: list[tuple[StudyResults, SpaceResults]
     points = [history.info(space, settings["objective"]) for _, space in members]
     trials = [space.ended for _, space in members]
     seconds = [sum(record.seconds for record in space.records.values()) for _, space in members]
-    over_trials = [[(float(point.ended), point.best) for point in found] for found in points]
-    over_seconds = [[(point.seconds, point.best) for point in found] for found in points]
+    complete = [[(point, point.best) for point in found if point.best is not None and point.state == "complete"]
+                for found in points]  # fmt: skip
+    over_trials = [[(float(point.ended), best) for point, best in found] for found in complete]
+    over_seconds = [[(point.seconds, best) for point, best in found] for found in complete]
     return Group(
-        name=", ".join(_word_of(name, settings[name]) for name in differing),
+        name=", ".join(_word_of(name, settings[name], members[0][0].definition.name) for name in differing),
         space=settings.pop("space"),
         settings=settings,
         studies=[study.definition.name for study, _ in members],
@@ -209,6 +215,27 @@ def _measured(first: Group, second: Group) -> tuple[Objective, Contest] | None:
     return None
 
 
+def _alike(groups: list[Group], drawn: list[dict[int, SpaceResults]]) -> Iterator[str]:
+    """Pairs of groups whose samplers drew some of the same configurations, besides the baseline."""
+    for (first, one), (second, other) in combinations(zip(groups, drawn, strict=True), 2):
+        samplers = first.settings["sampler"], second.settings["sampler"]
+        if _place(first) != _place(second) or samplers[0] == samplers[1]:
+            continue
+        pairs = [
+            (each.values, another.values)
+            for seed in one.keys() & other.keys()
+            for each, another in zip(one[seed].outcomes, other[seed].outcomes, strict=False)
+            if each.trial != BASELINE_NUMBER and each.trial == another.trial
+        ]
+        if same := sum(bool(values) and values == others for values, others in pairs):
+            few = min(DRAWN_AT_RANDOM.get(sampler, UNLIMITED) for sampler in samplers)
+            words = (
+                f"{first.name} and {second.name} trained the same configuration in {same:,} of {len(pairs):,} trials"
+            )
+            why = "" if few >= UNLIMITED else f", since a study's first {few} trials are drawn at random by its seed"
+            yield words + why
+
+
 def _unequal(groups: list[Group]) -> list[str]:
     """How the groups differ in what they were given, and in what they used of it."""
     found = []
@@ -229,6 +256,8 @@ def overview(results: Sequence[StudyResults]) -> list[Card]:
     """One row per group, and what a reader must know about them."""
     found = info(results)
     caption = "Studies that differ only by their seed are one row: the median over its studies, and their range."
+    if found.alike:
+        caption += f" Beware: {'; '.join(found.alike)}. Only the others can tell them apart."
     if found.unequal:
         caption += f" The budgets differ in {'; '.join(found.unequal)}: compare at equal budgets in the curves below."
     if found.repeats:
@@ -237,19 +266,29 @@ def overview(results: Sequence[StudyResults]) -> list[Card]:
     rows = [
         (
             group.name, group.space, f"{len(group.studies)} ({', '.join(group.studies)})",
-            _range(group.trials, "{:.0f}"), _range(group.seconds, "{:.0f}"), _range(group.best, "{:.4f}"),
-            _range(group.tested, "{:.4f}"),
+            _range(group.trials, "{:,.0f}".format), _range(group.seconds, "{:,.0f}".format),
+            _range(group.best, "{:.4f}".format), _range(group.tested, percent),
         )
         for group in found.groups
     ]  # fmt: skip
-    return [Card("The studies", caption, columns, rows)]
+    return [Card("The studies", caption, columns, rows, lead=" ".join(map(_sentence, found.contests)))]
 
 
-def _range(values: Sequence[float | None], style: str) -> str:
+def _sentence(contest: Contest) -> str:
+    """What a contest says, in the words of a study's own verdict."""
+    by, seeds = contest.difference, counted(contest.seeds, "study seed")
+    size = f"{points(abs(by))[1:]} points" if contest.what == TEST_ACCURACY.name else number(abs(by))
+    if contest.word == statistics.UNDECIDED:
+        return f"{seeds} cannot tell {contest.first} from {contest.second} by {contest.what}."
+    words = f"{contest.first} is {verdict.PHRASES[contest.word]} {contest.second}"
+    return f"{words} by {size} of {contest.what} ({seeds})."
+
+
+def _range(values: Sequence[float | None], shown: Callable[[float], str]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "–"
-    middle, low, high = (style.format(value) for value in (median(known), min(known), max(known)))
+    middle, low, high = (shown(value) for value in (median(known), min(known), max(known)))
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
@@ -262,17 +301,24 @@ def contests(results: Sequence[StudyResults]) -> list[Card]:
     columns = ("Comparison", "Of", "Study seeds", "Difference", "95 % interval", "p", "Adjusted p", "Verdict")
     rows = [
         (
-            f"{each.first} − {each.second}", each.what, str(each.seeds), f"{each.difference:+.4f}",
-            "–" if each.interval is None else f"{each.interval.low:+.4f} to {each.interval.high:+.4f}",
+            f"{each.first} − {each.second}", each.what, str(each.seeds), _signed(each, each.difference),
+            "–" if each.interval is None
+            else f"{_signed(each, each.interval.low)} to {_signed(each, each.interval.high)}",
             p_value(each.p), p_value(each.adjusted_p), each.word,
         )
         for each in found
     ]  # fmt: skip
     caption = (
-        "Student's t of the differences, paired by study seed; it takes 3 pairs that differ. 'Better' and 'worse' are "
-        "said only where the interval excludes 0 and the adjusted p (Holm) is below 0.05."
+        "Differences of test accuracy are in percentage points. Student's t of the differences, paired by study seed; "
+        "it takes 3 pairs that differ. 'Better' and 'worse' are said only where the interval excludes 0 and the "
+        "adjusted p (Holm) is below 0.05."
     )
     return [Card(title, caption, columns, rows)]
+
+
+def _signed(contest: Contest, difference: float) -> str:
+    """A difference: of test accuracy in points, as everywhere, otherwise as it is."""
+    return points(difference) if contest.what == TEST_ACCURACY.name else f"{difference:+.4f}"
 
 
 def curves(results: Sequence[StudyResults]) -> list[Card]:

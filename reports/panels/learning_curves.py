@@ -5,20 +5,25 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial
 
-from reports import colors, thinning
+from reports import colors, thinning, window
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import Card
+from reports.panels import Card, listed
 from study.objective import Objective
+from study.storage import results as stored
 
 MOST = 300
 """Curves in a figure."""
 STYLES = {
     "complete": {"color": colors.COMPLETE, "width": 1.0, "dash": "solid"},
     "pruned": {"color": colors.PRUNED, "width": 1.0, "dash": "dot"},
+    "running": {"color": colors.RUNNING, "width": 2.0, "dash": "dash"},
     "best": {"color": colors.BEST, "width": 3.0, "dash": "solid"},
 }
+
+MOST_BUDGETS = 6
+"""Epochs after which trials were pruned that are marked."""
 
 
 class Curve(NamedTuple):
@@ -26,24 +31,31 @@ class Curve(NamedTuple):
 
     trial: int
     kind: str
-    """`best`, `complete` or `pruned`."""
+    """`best`, `complete`, `pruned` or `running`."""
     values: list[float | None]
 
 
 def info(space: SpaceResults, objective: Objective) -> list[Curve]:
-    """One curve per complete or pruned trial that finished an epoch; the best one last, so that it is drawn on top."""
+    """One curve per trial that finished an epoch and did not fail; the best one last, so that it is drawn on top."""
     curves = []
     for trial in space.trials:
-        record = space.record(trial)
-        if record is None or trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+        record, state = space.record(trial), stored.state(trial)
+        if record is None or state not in STYLES:
             continue
         values = record.history.get(objective.name, [])
+        if state == "running":
+            values = [trial.intermediate_values.get(epoch) for epoch in range(1, 1 + _last(trial))]
         if not values:  # pruned within its first epoch
             continue
         best = space.best is not None and trial.number == space.best.number
-        kind = "best" if best else trial.state.name.lower()
-        curves.append(Curve(trial.number, kind, values))
+        curves.append(Curve(trial.number, "best" if best else state, values))
     return sorted(curves, key=lambda curve: (curve.kind == "best", curve.trial))
+
+
+def budgets(space: SpaceResults) -> dict[int, int]:
+    """How many trials were pruned after how many epochs; 0 for within the first one."""
+    epochs = [each.epochs for each in space.outcomes if each.state == "pruned"]
+    return {epoch: epochs.count(epoch) for epoch in sorted(set(epochs))}
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
@@ -57,10 +69,19 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     for kind in STYLES:
         _draw(figure, [curve for curve in shown if curve.kind == kind], kind)
     epochs = max(len(curve.values) for curve in curves)
-    figure.update_xaxes(_axis(epochs)).update_yaxes(title=objective.name)
-    within = space.count(TrialState.PRUNED) - sum(curve.kind == "pruned" for curve in curves)
-    caption = f"{objective.name} after each epoch; the value of a complete trial is that of its best epoch."
-    caption += f" {within:,} trials were pruned within their first epoch." if within else ""
+    shown_range = window.of(space.outcomes, objective)
+    axis = {"title": objective.name} if shown_range is None else shown_range.axis(objective.name)
+    figure.update_xaxes(_axis(epochs)).update_yaxes(axis)
+    found = budgets(space)
+    for epoch in list(found)[:MOST_BUDGETS]:
+        figure.add_vline(x=epoch, line={"dash": "dot", "color": colors.COMPLETE, "width": 1})
+    within = found.pop(0, 0)
+    caption = f"{objective.name} after each epoch, from where the better half of the trials ended; the value of a "
+    caption += "complete trial is that of its best epoch."
+    after = [f"{count:,} after epoch {epoch:,}" for epoch, count in found.items()]
+    pruned = [*([f"{within:,} within their first epoch"] if within else []), *after[:MOST_BUDGETS]]
+    pruned += ["others later"] if len(after) > MOST_BUDGETS else []
+    caption += f" Of {len(space.outcomes):,} trials there were pruned {listed(pruned)} (dotted)." if pruned else ""
     figures = [figure, *_of_winner(space)]
     return [Card(title, caption + thinning.note(len(shown), len(curves), "curves"), figures=figures)]
 
@@ -70,6 +91,10 @@ def _shown(curves: Sequence[Curve], objective: Objective) -> list[int]:
     worst = objective.rank(math.inf)
     bests = [objective.best(value for value in curve.values if value is not None) for curve in curves[:-1]]
     return [*thinning.kept([worst if best is None else best for best in bests], objective, MOST), len(curves) - 1]
+
+
+def _last(trial: FrozenTrial) -> int:
+    return max(trial.intermediate_values, default=0)
 
 
 def _axis(epochs: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from reports import colors, parameters, thinning
+from reports import colors, parameters, thinning, window
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, importances, slices
 from reports.parameters import Parameter
@@ -29,40 +29,39 @@ def info(space: SpaceResults) -> Pair | None:
 
 
 def _among(parameter: Parameter, trials: set[int]) -> Parameter:
-    kept = [index for index, number in enumerate(parameter.trials) if number in trials]
-    return parameter._replace(
-        trials=[parameter.trials[index] for index in kept],
-        values=[parameter.values[index] for index in kept],
-        results=[parameter.results[index] for index in kept],
-    )
+    return parameter._replace(outcomes=[each for each in parameter.outcomes if each.trial in trials])
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """One figure."""
     title, found = "How do the two most important hyperparameters interact?", info(space)
-    if found is None:
-        text = f"Shown from {importances.FEWEST} complete trials on, when it is known which two are the most important."
+    shown_range = window.of(space.outcomes, space.objective)
+    if found is None or shown_range is None:
+        text = f"Shown from {importances.FEWEST} trials on, when it is known which two are the most important."
         return [Card(title, text)]
     (first, second), objective = found, results.definition.objective
-    shown = thinning.kept(first.results, objective)
+    shown = slices.shown_of(first, space)
+    x, y = slices.coordinates(first), slices.coordinates(second)
+    values = [shown_range.clipped(first.outcomes[index].value) for index in shown]
+    complete = [first.outcomes[index].state == "complete" for index in shown]
     figure = go.Figure()
     figure.add_scatter(
-        x=[slices.coordinate(first, index) for index in shown],
-        y=[slices.coordinate(second, index) for index in shown], mode="markers",
+        x=[x[index] for index in shown], y=[y[index] for index in shown], mode="markers",
         marker={
-            "color": [first.results[index] for index in shown], "colorscale": "Viridis", "size": 9, "showscale": True,
+            "color": values, "colorscale": "Viridis", "size": 9, "showscale": True,
+            "symbol": ["circle" if each else "circle-open" for each in complete],
             "reversescale": not objective.maximize, "colorbar": {"title": objective.name},
         },
-        customdata=[[first.trials[index], first.results[index]] for index in shown],
-        hovertemplate="trial %{customdata[0]}: %{x}, %{y}: %{customdata[1]:.4f}<extra></extra>", showlegend=False,
+        customdata=[first.trials[index] for index in shown], hovertemplate="trial %{customdata}<extra></extra>",
+        showlegend=False,
     )  # fmt: skip
     if space.best is not None and space.best.number in first.trials:
         index = first.trials.index(space.best.number)
         figure.add_scatter(
-            x=[slices.coordinate(first, index)], y=[slices.coordinate(second, index)], mode="markers",
-            marker={"color": "rgba(0,0,0,0)", "size": 18, "line": {"color": colors.PRUNED, "width": 3}},
-            hoverinfo="skip", showlegend=False,
+            x=[x[index]], y=[y[index]], mode="markers",
+            marker={"color": colors.BEST, "size": 13, "symbol": "star"}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
     figure.update_xaxes(slices.axis(first)).update_yaxes(slices.axis(second))
-    caption = f"Each point is a complete trial, coloured by {objective.name}; the ring marks the winner."
-    return [Card(title, caption + thinning.note(len(shown), len(first.results)), figures=[figure], folded=True)]
+    caption = f"Each point is a trial, open if it did not complete, coloured by {objective.name}: the better half by "
+    caption += "its values, the others as the worst of them. The star marks the winner."
+    return [Card(title, caption + thinning.note(len(shown), len(first.outcomes)), figures=[figure], folded=True)]

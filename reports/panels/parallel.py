@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from reports import colors, parameters, thinning
-from reports.collect import SpaceResults, StudyResults
+from reports import colors, parameters, thinning, window
+from reports.collect import Outcome, SpaceResults, StudyResults
 from reports.panels import Card, plotly_text
 from reports.parameters import Parameter
+from reports.window import Window
 from study.records import Value, finite
 
 MOST_TICKS = 6
+SCALE = [[0, "#b8bcc0"], [1, colors.PRUNED]]
 INACTIVE = "–"
 """Marks a hyperparameter that a trial does not have."""
 FEWEST_DIGITS = 4
@@ -22,45 +24,56 @@ GAP = 0.15
 
 
 class Coordinates(NamedTuple):
-    """The complete trials."""
+    """The trials."""
 
-    trials: list[int]
-    results: list[float]
+    outcomes: list[Outcome]
     columns: list[tuple[Parameter, list[Value | None]]]
     """Hyperparameters that vary, each with its value in these trials; None where it is not active."""
 
 
 def info(space: SpaceResults) -> Coordinates | None:
     """None until two trials differ."""
-    found = parameters.of(space)
-    results = {trial: result for each in found for trial, result in zip(each.trials, each.results, strict=True)}
-    trials = sorted(results)
-    columns = []
-    for parameter in found:
-        values = dict(zip(parameter.trials, parameter.values, strict=True))
-        if parameter.varies or len(values) < len(trials):
-            columns.append((parameter, [values.get(trial) for trial in trials]))
-    return Coordinates(trials, [results[trial] for trial in trials], columns) if columns else None
+    outcomes = [each for each in space.outcomes if each.values]
+    columns = [
+        (parameter, [each.values.get(parameter.name) for each in outcomes])
+        for parameter in parameters.of(space)
+        if parameter.varies or len(parameter.outcomes) < len(outcomes)
+    ]
+    return Coordinates(outcomes, columns) if columns else None
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """One figure."""
-    title, found = "Which combinations are good?", info(space)
-    if found is None:
-        return [Card(title, "There will be parallel coordinates once two complete trials differ.")]
-    objective = results.definition.objective
-    shown = thinning.kept(found.results, objective)
-    chosen = [found.results[index] for index in shown]
-    dimensions = [{"label": objective.name, "values": chosen}]
-    dimensions += [dimension(parameter, [values[index] for index in shown]) for parameter, values in found.columns]
-    scale = [[0, colors.COMPLETE], [1, colors.PRUNED]]
-    line = {"color": chosen, "colorscale": scale, "reversescale": not objective.maximize, "showscale": True}
-    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-15))
-    figure.update_layout(margin={"t": 96})
-    caption = "Each line is a complete trial, the more orange the better; drag along an axis to select some."
-    if any(None in values for _, values in found.columns):
-        caption += f" It passes below an axis, at {INACTIVE}, where it lacks that hyperparameter."
-    return [Card(title, caption + thinning.note(len(shown), len(found.results)), figures=[figure], wide=True)]
+    title, found, objective = "Which combinations are good?", info(space), results.definition.objective
+    shown_range = window.of(space.outcomes, objective)
+    if found is None or shown_range is None:
+        return [Card(title, "There will be parallel coordinates once two trials differ.")]
+    shown = thinning.kept([each.value for each in found.outcomes], objective)
+    outcomes = [found.outcomes[index] for index in shown]
+    values = [shown_range.clipped(each.value) for each in outcomes]
+    dimensions = [_result(objective.name, values, shown_range)]
+    dimensions.append({"label": "epochs", "values": [each.epochs for each in outcomes]})
+    dimensions += [dimension(parameter, [column[index] for index in shown]) for parameter, column in found.columns]
+    shares = [round((value - shown_range.edge) / ((shown_range.best - shown_range.edge) or 1.0), 3) for value in values]
+    line = {"color": shares, "colorscale": SCALE, "cmin": 0, "cmax": 1, "showscale": False}
+    trials = [each.trial for each in outcomes]
+    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-15, customdata=trials))
+    figure.update_layout(margin={"t": 96, "l": 112})
+    caption = "Each line is a trial, the more orange the better; the grey ones are not in the better half. Drag along "
+    caption += "an axis to select some: the table of the trials then shows these."
+    if any(None in column for _, column in found.columns):
+        caption += f" A line passes below an axis, at {INACTIVE}, where it lacks that hyperparameter."
+    return [Card(title, caption + thinning.note(len(shown), len(found.outcomes)), figures=[figure], wide=True)]
+
+
+def _result(name: str, values: Sequence[float], shown_range: Window) -> dict[str, Any]:
+    """The axis of the objective, which ends where the better half does."""
+    best, edge = shown_range.best, shown_range.edge
+    ticks = np.linspace(edge, best, MOST_TICKS).tolist() if best != edge else [best]
+    texts = _numbers(ticks)
+    if shown_range.beyond:
+        texts[0] += " or worse"
+    return {"label": plotly_text(name), "values": values, "tickvals": ticks, "ticktext": texts}
 
 
 def dimension(parameter: Parameter, values: Sequence[Value | None]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 import plotly.graph_objects as go
 
-from reports import colors, parameters, thinning
+from reports import colors, dots, parameters, thinning, window
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, importances, plotly_text
 from reports.parameters import Parameter
-from study.objective import Objective
+from reports.window import Window
 
 OPEN = 6
 """Figures that are shown without being asked for."""
@@ -15,26 +15,32 @@ FEW = 10
 
 
 def info(space: SpaceResults) -> list[Parameter]:
-    """The hyperparameters in which complete trials differ."""
+    """The hyperparameters in which trials differ."""
     return [parameter for parameter in parameters.of(space) if parameter.varies]
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """One figure per hyperparameter."""
-    title, found = "Where are the good values?", info(space)
-    if not found:
-        return [Card(title, "There will be slices once two complete trials differ.")]
-    objective, best = results.definition.objective, space.best.number if space.best is not None else None
+    title, found, objective = "Where are the good values?", info(space), results.definition.objective
+    shown_range = window.of(space.outcomes, objective)
+    if not found or shown_range is None:
+        return [Card(title, "There will be slices once two trials differ.")]
     shares = importances.info(space).shares
     found = sorted(found, key=lambda each: -shares.get(each.name, 0.0))  # as declared, where they are unknown
-    figures = [_figure(each, objective, best) for each in found]
-    most = max(found, key=lambda each: len(each.values)).results
-    shown = len(thinning.kept(most, objective))
-    caption = f"{objective.name} of the complete trials against each hyperparameter. The star marks the winner, dotted "
-    caption += "lines the bounds of the search: if the winner is at a bound, a wider range may be better."
+    figures = [_figure(each, space, shown_range) for each in found]
+    most = max(len(each.outcomes) for each in found)
+    shown = max(map(len, (shown_of(each, space) for each in found)))
+    caption = f"{objective.name} of the trials against each hyperparameter. The star marks the winner, dotted lines "
+    caption += "the bounds of the search: if the winner is at a bound, a wider range may be better. The band is where "
+    caption += "the best tenth of the trials lies, or the best 3."
     caption += " The most important ones come first." if shares else ""
-    caption += thinning.note(shown, len(most))
+    caption += thinning.note(shown, most)
     return [Card(title, caption, figures=figures[:OPEN], more_figures=figures[OPEN:])]
+
+
+def shown_of(parameter: Parameter, space: SpaceResults) -> list[int]:
+    """The indices of its trials that a figure shows."""
+    return thinning.kept([each.value for each in parameter.outcomes], space.objective)
 
 
 def axis(parameter: Parameter) -> dict[str, object]:
@@ -57,29 +63,31 @@ def _distance(parameter: Parameter) -> int | str | None:
     return 1 if whole and high - low <= FEW else None
 
 
-def coordinate(parameter: Parameter, index: int) -> object:
-    """Where its index-th value lies on its axis."""
-    value = parameter.values[index]
-    return value if parameter.numeric else plotly_text(value)
+def coordinates(parameter: Parameter) -> list[object]:
+    """Where its values lie on its axis."""
+    return [value if parameter.numeric else plotly_text(value) for value in parameter.values]
 
 
-def _figure(each: Parameter, objective: Objective, best: int | None) -> go.Figure:
-    shown = thinning.kept(each.results, objective)
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[coordinate(each, index) for index in shown], y=[each.results[index] for index in shown], mode="markers",
-        marker={"color": colors.COMPLETE, "size": 6}, customdata=[each.trials[index] for index in shown],
-        hovertemplate="trial %{customdata}: %{x}, %{y:.4f}<extra></extra>", showlegend=False,
-    )  # fmt: skip
-    if best in each.trials:
-        index = each.trials.index(best)
+def _figure(each: Parameter, space: SpaceResults, shown_range: Window) -> go.Figure:
+    shown, figure = shown_of(each, space), go.Figure()
+    x = coordinates(each)
+    dots.draw(figure, [each.outcomes[index] for index in shown], [x[index] for index in shown], shown_range)
+    if space.best is not None and space.best.number in each.trials:
+        index = each.trials.index(space.best.number)
         figure.add_scatter(
-            x=[coordinate(each, index)], y=[each.results[index]], mode="markers",
-            marker={"color": colors.BEST, "size": 13, "symbol": "star"}, hovertemplate="winner: %{x}<extra></extra>",
-            showlegend=False,
+            x=[x[index]], y=[shown_range.place(each.outcomes[index].value)], mode="markers",
+            marker={"color": colors.BEST, "size": 13, "symbol": "star"}, customdata=[space.best.number],
+            hovertemplate="trial %{customdata}<extra></extra>",
         )  # fmt: skip
     for bound in (each.low, each.high):
         if bound is not None and (bound > 0 or not each.log):
             figure.add_vline(x=bound, line={"dash": "dot", "color": colors.COMPLETE})
-    figure.update_xaxes(axis(each)).update_yaxes(title=objective.name)
-    return figure
+    best = importances.best_of(space, each)
+    if best is not None and best.values:
+        text = f"best {best.trials:,}: {importances.in_words(best, each)}"
+        figure.update_layout(title={"text": plotly_text(text), "font": {"size": 13}, "x": 0.5, "y": 0.98})
+        if each.numeric:
+            low, high = min(best.values), max(best.values)
+            figure.add_vrect(x0=low, x1=high, fillcolor=colors.band(0), line={"width": 0}, layer="below")
+    figure.update_layout(showlegend=False).update_xaxes(axis(each))
+    return figure.update_yaxes(shown_range.axis(space.objective.name))

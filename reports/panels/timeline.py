@@ -1,8 +1,11 @@
 """Which worker trained which trial, and when."""
 
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 import plotly.graph_objects as go
+from optuna.trial import FrozenTrial
 
 from reports import colors
 from reports.collect import SpaceResults, StudyResults
@@ -11,7 +14,8 @@ from study.storage import results as stored
 
 MOST = 500
 """Bars; with more trials, the last ones are shown."""
-STATES = {"complete": (colors.BEST, ""), "pruned": (colors.PRUNED, "/"), "failed": (colors.FAILED, "x")}
+STATES = {"complete": (colors.BEST, ""), "pruned": (colors.PRUNED, "/"), "failed": (colors.FAILED, "x"),
+          "running": (colors.RUNNING, ".")}  # fmt: skip
 """The colour and pattern of each state."""
 
 
@@ -27,29 +31,29 @@ class Bar(NamedTuple):
 
 
 def info(space: SpaceResults) -> list[Bar]:
-    """The trials that have both started and ended."""
-    begun = [
-        (trial, trial.datetime_start, trial.datetime_complete)
-        for trial in space.trials
-        if trial.datetime_start and trial.datetime_complete
-    ]
+    """The trials that have started; the bar of a running one ends with the last event that is known of any trial."""
+    begun = [(trial, trial.datetime_start) for trial in space.trials if trial.datetime_start]
     if not begun:
         return []
-    first = min(start for _, start, _ in begun)
+    first, last = min(start for _, start in begun), max(_moments(space.trials))
     bars = []
-    for trial, start, end in begun:
+    for trial, start in begun:
         record = space.record(trial)
         worker = record.worker if record is not None else "?"
-        began, seconds = (start - first).total_seconds(), (end - start).total_seconds()
-        bars.append(Bar(trial.number, worker, stored.state(trial), began, seconds))
+        seconds = ((trial.datetime_complete or last) - start).total_seconds()
+        bars.append(Bar(trial.number, worker, stored.state(trial), (start - first).total_seconds(), seconds))
     return bars
+
+
+def _moments(trials: Iterable[FrozenTrial]) -> Iterator[datetime]:
+    return (moment for trial in trials for moment in (trial.datetime_start, trial.datetime_complete) if moment)
 
 
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """One bar per trial."""
     title, bars = "Which worker trained what, and when?", info(space)
     if not bars:
-        return [Card(title, "There will be bars once a trial has ended.")]
+        return [Card(title, "There will be bars once a trial has begun.")]
     shown = bars[-MOST:]
     names = {worker: f"worker {index}" for index, worker in enumerate(dict.fromkeys(bar.worker for bar in bars), 1)}
     figure = go.Figure()

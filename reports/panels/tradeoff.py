@@ -75,7 +75,7 @@ def cards(results: StudyResults) -> list[Card]:
     if anchors:
         caption += " Crosses are published results, with times on the hardware named; single runs were often selected "
         caption += "by their test accuracy and are therefore optimistic."
-    return [Card(title, caption, figures=figures)]
+    return [Card(title, caption, figures=figures, folded=True)]
 
 
 def _figure(found: list[Cost], anchors: tuple[Anchor, ...], cost: str) -> go.Figure:

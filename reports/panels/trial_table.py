@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial
 from reports import commands
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, Cell
+from study.objective import Objective
 from study.records import TrialRecord, Value, finite
 from study.storage import results as stored
 from study.storage.selection import ranked
@@ -21,6 +22,7 @@ class TrialRow(NamedTuple):
     number: int
     state: str
     value: float | None
+    """The objective at its best epoch so far."""
     epochs: int | None
     best_epoch: int | None
     parameters: int | None
@@ -31,7 +33,7 @@ class TrialRow(NamedTuple):
 
 def info(space: SpaceResults) -> list[TrialRow]:
     """The trials of a space by number."""
-    return [_row(trial, space.record(trial)) for trial in space.trials]
+    return [_row(trial, space.record(trial), space.objective) for trial in space.trials]
 
 
 def train_commands(results: StudyResults, space: SpaceResults) -> dict[int, str]:
@@ -54,12 +56,12 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     return [_card(space, results.definition.objective.name, train_commands(results, space))]
 
 
-def _row(trial: FrozenTrial, record: TrialRecord | None) -> TrialRow:
-    state, values = stored.state(trial), dict(trial.params) if record is None else record.values
+def _row(trial: FrozenTrial, record: TrialRecord | None, objective: Objective) -> TrialRow:
+    state, value = stored.state(trial), stored.reached(trial, objective)
     if record is None:
-        return TrialRow(trial.number, state, trial.value, None, None, None, None, values, None)
+        return TrialRow(trial.number, state, value, None, None, None, None, dict(trial.params), None)
     return TrialRow(
-        trial.number, state, trial.value, record.epochs, record.best_epoch, record.parameters, record.seconds, values,
+        trial.number, state, value, record.epochs, record.best_epoch, record.parameters, record.seconds, record.values,
         record.error,
     )  # fmt: skip
 
@@ -72,7 +74,8 @@ def _card(space: SpaceResults, objective: str, again: dict[int, str]) -> Card:
     columns = ("Trial", "State", objective, "Epochs", "Best epoch", "Parameters", "Seconds", *names, "Error")
     best = space.best.number if space.best is not None else None
     caption = f"All {len(rows):,} trials" + ("" if best is None else f"; the best is trial {best}") + "."
-    caption += " Choose one by its number to see it whole, or two to compare them."
+    caption += " Choose one to see it whole and marked in the figures, or two to compare them. A column of numbers is "
+    caption += "filtered by a number, or by < or > and a bound."
     cells = [_cells(row, names) for row in rows]
     return Card(title, caption, columns, cells, browsed=True, row_commands=[again.get(row.number) for row in rows])
 

@@ -1,4 +1,9 @@
 "use strict";
+const text = (cell) => (cell === null ? "" : String(cell));
+const rounded = (cell) => {
+  if (typeof cell !== "number") return text(cell);
+  return Number.isInteger(cell) ? cell.toLocaleString("en") : String(Number(cell.toPrecision(4)));
+};
 // Theme: the reader's preference, or the choice made here, which lasts until the page is closed.
 const root = document.documentElement;
 const preference = matchMedia("(prefers-color-scheme: dark)");
@@ -19,18 +24,72 @@ const themed = (layout) => {
   return copy;
 };
 
+// What the figures and the table of a space share (trials.js): what a trial is, and which are marked or selected.
+const tables = new Map();
+const tableOf = (element) => tables.get(element.closest("[data-space]")?.dataset.space);
+const MARKS = ["#E69F00", "#CC79A7"];
+
+// Traces that show trials have their numbers as customdata. The text of a point is the whole configuration.
+const explain = (trace, table) => {
+  if (!trace.customdata || trace.type === "parcoords") return;
+  const epoch = (index) => (trace.mode?.includes("lines") ? `epoch ${trace.x[index]}: ${rounded(trace.y[index])}<br>` : "");
+  trace.hovertext = trace.customdata.map((trial, index) => (trial === null ? "" : epoch(index) + table.describe(trial)));
+  trace.hoverinfo = "text";
+  delete trace.hovertemplate;
+};
+
+// Marked trials have a ring wherever they are points, and a colour of their own among parallel coordinates.
+const rings = (traces, picked) => {
+  const ring = { x: [], y: [], marker: { color: [], size: 16, symbol: "circle-open", line: { width: 3 } } };
+  for (const trace of traces) {
+    trace.customdata?.forEach((trial, index) => {
+      if (trace.type === "parcoords" || !picked.includes(trial)) return;
+      ring.x.push(trace.type === "bar" ? trace.base[index] + trace.x[index] : trace.x[index]);
+      ring.y.push(trace.y[index]);
+      ring.marker.color.push(MARKS[picked.indexOf(trial)]);
+    });
+  }
+  return ring.x.length ? [{ ...ring, type: "scatter", mode: "markers", cliponaxis: false, hoverinfo: "skip", showlegend: false }] : [];
+};
+const lines = (trace, table, before) => {
+  const [worst, best] = trace.line.colorscale.map(([, color]) => color);
+  const places = table.picked().map((trial) => trace.customdata.indexOf(trial));
+  places.forEach((place, index) => { if (place >= 0) trace.line.color[place] = 1.25 + index / 2; });
+  const marks = MARKS.flatMap((color, index) => [[0.5 + index / 4, color], [0.75 + index / 4, color]]);
+  Object.assign(trace.line, { cmax: 2, colorscale: [[0, worst], [0.5, best], ...marks] });
+  if (table.brushed()) before?.dimensions.forEach(({ constraintrange }, index) => Object.assign(trace.dimensions[index], { constraintrange }));
+};
+const selected = ({ dimensions, customdata }) => {
+  const limits = dimensions.filter(({ constraintrange }) => constraintrange?.length);
+  const within = ({ values, constraintrange }, index) =>
+    [constraintrange].flat(Array.isArray(constraintrange[0]) ? 1 : 0).some(([low, high]) => low <= values[index] && values[index] <= high);
+  return limits.length ? new Set(customdata.filter((_, index) => limits.every((limit) => within(limit, index)))) : null;
+};
+
 // Figures are drawn when they come close to the visible part: a page may have hundreds.
 const drawn = new Set();
 const draw = (element) => {
   try {
-    const figure = JSON.parse(element.nextElementSibling.textContent);
-    Plotly.react(element, figure.data, themed(figure.layout), { responsive: true, displayModeBar: false });
+    const { data, layout } = JSON.parse(element.nextElementSibling.textContent), table = tableOf(element);
+    if (table) {
+      for (const trace of data) {
+        if (trace.type === "parcoords") lines(trace, table, element.data?.[0]);
+        else explain(trace, table);
+      }
+      data.push(...rings(data, table.picked()));
+    }
+    Plotly.react(element, data, themed(layout), { responsive: true, displayModeBar: false });
+    if (table && !drawn.has(element)) {
+      element.on("plotly_click", ({ points }) => table.pick(points[0].customdata));
+      if (data[0].type === "parcoords") element.on("plotly_restyle", () => table.brush(selected(element.data[0])));
+    }
     drawn.add(element);
   } catch (error) {
     element.textContent = `This figure could not be drawn: ${error.message}`;
     console.error(error);
   }
 };
+const redraw = (table) => { for (const figure of drawn) if (tableOf(figure) === table) draw(figure); };
 const figures = [...document.querySelectorAll(".figure")];
 const sight = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
@@ -132,113 +191,3 @@ addEventListener("beforeprint", () => {
   for (const figure of figures) draw(figure);
 });
 addEventListener("afterprint", () => restore());
-
-// Long tables are sorted, filtered and paged from the rows stored in the page.
-const PAGE = 100;
-const text = (cell) => (cell === null ? "" : String(cell));
-const rounded = (cell) => {
-  if (typeof cell !== "number") return text(cell);
-  return Number.isInteger(cell) ? cell.toLocaleString("en") : String(Number(cell.toPrecision(4)));
-};
-const made = (tag, content = "", properties = {}) => {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(content);
-  return element;
-};
-const line = (cells, scope) => {
-  const row = made("tr");
-  row.append(...cells.map((cell, index) => (index && scope === "row" ? made("td", cell) : made("th", cell, { scope }))));
-  return row;
-};
-const commandOf = (title, text) => {
-  const box = made("div", "", { className: "command" }), code = made("pre", made("code", text), { tabIndex: 0, role: "region" });
-  code.setAttribute("aria-label", title);
-  box.append(made("p", title), made("button", "Copy", { type: "button", className: "copy" }), code);
-  return box;
-};
-for (const element of document.querySelectorAll(".browsed")) {
-  const { columns, rows, commands } = JSON.parse(element.querySelector("script").textContent);
-  const body = element.querySelector("tbody"), heads = [...element.querySelectorAll("thead th")];
-  const filter = element.querySelector("input"), status = element.querySelector("[role=status]");
-  const compared = element.querySelector(".compared");
-  let chosen = rows, page = 0, by = null, down = false, picked = [];
-
-  // One row is shown whole, two side by side with what differs marked, each with what trains it again.
-  const compare = () => {
-    const body = made("tbody"), name = (row) => `${columns[0]} ${row[0]}`;
-    columns.slice(1).forEach((column, index) => {
-      const values = picked.map((row) => row[index + 1]);
-      if (values.every((value) => value === null)) return;
-      const found = line([column, ...values.map((value) => (value === null ? "–" : rounded(value)))], "row");
-      found.classList.toggle("differs", new Set(values).size > 1);
-      body.append(found);
-    });
-    const table = made("table", made("thead", line(["", ...picked.map(name)], "col")));
-    table.append(body);
-    const again = picked.filter((row) => commands[rows.indexOf(row)]);
-    compared.replaceChildren(...(picked.length ? [table] : []), ...again.map((row) =>
-      commandOf(`To train ${name(row).toLowerCase()} again:`, commands[rows.indexOf(row)])));
-  };
-  const pick = (row) => {
-    picked = picked.includes(row) ? picked.filter((other) => other !== row) : [...picked, row].slice(-2);
-    show();
-    compare();
-  };
-
-  const show = () => {
-    const last = Math.max(0, Math.ceil(chosen.length / PAGE) - 1);
-    page = Math.min(Math.max(page, 0), last);
-    body.replaceChildren(...chosen.slice(page * PAGE, (page + 1) * PAGE).map((row) => {
-      const shown = document.createElement("tr");
-      row.forEach((cell, index) => {
-        const box = document.createElement(index ? "td" : "th");
-        if (!index) box.scope = "row";
-        if (!index && commands.length) {
-          const button = made("button", rounded(cell), { type: "button", onclick: () => pick(row) });
-          button.setAttribute("aria-pressed", String(picked.includes(row)));
-          box.append(button);
-          shown.append(box);
-          return;
-        }
-        if (typeof cell === "number") box.className = "number";
-        box.textContent = rounded(cell);
-        shown.append(box);
-      });
-      return shown;
-    }));
-    status.textContent = `${chosen.length} of ${rows.length} rows, page ${page + 1} of ${last + 1}`;
-  };
-  const order = (one, two) => (typeof one === "number" && typeof two === "number" ? one - two : text(one).localeCompare(text(two)));
-  const arrange = () => {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    chosen = rows.filter((row) => words.every((word) => row.some((cell) => rounded(cell).toLowerCase().includes(word))));
-    if (by !== null) {
-      const empty = chosen.filter((row) => row[by] === null), full = chosen.filter((row) => row[by] !== null);
-      full.sort((one, two) => (down ? -1 : 1) * order(one[by], two[by]));
-      chosen = [...full, ...empty];
-    }
-    page = 0;
-    show();
-  };
-  heads.forEach((head, index) => head.querySelector("button").addEventListener("click", () => {
-    down = by === index && !down;
-    by = index;
-    for (const other of heads) other.setAttribute("aria-sort", other !== head ? "none" : down ? "descending" : "ascending");
-    arrange();
-  }));
-  filter.addEventListener("input", arrange);
-  element.querySelector(".before").addEventListener("click", () => { page -= 1; show(); });
-  element.querySelector(".after").addEventListener("click", () => { page += 1; show(); });
-  element.querySelector(".save").addEventListener("click", () => {
-    // A text that a spreadsheet would evaluate as a formula is marked as text.
-    const plain = (cell) => (typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : text(cell));
-    const quoted = (cell) => `"${plain(cell).replaceAll('"', '""')}"`;
-    const lines = [columns, ...chosen].map((row) => row.map(quoted).join(","));
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([lines.join("\r\n") + "\r\n"], { type: "text/csv" }));
-    link.download = `${element.dataset.name}.csv`;
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
-  show();
-}

@@ -396,7 +396,9 @@ def _show(conclusion: "Conclusion", display: "LineDisplay") -> None:
         table.add_row(*(cells[index] for index in shown))
     display.stop()
     display.table(table)
-    for line in (conclusion.verdict.sentence, f"report: {relative(conclusion.report)}"):
+    said, step = conclusion.verdict.sentence, conclusion.next
+    steps = [] if step is None or step.command in said else [f"{step.why}: {step.command}"]
+    for line in (said, *steps, f"report: {relative(conclusion.report)}"):
         display.warn(line)
 
 

@@ -4,16 +4,22 @@ spaces, datasets."""
 import contextlib
 import json
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from study.cli import watching
 from study.cli.app import app, echo
 from study.cli.options import HOME, AsJson, Assets, DataDir, Home, Name, Storage, Target, of, study_names
 from study.config import SPACES, check_choice
 from study.errors import StudyError, printable
 from study.paths import absolute, relative, whole
+
+if TYPE_CHECKING:
+    from study.storage.store import StoredStudy
 
 SHAPE, CLASSES = (28, 28, 1), 10
 """Of the images for which the hyperparameters of a space are listed: some spaces depend on them."""
@@ -31,6 +37,9 @@ def report(
     assets: Annotated[
         Assets, typer.Option(help="embed: one file; directory: plotly.js beside it, shared between reports.")
     ] = Assets.embed,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Rewrite it while the study runs; a browser that shows it follows.")
+    ] = False,
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
@@ -43,7 +52,15 @@ def report(
         raise StudyError(f"each study is compared once; it was given {', '.join(names)}")
     first = open_study(Address.of(home, storage), names[0])
     studies = [first, *map(first.store.study, names[1:])]
-    file = api.write_report(studies, output, assets is Assets.directory)
+    file, beside = None, assets is Assets.directory
+    if watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            for version, _ in enumerate(watching.changes(studies)):
+                written = api.write_report(studies, output, beside, f"{time.time():.0f}-{version}")
+                if file is None:
+                    echo(f"open {relative(written)}: it is rewritten while the study runs; Ctrl-C ends that")
+                file = written
+    file = api.write_report(studies, output, beside)
     echo(f"report: {relative(file)}")
 
 
@@ -54,6 +71,7 @@ def status(
         typer.Argument(metavar="[NAME]", help="The study; all where none is given.", autocompletion=study_names),
     ] = None,
     as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Say it again whenever it changes, while it runs.")] = False,
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
@@ -66,6 +84,9 @@ def status(
     if store is None and name:
         raise no_study(name, Address.of(home, storage))
     studies = [] if store is None else [store.study(name)] if name else list(store.studies().values())
+    if watch and studies:
+        _watch_status(studies, as_json)
+        return
     states = [results.progress(study) for study in studies]
     losses = [] if store is None or name else store.losses()
     for loss in losses:
@@ -76,7 +97,7 @@ def status(
     if not states and not losses:
         echo("there is no study yet; 'study run' starts one")
     for state in states:
-        _print_status(state)
+        echo("\n".join(_status(state)))
 
 
 @app.command()
@@ -171,11 +192,11 @@ def export(
         from study.integrations import mlflow_runs
 
         written = mlflow_runs.export(study, output)
-        echo(f"{written} new runs: {output or 'MLflow'}")
+        echo(f"{written:,} new runs: {output or 'MLflow'}")
         return
     assert output is not None
     rows = results.export(study, whole(output))
-    echo(f"{rows} trials: {output}")
+    echo(f"{rows:,} trials: {output}")
 
 
 @app.command()
@@ -228,7 +249,7 @@ def delete(
     state = results.progress(study)
     trials = sum(space["finished"] for space in state["spaces"])
     if not yes and not _agreed(
-        f"Delete {name} ({trials} trials, {state['finals']} finals, {readable(state['bytes'])})?"
+        f"Delete {name} ({trials:,} trials, {state['finals']:,} finals, {readable(state['bytes'])})?"
     ):
         raise StudyError(f"{name!r} was not deleted; --yes deletes it without asking")
     echo(f"deleted {name}: {readable(deletion.delete(study))} freed")
@@ -280,21 +301,39 @@ def datasets(
         echo(f"{readable(freed)} freed in {cache.place(where)}")
 
 
-def _print_status(state: dict[str, Any]) -> None:
+def _watch_status(studies: "list[StoredStudy]", as_json: bool) -> None:
+    """Print how far they are whenever it changes: on a terminal in the same place, as JSON on a line."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console()
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        live = stack.enter_context(Live(console=console)) if console.is_terminal and not as_json else None
+        for states in watching.changes(studies):
+            lines = [json.dumps(states)] if as_json else [line for state in states for line in _status(state)]
+            if live is None:
+                echo("\n".join(lines))
+            else:
+                live.update(Text(printable("\n".join(lines))), refresh=True)
+
+
+def _status(state: dict[str, Any]) -> Iterator[str]:
+    """How far a study is, in lines."""
     from study.system.files import readable
 
-    echo(f"{state['name']}: {state['dataset']}, {state['objective']}, {readable(state['bytes'])}")
+    yield f"{state['name']}: {state['dataset']}, {state['objective']}, {readable(state['bytes'])}"
     for space in state["spaces"]:
         best_value = "-" if space["best"] is None else f"{space['best']:.4f} (trial {space['best_trial']})"
-        counts = ", ".join(f"{space[state]} {state}" for state in ("complete", "pruned", "failed", "running"))
+        counts = ", ".join(f"{space[state]:,} {state}" for state in ("complete", "pruned", "failed", "running"))
         if space["interrupted"]:
-            counts += f", {space['interrupted']} interrupted"
+            counts += f", {space['interrupted']:,} interrupted"
         waiting = max(space["left"] - space["running"] - space["interrupted"], 0)  # what runs has not ended either
-        echo(f"  {space['name']}: {counts}, {waiting} waiting; best {best_value}")
+        yield f"  {space['name']}: {counts}, {waiting:,} waiting; best {best_value}"
         if space["last_error"]:
-            echo(f"    last failure: {space['last_error']}")
-    echo(f"  confirmation: {state['confirmation']} runs done")
-    echo(f"  finals: {state['finals']} done")
+            yield f"    last failure: {space['last_error']}"
+    yield f"  confirmation: {state['confirmation']:,} runs done"
+    yield f"  finals: {state['finals']:,} done"
 
 
 def _print_table(rows: list[tuple[str, str, str]]) -> None:

@@ -101,8 +101,8 @@ class FinalAttempt(PlannedAttempt):
             value=record.accuracy,
             attributes={RECORD: record.to_json()},
             line=(
-                f"{self._target}  test accuracy {record.accuracy:.4f}  "
-                f"{record.errors} errors in {record.test_images}  {record.seconds:.1f} s"
+                f"{self._target}  test accuracy {100 * record.accuracy:.2f} %  "
+                f"{record.errors:,} errors in {record.test_images:,}  {record.seconds:.1f} s"
             ),
         )
 
@@ -111,7 +111,7 @@ class FinalAttempt(PlannedAttempt):
         why = one_line(error)
         if (record := tested(self._session.study, FINALS, self._job.trial_id, why)) is None:
             return super().failed(error)
-        line = f"{self._target}  test accuracy {record.accuracy:.4f}, of an earlier process; {why}"
+        line = f"{self._target}  test accuracy {100 * record.accuracy:.2f} %, of an earlier process; {why}"
         return Outcome(TrialState.COMPLETE, record.accuracy, attributes={RECORD: record.to_json()}, line=line)
 
     def _test(self, model: keras.Model) -> tuple[FinalRecord, dict[str, NDArray[Any]], dict[int, Pixels]]:

@@ -130,7 +130,7 @@ class PlannedAttempt(Attempt):
     def _train(self, examples: Examples, checkpoint: CheckpointFile) -> keras.Model:
         """Train the configuration on these images, as its trial trained it; `SpaceChanged` if that is no more built."""
         display, configuration = self._session.display, self._target.configuration
-        display.show(TrialStarted(str(self._target), configuration.epochs))
+        display.show(TrialStarted(str(self._target), configuration.epochs, self._work.part))
         training = Training(
             self._session.hypermodels[configuration.space],
             TrialHyperParameters.with_values(configuration.record.values),

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.config import BUDGET, SPACES, Definition
+from study.config import BUDGET, SPACES, UNLIMITED, Definition
 from study.data import datasets
 from study.errors import Ended, Overdue, StudyError, one_line
 from study.execution import fingerprints, limits
@@ -15,13 +15,13 @@ from study.execution.growth import Growth
 from study.execution.messages import Limited, Message
 from study.execution.session import Session
 from study.execution.task import Objects, Role, Task
-from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file
+from study.paths import CHECKPOINTS, MODELS, PREDICTIONS, checkpoint_file, relative
 from study.records import CLASSES, ENVIRONMENT, FINGERPRINT
 from study.storage import claims, examples, queries, results, selection
 from study.storage.store import Store, StoredStudy, creation_lock, open_study
 from study.system import environment
 from study.system.files import sweep_drafts
-from study.system.progress import Display
+from study.system.progress import Display, Stage
 from study.system.signals import Interruption, contained
 from study.system.time_limit import TimeLimit
 from study.training import precision
@@ -54,6 +54,11 @@ def prepare(
     def limit(what: str) -> TimeLimit:
         return limits.of_preparation(task.resources, lambda left, why: tell(Limited(left, f"{what}: {why}")))
 
+    def stage(text: str) -> None:
+        if role.first and role.began is None:
+            display.show(Stage(text))
+
+    stage(f"reading {task.definition.dataset_name}")
     dataset, data = _data(task)
     if dataset is not None and role.first:
         for line in dataset.remark.splitlines():
@@ -62,6 +67,7 @@ def prepare(
             display.warn(dataset.leak)
     is_new = role.first and task.steps.create  # what is wrong with a space is said once
     keras.config.set_dtype_policy(task.definition.precision)
+    stage(f"building {', '.join(task.definition.spaces)}")
     spaces = _spaces(task.definition, task.objects, dataset, display.warn if is_new else None, limit)
     hypermodels, declared, models = spaces
     if is_new and (said := precision.advice(task.definition.precision, models)):
@@ -69,6 +75,7 @@ def prepare(
     fingerprint = fingerprints.of_study(task.definition, data.parts, declared, models)
     interruption.check()
     if is_new and task.steps.search and task.objects.data is None:
+        stage("trying a step of training")
         _rehearse(task, hypermodels, data.examples, display, interruption, limit)
     if task.steps.create:
         classes = list(dataset.class_names) if dataset else []
@@ -90,8 +97,24 @@ def prepare(
         tell=tell,
     )
     if role.first and role.began is None:
+        _introduce(session)
         _begin(session)
     return session
+
+
+def _introduce(session: Session) -> None:
+    """Say what is worked on, where, and with whom."""
+    task, study, definition = session.task, session.study, session.definition
+    if task.objects.trainer is not None:  # KerasTuner's own display says it
+        return
+    trials = "" if definition.trials >= UNLIMITED else f", {definition.trials:,} trials"
+    each = " each" if trials and len(definition.spaces) > 1 else ""
+    workers = f"{task.workers:,} worker{'' if task.workers == 1 else 's'}" if task.workers else "in this process"
+    spaces = ", ".join(definition.spaces)
+    line = f"{study.name}: {spaces} on {definition.dataset_name}{trials}{each}; {workers}; kept in "
+    session.display.say(f"{line}{relative(study.folder)}; Ctrl-C stops safely")
+    if not task.steps.create and results.is_trained(study):
+        session.display.say(f"joined {study.name}, which is running: its trials are shared with the others")
 
 
 def _data(task: Task) -> "tuple[Dataset | None, SearchData]":

@@ -19,7 +19,7 @@ from study.storage.reasons import nothing_succeeded, reasons
 from study.storage.store import StoredStudy, settle
 from study.system import extras
 from study.system.machine import shortage
-from study.system.progress import Display
+from study.system.progress import Display, Stage
 
 
 def run(task: Task, display: Display) -> None:
@@ -32,6 +32,7 @@ def run(task: Task, display: Display) -> None:
     """
     check(task)
     display.say("loading TensorFlow and the data ...")
+    display.show(Stage("loading TensorFlow"))
     try:
         if task.options.cluster is not None:
             from study.execution import cluster

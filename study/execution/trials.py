@@ -71,7 +71,7 @@ class TrialAttempt(Attempt):
 
     def run(self, checkpoint: CheckpointFile) -> Outcome:
         session, definition = self._session, self._definition
-        session.display.show(TrialStarted(f"{self._space} trial {self._job.number}", definition.epochs))
+        session.display.show(TrialStarted(f"{self._space} trial {self._job.number}", definition.epochs, self._space))
         training = Training(
             session.hypermodels[self._space], self._hp, session.examples, definition.epochs, self.seed,
             definition.objective, rungs=rungs(definition),

@@ -19,7 +19,7 @@ from study.errors import Interrupted, StudyError, StudyFailure, one_line
 from study.execution.messages import Farewell, Goodbye, Message, Ready, Refused, Shown
 from study.execution.session import Recycled, Session
 from study.execution.task import Role, Task
-from study.storage import results
+from study.storage import queries, results
 from study.storage.failures import FAILURES, failure
 from study.system import environment, packages, streams, temporary
 from study.system.progress import Display, PhaseStarted, RemoteDisplay
@@ -55,13 +55,20 @@ def work(session: Session) -> None:
 
     steps = session.task.steps
     for space in session.definition.spaces:
-        finished = results.finished(session.study, space)
-        session.display.show(PhaseStarted(space, finished, session.definition.trials))
+        finished, best = results.finished(session.study, space), _best(session, space)
+        session.display.show(PhaseStarted(space, finished, session.definition.trials, best))
     if steps.search:
         search.search(session)
     if steps.finals:
         confirmation.confirm(session)
         finals.evaluate(session)
+
+
+def _best(session: Session, space: str) -> str:
+    """The best of an earlier run, in words; empty where there is none."""
+    name, direction = session.definition.study_name(space), session.definition.objective.direction
+    found = queries.best(session.study.store, name, direction)
+    return "" if found is None else f"best {found[1]:.4f}"
 
 
 def live(packed: bytes, role: Role, index: int, pipe: Connection, scratch: Path) -> None:

@@ -22,6 +22,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
+from study.config import DRAWN_AT_RANDOM
 from study.records import BASELINE_NUMBER
 from study.search import exhaustion
 from study.search.sobol import SobolByTrial
@@ -61,7 +62,7 @@ class KeyedNSGAII(NSGAIISampler):
 def _tpe(context: SamplerContext) -> BaseSampler:
     with _experimental():
         # `group` samples conditional hyperparameters jointly; experimental in Optuna since 2.8.
-        return TPESampler(seed=context.seed, multivariate=True, group=True)
+        return TPESampler(seed=context.seed, multivariate=True, group=True, n_startup_trials=DRAWN_AT_RANDOM["tpe"])
 
 
 def _gp(context: SamplerContext) -> BaseSampler:

@@ -1,5 +1,6 @@
 """How far a study is, its best configuration, and its trials as a table; read from the storage alone."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
@@ -10,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.config import CONFIRMATION, FINALS
 from study.errors import StudyError
+from study.objective import Objective
 from study.records import ERROR, RECORD, ConfirmationRecord, FinalRecord, TrialRecord
 from study.storage import claims, queries
 from study.storage.database import Clock
@@ -137,6 +139,17 @@ def progress(study: StoredStudy) -> dict[str, Any]:
         "seeds": definition.seeds,
         "bytes": files.size(study.folder) + queries.share(study.store, [*map(definition.study_name, definition.parts)]),
     }
+
+
+def reached(trial: FrozenTrial, objective: Objective) -> float | None:
+    """The objective of a trial at its best epoch so far, also of one that was pruned or is running; None where it has
+    none yet, or failed. (What Optuna calls the value of a pruned trial is that of its last epoch.)"""
+    if trial.state in (TrialState.COMPLETE, TrialState.FAIL):
+        return trial.value
+    known = record(trial)
+    logged = [] if known is None else known.history.get(objective.name, [])
+    reported = [*logged, *trial.intermediate_values.values()]
+    return objective.best(value for value in reported if value is not None and math.isfinite(value))
 
 
 def is_trained(study: StoredStudy) -> bool:

@@ -18,19 +18,27 @@ from study.errors import printable
 from study.system.streams import discard
 
 
+class Stage(NamedTuple):
+    """What is done before the first trial; a terminal says it until then."""
+
+    text: str
+
+
 class PhaseStarted(NamedTuple):
-    """A search or the finals begin; `done` of the `total` items were finished earlier."""
+    """A search or the finals begin; `done` of the `total` items were finished earlier, `best` is the best of them."""
 
     name: str
     done: int
     total: int
+    best: str = ""
 
 
 class TrialStarted(NamedTuple):
-    """A worker begins a trial or a final, which trains for at most `epochs` epochs."""
+    """A worker begins a trial or a final of a phase, which trains for at most `epochs` epochs."""
 
     name: str
     epochs: int
+    phase: str
     worker: int = 0
 
 
@@ -60,7 +68,7 @@ class Line(NamedTuple):
     kind: str = ""
 
 
-Event = PhaseStarted | TrialStarted | EpochEnded | TrialEnded | Line
+Event = Stage | PhaseStarted | TrialStarted | EpochEnded | TrialEnded | Line
 
 
 class Display(ABC):
@@ -139,8 +147,9 @@ class LiveDisplay(LineDisplay):
         super().__init__(console)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, TextColumn("{task.fields[note]}"), console=console, auto_refresh=False)
-        self._phases: dict[str, tuple[TaskID, float, int]] = {}  # with when each began, and what was done before
+        self._phases: dict[str, _Phase] = {}
         self._workers: dict[int, TaskID] = {}
+        self._stage: TaskID | None = None
         self._bars.start()
 
     def stop(self) -> None:
@@ -148,31 +157,62 @@ class LiveDisplay(LineDisplay):
 
     def show(self, event: Event) -> None:
         match event:
-            case PhaseStarted(name, done, total):
-                self._phase(name, done, total)
-            case TrialStarted(name, epochs, worker):
+            case Stage(text):
+                self._end_stage()
+                self._stage = self._bars.add_task(_shown(text), total=None, note="")
+            case PhaseStarted(name, done, total, best):
+                self._end_stage()
+                self._bars.update(self._phase(name, done, total).bar, note=_shown(best))
+            case TrialStarted(name, epochs, phase, worker):
+                if phase in self._phases:
+                    self._phases[phase].begin()
                 if worker in self._workers:
                     self._bars.remove_task(self._workers[worker])
                 self._workers[worker] = self._bars.add_task(f"  {_shown(name)}, epoch", total=epochs, note="")
             case EpochEnded(epoch, note, worker) if worker in self._workers:
                 self._bars.update(self._workers[worker], completed=epoch, note=_shown(note))
             case TrialEnded(name, _, done, total, best):
-                bar, began, before = self._phase(name, done, total)
-                seconds = (time.monotonic() - began) / max(done - before, 1) * (total - done)  # by the pace so far
-                parts = (best, f"about {_duration(seconds)} left" if done < total < UNLIMITED else "")
-                self._bars.update(bar, completed=done, note=_shown("  ".join(filter(None, parts))))
+                found = self._phase(name, done, total)
+                left = f"about {_duration(found.seconds_left(done, total))} left" if done < total < UNLIMITED else ""
+                self._bars.update(found.bar, completed=done, note=_shown("  ".join(filter(None, (best, left)))))
         super().show(event)
         self.refresh()
 
     def refresh(self) -> None:
         self._draw(self._bars.refresh)
 
-    def _phase(self, name: str, done: int, total: int) -> tuple[TaskID, float, int]:
-        """The phase of that name, which has begun by now."""
+    def _end_stage(self) -> None:
+        if self._stage is not None:
+            self._bars.remove_task(self._stage)
+            self._stage = None
+
+    def _phase(self, name: str, done: int, total: int) -> "_Phase":
+        """The phase of that name."""
         if name not in self._phases:
             bar = self._bars.add_task(_shown(name), total=total if total < UNLIMITED else None, completed=done, note="")
-            self._phases[name] = bar, time.monotonic(), done
+            self._phases[name] = _Phase(bar, done)
         return self._phases[name]
+
+
+@dataclass
+class _Phase:
+    """A bar, and the pace at which it fills."""
+
+    bar: TaskID
+    before: int
+    """What was done earlier, at another pace."""
+    began: float | None = None
+    """When its first trial here began, which is long after the bar was made where other phases come before."""
+
+    def begin(self) -> None:
+        if self.began is None:
+            self.began = time.monotonic()
+
+    def seconds_left(self, done: int, total: int) -> float:
+        """By the pace so far."""
+        self.begin()
+        spent = time.monotonic() - (self.began or 0.0)
+        return spent / max(done - self.before, 1) * (total - done)
 
 
 class LastingConsole(Console):

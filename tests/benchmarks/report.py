@@ -25,7 +25,7 @@ from optuna.trial import TrialState, create_trial
 
 from reports import page
 from study.config import FINALS, Definition, Resources
-from study.records import CLASSES, ENVIRONMENT, FINGERPRINT, RECORD, FinalRecord, TrialRecord
+from study.records import CLASSES, ENVIRONMENT, FINGERPRINT, RECORD, FinalRecord, TrialRecord, packed
 from study.storage import predictions
 from study.storage.address import Address
 from study.storage.store import Store
@@ -106,9 +106,11 @@ def _final(rng: np.random.Generator, folder: Path, role: str, number: int, seed:
     confusion = np.zeros((10, 10), dtype=int)
     np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
     record = FinalRecord(
-        space="dense", role=role, trial=number, values={}, validation=0.98, seed_index=seed, seed=seed, epochs=EPOCHS,
-        parameters=100_000, seconds=10.0, history={}, test_images=IMAGES, errors=errors, loss=0.1,
-        confusion=confusion.tolist(), predictions=f"predictions/{role}-{seed}.npz", worker="host:1",
+        space="dense", role=role, trial=number, values={}, validation=0.98, seed_index=seed, seed=seed,
+        fit_epochs=EPOCHS, epochs=EPOCHS, parameters=100_000, seconds=10.0, history={}, test_images=IMAGES,
+        errors=errors, loss=0.1, calibration_error=0.01,
+        correct=packed(~np.isin(np.arange(IMAGES), misread)), confusion=confusion.tolist(),
+        predictions=f"predictions/{role}-{seed}.npz", worker="host:1",
     )  # fmt: skip
     images = rng.integers(0, 255, (errors, 28, 28, 1), dtype=np.uint8)
     arrays = {"probabilities": probabilities, "labels": labels, "misread": misread}

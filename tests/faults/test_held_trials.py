@@ -150,6 +150,7 @@ def test_a_command_that_works_beside_is_named_once(home: Path) -> None:
     wait(lambda: list((home / "a" / "checkpoints").glob("*.npz")))
     output = ends(home, "worker", "a")
     first.communicate(timeout=SECONDS)
+    assert output.count("joined a, which is running: its trials are shared with the others\n") == 1
     said = [line for line in output.splitlines() if line.startswith("waiting for")]
     assert len(said) == 1
     assert re.fullmatch(rf"waiting for fault_space:Paced trial \d: process {first.pid} trains it", said[0])

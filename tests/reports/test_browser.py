@@ -14,6 +14,8 @@ from axe_core_python.selenium import Axe
 from helpers import wait
 from made import HOSTILE, final_record, trial_record
 from optuna.trial import TrialState
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.keys import Keys
 
 from reports import collect, page
@@ -51,7 +53,7 @@ def complaints(browser: Any) -> list[str]:
 
 
 def cells(browser: Any, column: int) -> list[str]:
-    return [cell.text for cell in find(browser, f".browsed tbody tr > :nth-child({column})")]
+    return [cell.text for cell in find(browser, f".browsed .table tbody tr > :nth-child({column})")]
 
 
 def test_every_figure_is_drawn_without_a_complaint_or_a_request(browser: Any, report: Path) -> None:
@@ -357,6 +359,194 @@ def test_two_trials_are_compared_and_each_can_be_trained_again(browser: Any, two
     assert [shlex.split(each)[:4] for each in commands] == [["study", "train", "--space", "cnn"]] * 2
     browser.execute_script("document.querySelectorAll('.browsed')[0].querySelectorAll('tbody th button')[0].click()")
     assert [each.text for each in table.find_elements("css selector", "thead th")] == ["", "Trial 1"]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of a search with trials in every state, of which three are far worse than the others."""
+    folder = tmp_path_factory.mktemp("searched")
+    values = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.1, 0.2, 0.15]
+    rows: list[Any] = [
+        (TrialState.COMPLETE, value, trial_record(values={"rate": value, "kind": "ab"[index % 2]}))
+        for index, value in enumerate(values)
+    ]
+    for state, error in ((TrialState.PRUNED, None), (TrialState.RUNNING, None), (TrialState.FAIL, "no luck")):
+        history = {"val_accuracy": [0.92]}
+        record = trial_record(values={"rate": 0.5, "kind": "a"}, history=history, epochs=1, best_epoch=1, error=error)
+        rows.append((state, 0.92 if state == TrialState.PRUNED else None, record))
+    page.write([made.study(folder, {"dense": rows})], folder / "report.html")
+    return folder / "report.html"
+
+
+def figure_of(browser: Any, title: str) -> Any:
+    """The first figure under a title, drawn and in view."""
+    card = next(card for card in find(browser, "article") if title in card.get_attribute("textContent"))
+    figure = card.find_element("css selector", ".figure")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", figure)
+    wait(lambda: figure.find_elements("css selector", ".main-svg"))
+    return figure
+
+
+def point_of(browser: Any, figure: Any, trial: int) -> tuple[int, int]:
+    """Where a trial's point is, in pixels from the corner of the window."""
+    x, y = browser.execute_script(
+        "const [figure, trial] = arguments, box = figure.getBoundingClientRect();"
+        "const trace = figure.data.find((each) => each.customdata?.includes(trial)), { xaxis, yaxis } ="
+        "figure._fullLayout, index = trace.customdata.indexOf(trial);"
+        "return [box.x + xaxis._offset + xaxis.d2p(trace.x[index]), box.y + yaxis._offset + yaxis.d2p(trace.y[index])]",
+        figure,
+        trial,
+    )
+    return round(x), round(y)
+
+
+def at(browser: Any, place: tuple[int, int]) -> None:
+    """Move the mouse there."""
+    builder = ActionBuilder(browser)
+    builder.pointer_action.move_to_location(*place)
+    builder.perform()
+
+
+def rings(browser: Any, figure: Any) -> list[float]:
+    """Where marks are, on the x axis."""
+    found: list[float] = browser.execute_script(
+        "return arguments[0].data.filter((each) => each.marker?.symbol === 'circle-open' && each.hoverinfo === 'skip')"
+        ".flatMap((each) => each.x)",
+        figure,
+    )
+    return found
+
+
+def test_hover_gives_the_configuration_and_a_click_marks_a_trial_everywhere(browser: Any, searched: Path) -> None:
+    browser.get(searched.as_uri())
+    history = figure_of(browser, "How did the search go?")
+    place = point_of(browser, history, 5)
+    at(browser, place)
+    wait(lambda: history.find_elements("css selector", ".hovertext"))
+    (label,) = history.find_elements("css selector", ".hovertext")
+    assert all(each in label.text for each in ("Trial: 5", "State: complete", "val_accuracy: 0.95", "rate: 0.95"))
+    ActionChains(browser).click().perform()
+    wait(lambda: visible(browser, ".marked-trials"))
+    assert visible(browser, ".marked-trials")[0].startswith("Marked: trial 5;")
+    assert [row.text.split()[0] for row in find(browser, ".browsed .picked")] == ["5"]
+    assert rings(browser, history) == [6]
+    slice_of_rate = figure_of(browser, "Where are the good values?")
+    assert rings(browser, slice_of_rate) in ([0.95], ["b"])
+    row = find(browser, ".browsed tbody tr")[2]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", row)
+    row.find_elements("css selector", "td")[1].click()
+    assert visible(browser, ".marked-trials")[0].startswith("Marked: trial 5 and trial 2;")
+    assert rings(browser, history) == [3, 6]
+    colors = browser.execute_script(
+        "return arguments[0].data[0].line.color", figure_of(browser, "Which combinations are good?")
+    )
+    assert [index for index, color in enumerate(colors) if color > 1] == [2, 5]
+    find(browser, ".marked-trials button")[0].click()
+    assert rings(browser, history) == []
+    assert visible(browser, ".marked-trials") == []
+
+
+def test_trials_in_every_state_are_drawn_and_the_bad_ones_at_the_edge(browser: Any, searched: Path) -> None:
+    browser.get(searched.as_uri())
+    history = figure_of(browser, "How did the search go?")
+    drawn = "return arguments[0].data.filter((each) => each.customdata).map((each) => [each.name, each.customdata])"
+    traces = browser.execute_script(drawn, history)
+    assert traces == [["failed", [12]], ["pruned", [10]], ["running", [11]], ["complete", list(range(10))]]
+    low, high = browser.execute_script("return arguments[0].layout.yaxis.range", history)
+    assert 0.85 < low < 0.92 < 0.96 < high  # 0.1 does not squeeze the others
+    assert "6 beyond" in history.text  # 0.9 and 0.91 are in the worse half, too
+    colors = browser.execute_script(
+        "return arguments[0].data[0].line.color", figure_of(browser, "Which combinations are good?")
+    )
+    assert (colors[6], colors[7], colors[12]) == (1, 0, 0)
+
+
+def test_a_selection_on_the_axes_filters_the_table(browser: Any, searched: Path) -> None:
+    browser.get(searched.as_uri())
+    figure = figure_of(browser, "Which combinations are good?")
+    axis = figure.find_elements("css selector", ".axis-brush rect")[0]
+    height = axis.rect["height"]
+    drag = ActionChains(browser).move_to_element(axis).click_and_hold()
+    drag.move_by_offset(0, -int(0.6 * height)).release().perform()
+    wait(lambda: "selected on the axes" in find(browser, ".controls [role=status]")[0].text)
+    shown = cells(browser, 1)
+    assert "6" in shown
+    assert not {"7", "8", "9"} & set(shown)
+    browser.execute_script("arguments[0].click()", find(browser, ".browsed .picked, .browsed tbody tr")[0])
+    wait(lambda: find(browser, ".browsed .picked"))  # which draws the figure again
+    assert browser.execute_script("return arguments[0].data[0].dimensions[0].constraintrange", figure)
+    browser.execute_script("arguments[0].click()", find(browser, ".clear")[0])
+    assert len(cells(browser, 1)) == 13
+    assert not browser.execute_script("return arguments[0].data[0].dimensions[0].constraintrange ?? null", figure)
+
+
+@pytest.mark.parametrize(
+    "column, text, trials",
+    [("Trial", "1", ["1"]), ("val_accuracy", "> 0.945", ["5", "6"]), ("val_accuracy", "<0.12", ["7"]),
+     ("State", "PRUN", ["10"]), ("rate", "0.5", ["10", "11", "12"]), ("kind", "zz", [])],
+)  # fmt: skip
+def test_each_column_has_a_filter(browser: Any, searched: Path, column: str, text: str, trials: list[str]) -> None:
+    browser.get(searched.as_uri())
+    (field,) = find(browser, f".browsed thead input[aria-label='Filter {column}']")
+    field.send_keys(text)
+    assert cells(browser, 1) == trials
+    browser.execute_script("arguments[0].click()", find(browser, ".clear")[0])
+    assert len(cells(browser, 1)) == 13
+
+
+def test_a_table_that_cannot_be_made_leaves_the_figures(browser: Any, searched: Path, tmp_path: Path) -> None:
+    html = searched.read_text(encoding="utf-8")
+    start = html.index('<script type="application/json">{"columns"')
+    broken = html[:start] + html[start:].replace('{"columns"', '{"columns', 1)
+    (tmp_path / "report.html").write_text(broken, encoding="utf-8")
+    browser.get((tmp_path / "report.html").as_uri())
+    history = figure_of(browser, "How did the search go?")
+    at(browser, point_of(browser, history, 5))
+    wait(lambda: [each.text for each in history.find_elements("css selector", ".hovertext")] == ["trial 5"])
+
+
+def test_a_finger_that_drags_over_a_plot_scrolls_the_page(browser: Any, searched: Path) -> None:
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        browser.get(searched.as_uri())
+        history = figure_of(browser, "How did the search go?")
+        before = browser.execute_script("return [scrollY, arguments[0].layout.xaxis.range.join()]", history)
+        x, y = point_of(browser, history, 5)
+        for step in range(11):
+            touch = {"type": "touchMove" if step else "touchStart", "touchPoints": [{"x": x, "y": y - 20 * step}]}
+            browser.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        wait(lambda: browser.execute_script("return scrollY") > before[0] + 100)
+        assert browser.execute_script("return arguments[0].layout.xaxis.range.join()", history) == before[1]
+    finally:
+        browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_open_page_follows_while_it_is_rewritten(browser: Any, tmp_path: Path) -> None:
+    """Where the reader was, until the last version, which nothing rewrites."""
+    rows = [(TrialState.COMPLETE, 0.5 + index / 100, trial_record()) for index in range(3)]
+    study, file = made.study(tmp_path, {"dense": rows}, trials=9), tmp_path / "report.html"
+    page.write([study], file, version="1")
+    browser.get_log("browser")
+    browser.get(file.as_uri())
+    find(browser, "#theme")[0].click()
+    theme = browser.execute_script("return document.documentElement.dataset.theme")
+    browser.execute_script("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    browser.execute_script("document.querySelector('.browsed tbody td').click(); scrollTo(0, 700)")
+    study.part("dense").add_trials([made.study(tmp_path / "other", {"dense": rows}).part("dense").trials[0]])
+    page.write([study], file, version="2")
+    wait(lambda: len(cells(browser, 1)) == 4)
+    wait(lambda: browser.execute_script("return scrollY") == 700)
+    assert browser.execute_script("return document.documentElement.dataset.theme") == theme
+    assert not find(browser, "article > details:not([open])")
+    assert visible(browser, ".marked-trials")[0].startswith("Marked: trial 0;")
+    page.write([study], file)
+    wait(lambda: not find(browser, "[data-follow]"))
+    assert {each.name for each in tmp_path.glob("report*")} == {"report.html", "report.json"}
+    assert not any("rewritten" in each for each in complaints(browser) if "version.js" not in each)
 
 
 def test_every_anchor_is_there_once(browser: Any, two_spaces: Path) -> None:

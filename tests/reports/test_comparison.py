@@ -131,9 +131,37 @@ def test_other_images_under_the_same_name_are_not_compared(tmp_path: Path) -> No
         for seed in range(8)
     ]
     found = comparison.info(studies)
-    assert [group.name for group in found.groups] == ["data x", "data y"]
+    assert [group.name for group in found.groups] == ["data of x0", "data of y0"]
     assert found.contests == []
     assert len(comparison.curves(studies)) == 2
+
+
+def test_samplers_that_drew_the_same_trials_are_named_with_the_reason(tmp_path: Path) -> None:
+    """Here the values of a trial follow from its number, whatever the sampler."""
+    studies = [study(tmp_path, sampler, [0.1, 0.2, 0.3], sampler=sampler) for sampler in ("tpe", "random")]
+    (said,) = comparison.info(studies).alike
+    assert said.startswith("tpe and random trained the same configuration in 2 of 2 trials, since a study's first 10")
+    assert f"Beware: {said}" in comparison.overview(studies)[0].caption
+    other = [study(tmp_path, f"other{seed}", [0.1, 0.2], sampler="qmc", seed=seed) for seed in (1, 2)]
+    assert comparison.info([studies[0], *other]).alike == []  # no seed in common
+
+
+def test_the_headline_has_the_words_of_a_verdict(tmp_path: Path) -> None:
+    studies = [
+        study(tmp_path, f"{sampler}{seed}", [0.9], errors=errors + seed % 2, sampler=sampler, seed=seed)
+        for sampler, errors in (("tpe", 5), ("random", 9), ("qmc", 9))
+        for seed in range(4)
+    ]
+    (card,) = comparison.overview(studies)
+    assert card.lead == (
+        "4 study seeds cannot tell tpe from random by test accuracy. 4 study seeds cannot tell tpe from qmc by test "
+        "accuracy. 4 study seeds cannot tell random from qmc by test accuracy."
+    )
+    (told,) = comparison.overview([study(tmp_path / "more", f"{sampler}{seed}", [gain + seed * step], sampler=sampler,
+                                         seed=seed)
+                                   for sampler, gain, step in (("tpe", 0.9, 0.001), ("random", 0.7, 0.002))
+                                   for seed in range(8)])  # fmt: skip
+    assert told.lead == "tpe is better than random by 0.1965 of val_accuracy (8 study seeds)."
 
 
 def test_other_data_is_not_compared(tmp_path: Path) -> None:

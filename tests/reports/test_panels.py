@@ -10,7 +10,7 @@ import pytest
 from made import confirmation_record, final_record, keep_predictions, trial_record
 from optuna.trial import FrozenTrial, TrialState
 
-from reports import collect
+from reports import collect, window
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import (
     best,
@@ -141,8 +141,58 @@ def test_the_history_counts_every_trial_that_ended_and_all_training(make: Make) 
             (COMPLETE, 0.7, trial_record(seconds=3)), (RUNNING, None, None)]  # fmt: skip
     space = space_of(make, rows)
     points = [(point.trial, point.ended, point.seconds, point.best) for point in history.info(space, Objective())]
-    assert points == [(0, 1, 2, 0.8), (2, 3, 6, 0.8)]
+    assert points == [(0, 1, 2, 0.8), (1, 2, 3, 0.8), (2, 3, 6, 0.8), (3, 4, 6, 0.8)]
     assert history.info(space, Objective.of("val_loss"))[-1].best == 0.7
+
+
+def test_the_value_of_any_trial_is_that_of_its_best_epoch(make: Make) -> None:
+    """Optuna's value of a pruned trial is the last one, and a running trial has none."""
+    better_before = trial_record(history={"val_accuracy": [0.7, None, 0.6]})
+    rows = [(COMPLETE, 0.8, trial_record()), (PRUNED, 0.6, better_before), (RUNNING, None, trial_record(history={})),
+            (FAIL, None, trial_record(error="no")), (PRUNED, None, trial_record(history={}, epochs=0))]  # fmt: skip
+    space = space_of(make, rows)
+    del space.trials[4].intermediate_values[1]
+    assert [each.value for each in space.outcomes] == [0.8, 0.7, 0.5, None, None]
+    assert [row.value for row in trial_table.info(space)] == [0.8, 0.7, 0.5, None, None]
+
+
+def test_random_search_is_expected_from_the_trials_that_were_drawn_at_random(make: Make) -> None:
+    """The baseline, then draws of 0.7, 0.9 and a trial that was pruned and gains nothing."""
+    rows = [(COMPLETE, 0.8, trial_record(seconds=2)), (COMPLETE, 0.7, trial_record(seconds=1)),
+            (COMPLETE, 0.9, trial_record(seconds=1)), (PRUNED, 0.85, trial_record(seconds=1))]  # fmt: skip
+    later = [(COMPLETE, 0.99, trial_record())] * 10
+    drawn = history.random_search(space_of(make, rows), "random")
+    assert drawn is not None
+    assert (drawn.drawn, drawn.trials, drawn.seconds) == (3, [1, 2, 3, 4], [2, 3, 4, 5])
+    chances = [1 - (2 / 3) ** n for n in range(4)]  # that 0.9 is among n draws of three
+    assert drawn.best == pytest.approx([0.8 + 0.1 * chance for chance in chances])
+    learned = history.random_search(space_of(make, rows + later, name="learned"), "tpe")
+    assert learned is not None
+    assert learned.drawn == 9  # the first ten trials, of which one is the baseline
+    assert history.random_search(space_of(make, rows, name="grid"), "kt-grid") is None
+    assert history.random_search(space_of(make, rows[3:], name="pruned"), "random") is None
+
+
+@pytest.mark.parametrize(
+    "values, better, edge, beyond",
+    [
+        ([0.9, 0.92, 0.94, 0.1], "maximize", 0.92, 2),
+        ([0.9, 0.92, 0.94, 0.91, 0.9], "maximize", 0.9, 0),
+        ([1.0, 1.1, 30.0], "minimize", 1.1, 1),
+        ([0.5, 0.5, 0.5, 0.1], "maximize", 0.1, 0),
+        ([0.5, float("inf")], "minimize", 0.5, 1),
+    ],
+)
+def test_the_window_shows_the_better_half_unless_all_fit(
+    values: list[float], better: Any, edge: float, beyond: int
+) -> None:
+    outcomes = [collect.Outcome(number, "complete", value, 1, {}) for number, value in enumerate(values)]
+    found = window.of(outcomes, Objective("x", better))
+    assert found is not None
+    assert (found.edge, found.beyond) == (edge, beyond)
+    low, high = found.axis("x")["range"]  # type: ignore[misc]
+    assert all(low < found.place(value) < high for value in values)
+    assert window.of([outcomes[0]._replace(value=None)], Objective()) is None
 
 
 def test_the_confusion_is_summed_over_seeds(make: Make) -> None:
@@ -158,14 +208,34 @@ def test_the_confusion_is_summed_over_seeds(make: Make) -> None:
     assert found.seeds == 2
 
 
-def test_importances_are_hidden_below_twenty_complete_trials(make: Make) -> None:
-    rows = [(COMPLETE, 0.5 + index / 100, trial_record()) for index in range(19)]
-    results = read(make, {"dense": rows, "cnn": [*rows, *rows]})
-    assert [importances.info(space).shares == {} for space in results.spaces] == [True, False]
-    (few,), (many,) = (importances.cards(results, space) for space in results.spaces)
+def test_importances_are_hidden_below_ten_trials_that_ended_with_a_value(make: Make) -> None:
+    rows = [(COMPLETE, 0.5 + index / 100, trial_record()) for index in range(9)]
+    pruned = [(PRUNED, 0.4, trial_record()), (RUNNING, None, trial_record()), (FAIL, None, trial_record(error="no"))]
+    results = read(make, {"dense": rows, "cnn": [*rows, *pruned]})
+    assert [(found.trials, found.shares == {}) for found in map(importances.info, results.spaces)] == [
+        (9, True), (10, False),
+    ]  # fmt: skip
+    (few,), (many, numbers) = (importances.cards(results, space) for space in results.spaces)
     assert not few.figures
-    assert "from 20 complete trials on; there are 19" in few.caption
+    assert "from 10 complete or pruned trials on; there are 9" in few.caption
     assert many.figures
+    assert (numbers.folded, numbers.columns[1:3]) == (True, ("Importance", "The best lie in"))
+
+
+def test_importances_of_more_trials_are_less_uncertain(make: Make) -> None:
+    rows = [(COMPLETE, 0.5 + (index % 7) / 10, trial_record()) for index in range(30)]
+    few, many, same = map(importances.info, read(make, {"a": rows[:12], "b": rows * 10, "c": rows * 10}).spaces)
+    assert 0 < many.errors["rate"] < few.errors["rate"]
+    assert many == same
+
+
+def test_where_the_best_tenth_lies(make: Make) -> None:
+    rows = varied(40, rate=lambda n: n / 100, kind=lambda n: "ab"[n % 4 == 3])
+    space, few = read(make, {"dense": rows, "cnn": rows[:9]}).spaces
+    rate, kind = slices.info(space)
+    words = [importances.in_words(importances.best_of(space, each), each) for each in (rate, kind)]
+    assert words == ["0.36 to 0.39", "a (3 of 4) and b (1 of 4)"]
+    assert importances.best_of(few, slices.info(few)[0]) is None
 
 
 def test_importances_are_those_of_the_real_names(make: Make) -> None:
@@ -218,7 +288,7 @@ def test_parallel_coordinates_show_every_complete_trial(make: Make) -> None:
     )
     found = parallel.info(space_of(make, rows))
     assert found is not None
-    assert found.trials == list(range(10))
+    assert [each.trial for each in found.outcomes] == list(range(10))
     assert {parameter.name: values for parameter, values in found.columns} == {
         "rate": pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0, 0.1, 0.2, 0.3]),
         "units": [None] * 6 + [0, 5, 10, 15],
@@ -252,13 +322,15 @@ def test_the_pair_is_of_trials_that_have_both(make: Make) -> None:
     assert found.first.trials == found.second.trials == list(range(40))
 
 
-def test_the_timeline_has_a_bar_for_each_trial_that_ended(make: Make) -> None:
+def test_the_timeline_has_a_bar_for_each_trial_that_began(make: Make) -> None:
     space = space_of(make, [*TRIALS, (RUNNING, None, None)])
     moment = datetime(2026, 1, 1)
     trials = [_ended(trial, moment, 10 * index) for index, trial in enumerate(space.trials[:3])]
-    bars = timeline.info(dataclasses.replace(space, trials=[*trials, space.trials[3]]))
+    running = space.trials[3]
+    running.datetime_start = moment + timedelta(seconds=15)
+    bars = timeline.info(dataclasses.replace(space, trials=[*trials, running]))
     assert [(bar.trial, bar.state, bar.began, bar.seconds) for bar in bars] == [
-        (0, "complete", 0, 4), (1, "complete", 10, 4), (2, "pruned", 20, 4),
+        (0, "complete", 0, 4), (1, "complete", 10, 4), (2, "pruned", 20, 4), (3, "running", 15, 9),
     ]  # fmt: skip
 
 
