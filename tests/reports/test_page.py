@@ -23,8 +23,12 @@ FAILED = "This panel could not be made"
 
 
 def without_data(html: str) -> str:
-    """The page without the plotting library and its data."""
+    """The page without the plotting library, its own scripts, in which nothing is filled in, and its data."""
     html = html.replace(page.get_plotlyjs(), "")
+    for name in ("page.js", "trials.js", "follow.js"):
+        script = (Path(page.__file__).with_name("templates") / name).read_text().removesuffix("\n")
+        assert script in html
+        html = html.replace(script, "")
     return re.sub(r'<script type="application/json".*?</script>', "", html, flags=re.DOTALL)
 
 
