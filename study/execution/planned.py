@@ -18,7 +18,7 @@ from study.execution.session import Session
 from study.execution.unchanged import Before, OnBuilt
 from study.records import ERROR, TARGET
 from study.search.hyperparameters import TrialHyperParameters
-from study.search.pruners import rungs
+from study.search.pruners import descents
 from study.storage import results
 from study.storage.queries import Running
 from study.system.progress import EpochEnded, TrialEnded, TrialStarted
@@ -139,7 +139,7 @@ class PlannedAttempt(Attempt):
             self.seed,
             self._session.definition.objective,
             stop_after=configuration.stop_after,
-            rungs=rungs(self._session.definition),
+            descents=descents(self._session.definition, self._session.examples.train),
         )
         before = Before(configuration.space, configuration.trial, training.hypermodel, configuration.record)
 

@@ -97,7 +97,7 @@ def _train(
     from search_spaces import load
     from study.data import datasets
     from study.search.hyperparameters import TrialHyperParameters
-    from study.search.pruners import rungs
+    from study.search.pruners import descents
     from study.training.epochs import EpochLog
     from study.training.fit import Hooks, Training, fit
 
@@ -115,8 +115,9 @@ def _train(
 
     examples, objective = all_images(dataset, name, definition.class_weights), definition.objective
     training = Training(
-        hypermodel, hp, examples, definition.epochs, definition.seed, objective, stop_after, rungs(definition)
-    )
+        hypermodel, hp, examples, definition.epochs, definition.seed, objective, stop_after,
+        descents(definition, dataset.train),
+    )  # fmt: skip
     try:
         return fit(training, EpochLog(), Hooks(on_epoch=refuse_unknown))
     except StudyError:

@@ -15,7 +15,7 @@ from study.execution.loop import Attempt, Job, Outcome, TrialReleased
 from study.execution.unchanged import Before, OnBuilt
 from study.records import BASELINE_NUMBER, DECLARED, RECORD, WEIGHTS, TrialRecord, plain
 from study.search.hyperparameters import TrialHyperParameters
-from study.search.pruners import rungs
+from study.search.pruners import descents
 from study.search.samplers import ORACLES
 from study.storage import results
 from study.system import environment
@@ -74,7 +74,7 @@ class TrialAttempt(Attempt):
         session.display.show(TrialStarted(f"{self._space} trial {self._job.number}", definition.epochs, self._space))
         training = Training(
             session.hypermodels[self._space], self._hp, session.examples, definition.epochs, self.seed,
-            definition.objective, rungs=rungs(definition),
+            definition.objective, descents=descents(definition, session.examples.train),
         )  # fmt: skip
         trainer, check = session.task.objects.trainer, session.interruption.check
 

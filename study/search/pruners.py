@@ -14,7 +14,7 @@ augmented and has no warm-up. Replayed in 2,000 random orders on one worker, it 
 the median (without it 23), but 98.3 % in 69 % of the orders (without it in 85 %).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 
 import optuna
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
@@ -28,16 +28,30 @@ FACTOR = 3
 """Successive halving: one of so many trials passes each epoch at which it decides."""
 
 
+LEAST_IMAGES = 64 * 128
+"""A schedule comes down after so many images at the earliest: fewer, 64 batches of 128, are no training."""
+
+
 def rungs(definition: Definition) -> tuple[int, ...]:
     """The epochs after which successive halving decides: 1, factor, factor^2, and so on, up to half of the epochs; what
-    passes the last of them is trained to its end. By then, schedules of the learning rate have come down, and begin
-    again (`Training.rungs`)."""
+    passes the last of them is trained to its end."""
     if definition.pruner != "sha":
         return ()
     factor, found = int(definition.settings.get("factor", FACTOR)), [1]
     while found[-1] * factor <= definition.epochs / 2:
         found.append(found[-1] * factor)
     return tuple(each for each in found if each <= definition.epochs / 2)
+
+
+def descents(definition: Definition, images: Sized | None) -> tuple[int, ...]:
+    """The epochs by which schedules of the learning rate have come down, to begin again (`Training.descents`): those
+    after which halving decides, except where a trial has seen few images by then.
+
+    Args:
+        definition: Of the study.
+        images: Those that its trials train on; None where Keras feeds them, and nothing is known of them.
+    """
+    return () if images is None else tuple(each for each in rungs(definition) if each * len(images) >= LEAST_IMAGES)
 
 
 class Pruner(BasePruner):

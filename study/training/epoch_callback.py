@@ -35,12 +35,12 @@ class EpochCallback(keras.callbacks.Callback):
         stop_after: int | None = None,
         best: BestWeights | None = None,
         limit: TimeLimit | None = None,
-        rungs: Sequence[int] = (),
+        descents: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self._log, self._on_epoch, self._file = log, on_epoch, file
         self._stop_after, self._best, self._limit = stop_after, best, limit or TimeLimit()
-        self._rungs = rungs
+        self._descents = descents
         self._checkpoint = file.read() if file is not None else None
         self._others: model_state.Callbacks = []
         self._hidden: HiddenState | None = None
@@ -73,7 +73,7 @@ class EpochCallback(keras.callbacks.Callback):
         """Epochs of the fit that begins after which schedules have come down: those at which trials are compared, and
         those after which it is ended."""
         left = math.inf if self._stop_after is None else self._stop_after - self._log.epochs
-        return [*(each - self._log.epochs for each in self._rungs if 0 < each - self._log.epochs < left), left]
+        return [*(each - self._log.epochs for each in self._descents if 0 < each - self._log.epochs < left), left]
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         with self._limit.held():

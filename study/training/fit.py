@@ -45,8 +45,8 @@ class Training:
     stop_after: int | None = None
     """End the fit after that many logged epochs, over all of its stages, although it was asked for `epochs`. Schedules
     of the learning rate follow these epochs (`budget`)."""
-    rungs: tuple[int, ...] = ()
-    """Logged epochs after which trials are compared: such schedules have come down by then, and begin again."""
+    descents: tuple[int, ...] = ()
+    """Logged epochs by which such schedules have come down, to begin again."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def fit(
 
 def _attempt(training: Training, log: EpochLog, hooks: Hooks, checkpoint: CheckpointFile | None) -> keras.Model:
     best = BestWeights(hooks.on_best, log, training.objective) if hooks.on_best is not None else None
-    last = EpochCallback(log, hooks.on_epoch, checkpoint, training.stop_after, best, hooks.limit, training.rungs)
+    last = EpochCallback(log, hooks.on_epoch, checkpoint, training.stop_after, best, hooks.limit, training.descents)
     callbacks = [*scores(training.objective, training.examples.scored), *hooks.callbacks(), last]
     newest = creation_number(tf.Variable(0))
     model = built(training.hypermodel, training.hp, training.seed, hooks.limit)

@@ -33,7 +33,7 @@ class Settings:
     epochs: int
     images: int | None
     seed: int
-    rungs: tuple[int, ...]
+    descents: tuple[int, ...]
 
 
 def trained(settings: Settings, number: int) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def trained(settings: Settings, number: int) -> dict[str, Any]:
     log, began, error = EpochLog(), time.perf_counter(), None
     try:
         fit(
-            Training(hypermodel, hp, Examples(train, data.validation), settings.epochs, seed, rungs=settings.rungs), log
+            Training(hypermodel, hp, Examples(train, data.validation), settings.epochs, seed, descents=settings.descents), log
         )
     except Exception as raised:  # diverged
         error = str(raised)
@@ -84,11 +84,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--reach", type=float, nargs="+", default=REACHED, help="Accuracies to count.")
-    parser.add_argument("--rungs", type=int, nargs="*", default=[], help="Epochs after which schedules begin again.")
+    parser.add_argument("--descents", type=int, nargs="*", default=[], help="Epochs after which schedules begin again.")
     given = parser.parse_args()
     os.environ.update(dict.fromkeys(THREADS, "1"))
     settings = Settings(
-        given.space, given.dataset, given.manual_dir, given.epochs, given.images, given.seed, tuple(given.rungs)
+        given.space, given.dataset, given.manual_dir, given.epochs, given.images, given.seed, tuple(given.descents)
     )
     rows: list[dict[str, Any]] = []
     print(f"{'':>4} {'best':>6} {'last':>6} {'s':>7} {'parameters':>10}")

@@ -88,11 +88,11 @@ def trial(chance: Chance, number: int, objective: Objective) -> FrozenTrial:
     )
 
 
-def searched(chance: Chance, name: str, objective: Objective, trials: int) -> tuple[optuna.Study, list[FrozenTrial]]:
-    """The search of a space."""
+def searched(chance: Chance, objective: Objective, trials: int) -> list[FrozenTrial]:
+    """The trials of a space."""
     study = optuna.create_study(direction=objective.direction)
     study.add_trials([trial(chance, number, objective) for number in range(trials)])
-    return study, study.get_trials(deepcopy=False)
+    return study.get_trials(deepcopy=False)
 
 
 def confirmed(chance: Chance, candidates: Sequence[Candidate], how: str) -> list[ConfirmationRecord]:
@@ -192,8 +192,7 @@ def results_of(base: StudyResults, asked: dict[str, Any]) -> StudyResults:
         base.definition, spaces=tuple(asked["spaces"]), objective=asked["objective"], confirm=asked["confirm"],
         seeds=asked["seeds"], margin=asked["margin"],
     )  # fmt: skip
-    searches = {name: searched(chance, name, asked["objective"], asked["trials"]) for name in asked["spaces"]}
-    trials = {name: found for name, (_, found) in searches.items()}
+    trials = {name: searched(chance, asked["objective"], asked["trials"]) for name in asked["spaces"]}
     before = selection.select(definition, trials, [])
     candidates = [each for found in before.candidates.values() for each in found]
     failed = {(each.space, each.number) for each in candidates if chance.is_one_in(6)}
@@ -204,7 +203,7 @@ def results_of(base: StudyResults, asked: dict[str, Any]) -> StudyResults:
     for name in asked["spaces"]:
         winner = chosen.winners.get(name)
         best = None if winner is None else winner.trial
-        spaces.append(SpaceResults(name, searches[name][0], trials[name], best, made.RATE_AND_KIND))
+        spaces.append(SpaceResults(name, trials[name], asked["objective"], best, made.RATE_AND_KIND))
     finals = finals_of(chance, base.folder, asked, chosen)
     classes = [f"<b>{label}</b>" for label in range(asked["classes"])] if asked["named"] else []
     return replace(base, definition=definition, spaces=spaces, selection=chosen, finals=finals, classes=classes)

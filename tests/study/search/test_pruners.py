@@ -12,7 +12,7 @@ from searches import INSTALLED, objective, sampler, table
 
 from study import config
 from study.config import Definition
-from study.search.pruners import PRUNERS, HalvingPruner, Pruner, rungs
+from study.search.pruners import PRUNERS, HalvingPruner, Pruner, descents, rungs
 from study.search.visibility import lag_for, visible_from
 
 VALUES = st.floats(0, 1, width=16)
@@ -44,6 +44,17 @@ def made(pruner: str, lag: int = 1) -> Pruner:
 def test_the_rungs_lie_in_the_first_half(epochs: int, factor: int, expected: tuple[int, ...]) -> None:
     assert rungs(Definition(epochs=epochs, settings={"factor": factor})) == expected
     assert rungs(Definition(epochs=epochs, pruner="median")) == ()
+
+
+@pytest.mark.parametrize(
+    "images, expected",
+    [(None, ()), (range(50_000), (1, 3, 9)), (range(8_192), (1, 3, 9)), (range(8_191), (3, 9)), (range(1_197), (9,))],
+)
+def test_schedules_come_down_at_rungs_that_have_seen_enough_images(
+    images: range | None, expected: tuple[int, ...]
+) -> None:
+    assert descents(Definition(epochs=18), images) == expected
+    assert descents(Definition(epochs=18, pruner="none"), images) == ()
 
 
 def halving(direction: str = "maximize") -> optuna.Study:

@@ -113,9 +113,9 @@ class Scaled(Plain):
         return keras.optimizers.LossScaleOptimizer(super().optimizer())
 
 
-def trained(data: Dataset, hypermodel: Any, stop_after: int | None = None, rungs: tuple[int, ...] = ()) -> None:
+def trained(data: Dataset, hypermodel: Any, stop_after: int | None = None, descents: tuple[int, ...] = ()) -> None:
     hp, examples = keras_tuner.HyperParameters(), tiny.examples(data)
-    fit(Training(hypermodel, hp, examples, 4, 1, stop_after=stop_after, rungs=rungs), EpochLog())
+    fit(Training(hypermodel, hp, examples, 4, 1, stop_after=stop_after, descents=descents), EpochLog())
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_schedule_is_told_what_each_fit_really_trains(
 def test_a_rate_comes_down_wherever_trials_are_compared(
     data: Dataset, told: Budgets, hypermodel: Plain, stop_after: int | None, budgets: list[tuple[int, int]]
 ) -> None:
-    trained(data, hypermodel, stop_after, rungs=(1, 3))
+    trained(data, hypermodel, stop_after, descents=(1, 3))
     assert told() == [(STEPS * first, STEPS * epochs) for first, epochs in budgets]
 
 
@@ -175,9 +175,9 @@ def test_a_dry_run_has_a_budget_of_its_own(data: Dataset, told: Budgets) -> None
     assert set(told()) == {(0, 2 * 2)}
 
 
-@pytest.mark.parametrize("rungs, budgets", [((), [(0, 4)]), ((1, 3), [(0, 1), (1, 2), (3, 1)])])
+@pytest.mark.parametrize("descents, budgets", [((), [(0, 4)]), ((1, 3), [(0, 1), (1, 2), (3, 1)])])
 def test_a_resumed_fit_keeps_its_budget(
-    data: Dataset, told: Budgets, tmp_path: Path, rungs: tuple[int, ...], budgets: list[tuple[int, int]]
+    data: Dataset, told: Budgets, tmp_path: Path, descents: tuple[int, ...], budgets: list[tuple[int, int]]
 ) -> None:
     """The epochs that an interrupted process has trained count."""
 
@@ -189,7 +189,7 @@ def test_a_resumed_fit_keeps_its_budget(
             raise Killed
 
     file, hypermodel, log = CheckpointFile(tmp_path / "a-0.npz", "a 0", pytest.fail), Plain(), EpochLog()
-    training = Training(hypermodel, keras_tuner.HyperParameters(), tiny.examples(data), 5, 1, stop_after=4, rungs=rungs)
+    training = Training(hypermodel, keras_tuner.HyperParameters(), tiny.examples(data), 5, 1, stop_after=4, descents=descents)
     with pytest.raises(Killed):
         fit(training, EpochLog(), Hooks(on_epoch=kill), file)
     told()
