@@ -59,9 +59,8 @@ def trained(settings: Settings, number: int) -> dict[str, Any]:
     hp = TrialHyperParameters(optuna.create_study(sampler=optuna.samplers.RandomSampler(seed)).ask())
     log, began, error = EpochLog(), time.perf_counter(), None
     try:
-        fit(
-            Training(hypermodel, hp, Examples(train, data.validation), settings.epochs, seed, descents=settings.descents), log
-        )
+        examples = Examples(train, data.validation)
+        fit(Training(hypermodel, hp, examples, settings.epochs, seed, descents=settings.descents), log)
     except Exception as raised:  # diverged
         error = str(raised)
     accuracies = [each for each in log.history.get("val_accuracy", []) if each is not None]

@@ -189,7 +189,8 @@ def test_a_resumed_fit_keeps_its_budget(
             raise Killed
 
     file, hypermodel, log = CheckpointFile(tmp_path / "a-0.npz", "a 0", pytest.fail), Plain(), EpochLog()
-    training = Training(hypermodel, keras_tuner.HyperParameters(), tiny.examples(data), 5, 1, stop_after=4, descents=descents)
+    hp, examples = keras_tuner.HyperParameters(), tiny.examples(data)
+    training = Training(hypermodel, hp, examples, 5, 1, stop_after=4, descents=descents)
     with pytest.raises(Killed):
         fit(training, EpochLog(), Hooks(on_epoch=kill), file)
     told()
