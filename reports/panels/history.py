@@ -54,14 +54,14 @@ def info(space: SpaceResults, objective: Objective) -> list[Point]:
     begun.sort(key=lambda trial: (not trial.state.is_finished(), trial.datetime_complete is None,
                                   trial.datetime_complete, trial.number))  # fmt: skip
     points: list[Point] = []
-    seconds, best = 0.0, None
+    seconds, best, last = 0.0, None, space.ended + 1
     for position, trial in enumerate(begun, 1):
         record, outcome = space.record(trial), outcomes[trial.number]
         seconds += record.seconds if record is not None else 0.0
         value = outcome.value
         if outcome.state == "complete" and value is not None and (best is None or objective.is_better(value, best)):
             best = value
-        points.append(Point(trial.number, outcome.state, min(position, space.ended + 1), seconds, value, best))
+        points.append(Point(trial.number, outcome.state, min(position, last), seconds, value, best))
     return points
 
 
