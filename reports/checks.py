@@ -123,6 +123,8 @@ def inside(results: StudyResults, space: SpaceResults) -> Outcome:
     """A bound that the winner reached may be too tight."""
     if space.best is None:
         return Outcome(WAITS, "no complete trial")
+    if results.winner_of(space.name) == BASELINE:
+        return Outcome(PASS, "the winner is the baseline")
     edges = _at_bounds(space)
     if edges:
         return Outcome(WARN, f"{', '.join(edges)}: widen it")
@@ -136,6 +138,9 @@ def enough_epochs(results: StudyResults, space: SpaceResults) -> Outcome:
     if record is None:
         return Outcome(WAITS, "no complete trial")
     text = f"best epoch {record.best_epoch} of {record.epochs}"
+    finals = results.finals_of_winner(space.name)
+    if finals and finals[0].epochs > record.epochs:  # a baseline with a published number
+        return Outcome(PASS, f"{text} in the search; its finals trained {finals[0].epochs}")
     last = record.best_epoch == record.epochs == results.definition.epochs
     return Outcome(WARN, f"{text}: more --epochs may help") if last else Outcome(PASS, text)
 

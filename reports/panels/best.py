@@ -19,7 +19,8 @@ image = keras.utils.load_img("photo.png", color_mode="{mode}", target_size={size
 images = keras.utils.img_to_array(image)[None]{scale}"""
 """What makes images of a file as the study does."""
 PREDICT = """
-probabilities = model.predict(images)  # float32 (n, {shape}), pixels {pixels}"""
+# images: float32 (n, {shape}), pixels {pixels}
+probabilities = model.predict(images)  # (n, classes)"""
 MODES = {1: "grayscale", 3: "rgb"}
 """Keras's words by the number of channels."""
 
@@ -111,11 +112,12 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     }
     changed = [rows[name] for name in rows if found.baseline.get(name) != found.values.get(name)]
     same = [row for row in rows.values() if row not in changed]
-    changed.append(("Epochs of the finals", "–", number(found.epochs[0]), number(found.epochs[1])))
+    if results.winner_of(space.name) != BASELINE:
+        changed.append(("Epochs of the finals", "–", number(found.epochs[0]), number(found.epochs[1])))
     again = [] if found.command is None else [Command(found.command, "To train it again on all but the test images:")]
-    shown = [Card(title, _caption(results, space, found), columns, changed, commands=again)]
+    shown = [Card(title, _caption(results, space, found), columns if changed else (), changed, commands=again)]
     if same:
-        title = f"{space.name}: the other {len(same)} hyperparameters, which are the baseline's"
+        title = f"{space.name}: the {'other ' if changed else ''}{len(same)} hyperparameters, which are the baseline's"
         shown.append(Card(title, "", columns, same, folded=True))
     return shown
 
@@ -131,9 +133,9 @@ def _caption(results: StudyResults, space: SpaceResults, found: Best) -> str:
     if finals := results.finals_of_winner(space.name):
         file, why = model_file(space.name, found.trial), finals[0].missing.get(MODEL)
         if why is None:
-            caption += f"The model of its first seed is kept as {file} in the study's folder."
+            caption += f"The model of its first final is kept as {file} in the study's folder."
         else:
-            caption += f"The model of its first seed could not be kept: {why}."
+            caption += f"The model of its first final could not be kept: {why}."
     if found.command is None:
         caption += " Its space or data were given as Python objects, so no command trains it again."
     return caption.strip()

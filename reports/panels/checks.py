@@ -18,7 +18,7 @@ def info(results: StudyResults) -> list[dict[str, str]]:
 def cards(results: StudyResults) -> list[Card]:
     """The checks that failed or need a look, and, folded, the others."""
     found = info(results)
-    columns = ("Outcome", "Check", "Question", "Found")
+    columns = ("Outcome", "Code", "Question", "Found")
     loud = [each for each in found if each["level"] in (checks.FAIL, checks.WARN)]
     quiet = [each for each in found if each not in loud]
 

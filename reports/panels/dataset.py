@@ -44,16 +44,19 @@ def cards(results: StudyResults) -> list[Card]:
     """The data in a line, and an image of each class."""
     found, examples = info(results), results.examples
     sizes = {"training": found.train, "validation": found.validation, "test": found.test}
-    parts = [f"{size:,} {name}" for name, size in sizes.items() if size is not None]
-    text = f"{results.definition.dataset_name}" + (f": {listed(parts)} images" if parts else "")
+    known = {name: size for name, size in sizes.items() if size is not None}
+    text = results.definition.dataset_name
+    if known:
+        parts = [f"{size:,} {name}" for name, size in known.items()]
+        text += f": {sum(known.values()):,} images, {listed(parts)}"
     if len(found.shape) == 3:
         height, width, channels = found.shape
-        text += f" of {height} × {width} pixels" + (f" in {counted(channels, 'channel')}" if channels > 1 else "")
+        text += f"; {height} × {width} pixels" + (f" in {counted(channels, 'channel')}" if channels > 1 else "")
     if found.classes is not None:
-        text += f", {found.classes:,} classes"
+        text += f"; {found.classes:,} classes"
     if found.per_class:
         least, most = min(found.per_class), max(found.per_class)
-        text += f" of {least:,}{f' to {most:,}' if least < most else ''} training and validation images"
+        text += f", each with {least:,}{f' to {most:,}' if least < most else ''} images besides those of the test"
     pictures = enumerate([] if examples is None else examples.images)
     images = [Picture(gallery.png(image), results.class_name(label)) for label, image in pictures]
     return [Card("What was it trained on?", f"{text}.", images=images, small=True)]

@@ -29,6 +29,8 @@ class Misread(NamedTuple):
     """By most of the seeds; the smallest label of equally frequent ones."""
     seeds: int
     """How many misclassified it."""
+    agreeing: int
+    """How many of them predicted that class."""
     confidence: float | None
     """The mean probability they gave to that prediction; None where it is not a number."""
     contested: str
@@ -45,12 +47,13 @@ def info(results: StudyResults, space: str) -> list[Misread]:
             guesses.setdefault(index, []).append((guess, float(each.probabilities[index, guess])))
     found = []
     for index, wrong in guesses.items():
-        predicted = int(np.bincount([guess for guess, _ in wrong]).argmax())
+        counts = np.bincount([guess for guess, _ in wrong])
+        predicted = int(counts.argmax())
         confidence = finite(float(np.mean([probability for guess, probability in wrong if guess == predicted])))
         true = int(members[0].labels[index])
         image = results.misread_images.get(index)
         why = "" if image is None else contested.label(image)
-        found.append(Misread(index, true, predicted, len(wrong), confidence, why))
+        found.append(Misread(index, true, predicted, len(wrong), int(counts[predicted]), confidence, why))
     return sorted(found, key=lambda each: (-each.seeds, -(each.confidence or 0), each.number))
 
 
@@ -86,9 +89,10 @@ def _cards(results: StudyResults, space: str) -> list[Card]:
 
 def _picture(results: StudyResults, each: Misread, image: Pixels, seeds: int) -> Picture:
     true, predicted = results.class_name(each.true), results.class_name(each.predicted)
-    caption = f"{true} mistaken for {predicted} by {each.seeds} of {seeds} seeds"
-    caption += "" if each.confidence is None else f", {100 * each.confidence:.0f} % sure"
-    return Picture(png(image), f"{caption} (no. {each.number})", each.contested)
+    caption = f"{true} mistaken for {predicted} by {each.agreeing} of {seeds} seeds"
+    caption += "" if each.agreeing == each.seeds else f", for others by {each.seeds - each.agreeing}"
+    caption += "" if each.confidence is None else f", {100 * each.confidence:.0f} % sure of it"
+    return Picture(png(image), f"{caption} (test image {each.number})", each.contested)
 
 
 def png(image: Pixels) -> str:

@@ -1,5 +1,6 @@
 """The first screen: which model to use, how good it is, what to do next, and what it was found with."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,11 +20,9 @@ from reports.panels import (
 )
 from reports.panels.verdict import Row
 from study.config import UNLIMITED
+from study.records import BASELINE
 from study.storage import results as stored
 from study.storage.reasons import nothing_succeeded
-
-MARGIN = 0.05
-"""Share of the bars' scale beyond the lowest and the highest of them."""
 
 
 class Spent(NamedTuple):
@@ -69,7 +68,8 @@ def next_step(results: StudyResults) -> Next | None:
         return None
     if any(space.ended < definition.trials for space in results.spaces):
         return Next("To continue", commands.resume(definition, address))
-    return Next("To search longer", commands.resume(definition, address, trials=2 * definition.trials))
+    longer = commands.resume(definition, address, trials=2 * definition.trials)
+    return Next("To search longer, up to twice as many trials in each space", longer)
 
 
 def cards(results: StudyResults) -> list[Card]:
@@ -112,8 +112,9 @@ def _comparison(results: StudyResults, rows: Sequence[Row]) -> Card:
     chosen = None if results.recommended is None else " ".join(results.recommended)
     spans = {row.finalist: _span(row) for row in rows}
     low, high = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
-    room = MARGIN * ((high - low) or 0.01)
-    low, high = max(0.0, low - room), min(1.0, high + room)
+    step = 0.01 if high - low > 0.02 else 0.001
+    low, high = step * math.floor(low / step), step * math.ceil(high / step)
+    high = high if high > low else low + step
 
     def bar(row: Row) -> Bar:
         begin, end = spans[row.finalist]
@@ -127,7 +128,10 @@ def _comparison(results: StudyResults, rows: Sequence[Row]) -> Card:
             "Mean test accuracy (the dot) of each finalist. There are intervals from 3 seeds on; with fewer, the line "
         )
         caption += "is the range of the seeds."
-    return Card("How do the finalists compare?", caption, bars=bars, ends=(percent(low), percent(high)))
+    alone = [space.name for space in results.spaces if results.winner_of(space.name) == BASELINE]
+    caption += f" There is no tuned {' or '.join(alone)}: the baseline won." if alone else ""
+    ends = (f"{100 * low:.4g} %", f"{100 * high:.4g} %")
+    return Card("How do the finalists compare?", caption, bars=bars, ends=ends)
 
 
 def _span(row: Row) -> tuple[float, float]:

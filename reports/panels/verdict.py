@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna.trial import TrialState
 
 from reports import commands, predictions, statistics
 from reports.collect import StudyResults, once
@@ -357,7 +358,10 @@ def _more(comparison: Comparison) -> str:
 
 def _phrase(comparison: Comparison) -> str:
     """What the first is, compared with the second, where the test says it."""
-    by = f" by {100 * abs(comparison.difference):.2f} points" if comparison.word in CERTAIN else ""
+    by = ""
+    if comparison.word in CERTAIN and (bounds := comparison.new_images) is not None:
+        low, high = sorted(100 * abs(bound) for bound in (bounds.low, bounds.high))
+        by = f" by {100 * abs(comparison.difference):.2f} points (95 % interval {low:.2f} to {high:.2f})"
     return f"{PHRASES[comparison.word]} {comparison.second}{by}{_more(comparison)}"
 
 
@@ -391,10 +395,11 @@ def _statements(results: StudyResults, rows: list[Row], comparisons: list[Compar
     if results.recommended is None or best.finalist != " ".join(results.recommended):
         return _resumed(results, "To continue", "The recommended finalist has not been tested yet.")
     told = [each for each in comparisons if each.first == best.finalist]
-    lead = f"{best.finalist} is recommended, chosen on validation"
+    lead, chosen = f"{best.finalist} is recommended", ["It was chosen on the validation images alone."]
     if worse := [_phrase(each) for each in told if each.word == WORSE]:
         lead = f"The test contradicts validation, which recommends {best.finalist}: it is {', '.join(worse)}"
-    sentences = [f"{lead}: {_result(best, definition)}."]
+        chosen = []
+    sentences = [f"{lead}: {_result(best, definition)}.", *chosen]
     if others := [_phrase(each) for each in told if each.word in (BETTER, TIED)]:
         sentences.append(f"It is {listed(others)}.")
     sentences += [
@@ -424,10 +429,14 @@ def _result(row: Row, definition: Definition) -> str:
 
 def _tuning(results: StudyResults) -> Iterator[str]:
     """In which spaces tuning found nothing."""
-    found = [space.name for space in results.spaces if results.winner_of(space.name) == BASELINE]
+    found = [space for space in results.spaces if results.winner_of(space.name) == BASELINE]
     if found:
-        where = "" if len(found) == len(results.spaces) else f" of {' and '.join(found)}"
-        yield f"Tuning found nothing better than the baseline{where}."
+        where = "" if len(found) == len(results.spaces) else f" of {listed([space.name for space in found])}"
+        complete, trials = sum(space.count(TrialState.COMPLETE) for space in found), sum(space.ended for space in found)
+        yield (
+            f"Tuning found nothing better than the baseline{where} in {counted(trials, 'trial')}, of which "
+            f"{complete:,} {'was' if complete == 1 else 'were'} complete."
+        )
 
 
 def _span(interval: Interval | None, shown: Callable[[float], str] = percent) -> str:

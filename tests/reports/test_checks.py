@@ -29,6 +29,11 @@ def asked(code: str, results: Any) -> checks.Outcome:
     return next(outcome for check, outcome in checks.ask_all(results) if check.code == code)
 
 
+def tuned(rate: float) -> list[Any]:
+    """A baseline, and a better trial with this rate."""
+    return [(COMPLETE, value, trial_record(values={"rate": each})) for value, each in ((0.5, 0.4), (0.9, rate))]
+
+
 @pytest.mark.parametrize(
     "code, rows, level, words",
     [
@@ -42,9 +47,10 @@ def asked(code: str, results: Any) -> checks.Outcome:
         ("S4", complete(10, best=9), WARN, "trial 9 of 10"),
         ("S4", complete(10, best=8), PASS, "trial 8 of 10"),
         ("S4", complete(9), WAITS, "too few"),
-        ("S5", [(COMPLETE, 0.9, trial_record(values={"rate": 0.97}))], WARN, "rate = 0.97 at its high end"),
-        ("S5", [(COMPLETE, 0.9, trial_record(values={"rate": 0.01}))], PASS, "inside"),
-        ("S5", [(COMPLETE, 0.9, trial_record(values={"rate": 0.5}))], PASS, "inside"),
+        ("S5", tuned(0.97), WARN, "rate = 0.97 at its high end"),
+        ("S5", tuned(0.01), PASS, "inside"),
+        ("S5", tuned(0.5), PASS, "inside"),
+        ("S5", tuned(0.97)[1:], PASS, "the winner is the baseline"),
         ("S6", [(COMPLETE, 0.9, trial_record(epochs=8, best_epoch=8))], WARN, "best epoch 8 of 8"),
         ("S6", [(COMPLETE, 0.9, trial_record(epochs=8, best_epoch=7))], PASS, "best epoch 7 of 8"),
         ("S7", complete(10), PASS, "rank correlation 1.00"),
@@ -69,7 +75,7 @@ def test_early_epochs_that_predict_nothing(make: Make) -> None:
 def test_the_scale_of_a_bound_is_the_search_s(make: Make) -> None:
     """0.02 is close to a bound of 1e-4 to 1 on a linear scale, but far from both on the logarithmic one searched."""
     declared = {"rate": {"kind": "Float", "min_value": 1e-4, "max_value": 1.0, "sampling": "log"}}
-    rows = [(COMPLETE, 0.9, trial_record(values={"rate": 0.02}))]
+    rows = tuned(0.02)
     assert asked("S5", collect.read(make({"dense": rows}, declared=declared))).level == PASS
 
 

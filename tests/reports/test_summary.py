@@ -39,7 +39,13 @@ def read(make: Make, rows: list[Any], *arguments: Any, **options: Any) -> StudyR
     [
         (TRIALS, [], {}, "To continue", []),
         (TRIALS, finals([2] * 3, [30] * 3), {}, "To continue", []),  # 3 of 10 trials
-        (TRIALS, finals([2] * 3, [30] * 3), {"trials": 3}, "To search longer", ["--trials", "6"]),
+        (
+            TRIALS,
+            finals([2] * 3, [30] * 3),
+            {"trials": 3},
+            "To search longer, up to twice as many trials in each space",
+            ["--trials", "6"],
+        ),
         (TRIALS, finals([2] * 2, [3] * 2), {"trials": 3}, "To train more seeds", ["--seeds", "5"]),
     ],
 )
@@ -105,9 +111,9 @@ def test_the_data_are_described_by_their_fingerprint(make: Make) -> None:
     (card,) = dataset.cards(described)
     assert (
         card.caption
-        == "digits: 75 training, 15 validation and 30 test images of 6 × 5 pixels in 3 channels, 2 classes."
+        == "digits: 120 images, 75 training, 15 validation and 30 test; 6 × 5 pixels in 3 channels; 2 classes."
     )
-    assert dataset.cards(results)[0].caption == "digits, 2 classes."
+    assert dataset.cards(results)[0].caption == "digits; 2 classes."
 
 
 def test_everything_that_was_trained_is_counted(make: Make) -> None:

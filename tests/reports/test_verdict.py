@@ -89,8 +89,9 @@ def test_a_winner_that_is_better(make: Make) -> None:
     assert comparison.p == comparison.adjusted_p
     assert (comparison.medians.only_first, comparison.medians.only_second) == (100, 0)
     assert found.sentence == (
-        "dense tuned is recommended, chosen on validation: 98.00 % mean test accuracy on digits (95 % interval for new "
-        "images: 97.71 to 98.26 %), 10,000 test images, 5 seeds. It is better than dense baseline by 1.00 points."
+        "dense tuned is recommended: 98.00 % mean test accuracy on digits (95 % interval for new images: 97.71 to "
+        "98.26 %), 10,000 test images, 5 seeds. It was chosen on the validation images alone. It is better than dense "
+        "baseline by 1.00 points (95 % interval 0.81 to 1.19)."
     )
     assert found.test_evaluations == 10
 
@@ -103,7 +104,7 @@ def test_a_winner_that_is_worse_than_its_baseline_is_told_first(make: Make, comm
     first, *_ = found.sentence.split(". ")
     assert first.startswith(
         "The test contradicts validation, which recommends dense tuned: it is worse than dense baseline by 1.00 "
-        "points: 97.00 % mean test accuracy on digits"
+        "points (95 % interval 0.81 to 1.19): 97.00 % mean test accuracy on digits"
     )
     assert first in page.html(collect.read(stored))
     told = json.loads(command("best", "made", "--json", "--home", str(tmp_path))[1])
@@ -122,7 +123,8 @@ def test_a_difference_within_the_margin_says_so(make: Make) -> None:
     found = read(make, tested, margin=1.5)
     assert words(found) == {("dense tuned", "dense baseline"): BETTER}
     assert found.sentence.endswith(
-        "It is better than dense baseline by 1.00 points (less than the margin of 1.50 points)."
+        "It is better than dense baseline by 1.00 points (95 % interval 0.81 to 1.19) (less than the margin of 1.50 "
+        "points)."
     )
 
 
@@ -192,8 +194,11 @@ def test_what_is_compared(make: Make) -> None:
     }
     assert all(each.p is not None and each.adjusted_p is not None and each.adjusted_p >= each.p
                for each in found.comparisons)  # fmt: skip
-    assert "cnn tuned is better than cnn baseline by 1.00 points." in found.statements
-    assert found.statements[-1] == "Tuning found nothing better than the baseline of paper."
+    assert "cnn tuned is better than cnn baseline by 1.00 points (95 % interval 0.81 to 1.19)." in found.statements
+    assert (
+        found.statements[-1]
+        == "Tuning found nothing better than the baseline of paper in 2 trials, of which 2 were complete."
+    )
 
 
 def test_the_recommended_finalist_is_first_and_the_others_follow_by_accuracy(make: Make) -> None:
@@ -211,7 +216,9 @@ def test_a_winner_that_is_the_baseline_is_one_finalist(make: Make) -> None:
     assert found.recommended == "dense baseline"
     assert [row.finalist for row in found.rows] == ["dense baseline"]
     assert found.comparisons == []
-    assert found.sentence.endswith("5 seeds. Tuning found nothing better than the baseline.")
+    assert found.sentence.endswith(
+        "Tuning found nothing better than the baseline in 2 trials, of which 2 were complete."
+    )
 
 
 @pytest.mark.parametrize("seeds, shown", [(1, "–"), (2, "range 97.00 to 98.00 %")])
@@ -283,7 +290,7 @@ def test_the_ensemble_averages_probabilities(make: Make) -> None:
     assert new.low == pytest.approx(0.8752, abs=1e-4)  # Wilson's
     assert ensembles["dense tuned, ensemble"].these_images is None
     assert ensembles["dense tuned, ensemble"].parameters == 333
-    assert "dense tuned is recommended, chosen on validation: 98.00 % mean test accuracy" in found.sentence
+    assert "dense tuned is recommended: 98.00 % mean test accuracy" in found.sentence
     (comparison,) = found.comparisons
     assert (comparison.medians.only_first, comparison.medians.only_second) == (6, 2)
     assert comparison.medians.p == pytest.approx(2 * (1 + 8 + 28) / 2**8)
