@@ -236,7 +236,7 @@ def mistakes(y_true: Any, y_pred: Any) -> Any:
     "options, said",
     [
         ({"trails": 3}, "a study has no trails; it has"),
-        ({"objective": "val_f1"}, "--objective is val_accuracy or val_loss, or a metric"),
+        ({"objective": "val_f1"}, "--objective is val_accuracy, .*, or a metric that the models report"),
         ({"spaces": []}, "at least one search space"),
         ({"spaces": [tiny.Tiny, tiny.Tiny]}, "each search space is tuned once"),
         ({"spaces": {"a": lambda hp: None}, "workers": 1}, "must be picklable for worker processes"),

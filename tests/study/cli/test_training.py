@@ -36,7 +36,8 @@ RUN = ("--space", "tiny:Tiny", "--trials", "2", "--epochs", "1", "--seeds", "1",
         (("--pruner", "best"), "--pruner must be one of sha, median, none; it was given 'best'"),
         (
             ("--objective", "speed"),
-            "--objective is val_accuracy or val_loss, or a metric that the models report together with --direction",
+            "--objective is val_accuracy, val_loss, val_balanced_accuracy, val_macro_f1, or a metric that the models "
+            "report together with --direction",
         ),
         (("--trials", "0"), "--trials must be at least 1; it was given 0"),
         (("--trials", "many"), "Invalid value for '--trials': Input should be a valid integer"),
