@@ -13,7 +13,7 @@ from reports.predictions import Predictions
 from study.config import Definition, Resources
 from study.images import Pixels
 from study.objective import Objective
-from study.records import CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord, Value
+from study.records import BASELINE, CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord, Value
 from study.storage import examples, results, selection
 from study.storage import predictions as stored
 from study.storage.examples import Examples
@@ -166,6 +166,11 @@ class StudyResults(Results):
         """The role of a space's winner: `TUNED`, or `BASELINE` where tuning found nothing better."""
         winner = self.selection.winners.get(space)
         return None if winner is None else winner.role
+
+    @property
+    def untuned(self) -> list[SpaceResults]:
+        """The spaces in which the baseline won."""
+        return [space for space in self.spaces if self.winner_of(space.name) == BASELINE]
 
     def finals_of_winner(self, space: str) -> list[FinalRecord]:
         """The finals of a space's winner, by seed."""

@@ -27,9 +27,6 @@ from study.config import (
     parse_duration,
     parse_size,
 )
-from study.data import cache
-from study.data.datasets import request
-from study.data.given import Data, keep
 from study.errors import StudyError, StudyFailure, one_line
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
@@ -52,6 +49,7 @@ if TYPE_CHECKING:
     from reports.collect import StudyResults
     from reports.panels.summary import Next
     from reports.panels.verdict import Verdict
+    from study.data.given import Data
 
 SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
 """What a space may be called; a class within a function has `<locals>` in its name."""
@@ -72,7 +70,7 @@ def run(
     name: str = Definition.name,
     *,
     spaces: Iterable[Any] | Mapping[str, Any] = Definition.spaces,
-    data: Data | None = None,
+    data: "Data | None" = None,
     callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = None,
     home: str | Path = HOME,
     storage: str | Path | None = None,
@@ -117,6 +115,8 @@ def run(
     address = _address(home, storage)
     refuse_existing(address, name)
     given = {space: found for space, found in objects.items() if found is not None}
+    from study.data import cache
+
     with cache.releasing():
         given_to_each = Objects(given, key=_kept(data, definition, resources), callbacks=each_fit)
         return _carry_out(Task(address, definition, resources, Steps(create=True), given_to_each), quiet)
@@ -126,7 +126,7 @@ def resume(
     name: str,
     *,
     spaces: Iterable[Any] | Mapping[str, Any] = (),
-    data: Data | None = None,
+    data: "Data | None" = None,
     callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = None,
     allow_drift: bool = False,
     take_over: bool = False,
@@ -168,6 +168,8 @@ def resume(
     definition, resources = changed(stored.definition, stored.resources, {"workers": 0, **wanted})
     given = {space: found for space, found in _named(spaces).items() if found is not None}
     options = Options(allow_drift=allow_drift, take_over=take_over)
+    from study.data import cache
+
     with cache.releasing():
         objects = Objects(given, key=_kept(data, definition, resources), callbacks=listed(callbacks))
         return _carry_out(Task(address, definition, resources, Steps(), objects, options), quiet)
@@ -418,6 +420,9 @@ def _kept(data: Any, definition: Definition, resources: Resources) -> str | None
     """The name by which arrays were kept; None where none are given."""
     if data is None:
         return None
+    from study.data.datasets import request
+    from study.data.given import Data, keep
+
     if not isinstance(data, Data):
         raise StudyError(f"data is a study.Data of arrays; it was given {type(data).__name__}")
     return keep(data, request(definition, resources))

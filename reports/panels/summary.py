@@ -20,7 +20,6 @@ from reports.panels import (
 )
 from reports.panels.verdict import Row
 from study.config import UNLIMITED
-from study.records import BASELINE
 from study.storage import results as stored
 from study.storage.reasons import nothing_succeeded
 
@@ -128,8 +127,8 @@ def _comparison(results: StudyResults, rows: Sequence[Row]) -> Card:
             "Mean test accuracy (the dot) of each finalist. There are intervals from 3 seeds on; with fewer, the line "
         )
         caption += "is the range of the seeds."
-    alone = [space.name for space in results.spaces if results.winner_of(space.name) == BASELINE]
-    caption += f" There is no tuned {' or '.join(alone)}: the baseline won." if alone else ""
+    alone = " or ".join(space.name for space in results.untuned)
+    caption += f" There is no tuned {alone}: the baseline won." if alone else ""
     ends = (f"{100 * low:.4g} %", f"{100 * high:.4g} %")
     return Card("How do the finalists compare?", caption, bars=bars, ends=ends)
 

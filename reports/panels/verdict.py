@@ -429,8 +429,7 @@ def _result(row: Row, definition: Definition) -> str:
 
 def _tuning(results: StudyResults) -> Iterator[str]:
     """In which spaces tuning found nothing."""
-    found = [space for space in results.spaces if results.winner_of(space.name) == BASELINE]
-    if found:
+    if found := results.untuned:
         where = "" if len(found) == len(results.spaces) else f" of {listed([space.name for space in found])}"
         complete, trials = sum(space.count(TrialState.COMPLETE) for space in found), sum(space.ended for space in found)
         yield (

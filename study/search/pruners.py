@@ -26,8 +26,6 @@ from study.search.visibility import study_visible_to
 
 FACTOR = 3
 """Successive halving: one of so many trials passes each epoch at which it decides."""
-
-
 LEAST_IMAGES = 64 * 128
 """A schedule comes down after so many images at the earliest: fewer, 64 batches of 128, are no training."""
 
@@ -37,10 +35,11 @@ def rungs(definition: Definition) -> tuple[int, ...]:
     passes the last of them is trained to its end."""
     if definition.pruner != "sha":
         return ()
-    factor, found = int(definition.settings.get("factor", FACTOR)), [1]
-    while found[-1] * factor <= definition.epochs / 2:
-        found.append(found[-1] * factor)
-    return tuple(each for each in found if each <= definition.epochs / 2)
+    epochs, found = 1, []
+    while epochs <= definition.epochs / 2:
+        found.append(epochs)
+        epochs *= _factor(definition)
+    return tuple(found)
 
 
 def descents(definition: Definition, images: Sized | None) -> tuple[int, ...]:
@@ -115,13 +114,17 @@ class HalvingPruner(Pruner):
         return better >= max(1, (len(values) + 1) // self._factor)
 
 
+def _factor(definition: Definition) -> int:
+    return int(definition.settings.get("factor", FACTOR))
+
+
 def _reached(trial: FrozenTrial) -> int:
     """The last epoch that a trial reported; 0 if there is none."""
     return max(trial.intermediate_values, default=0)
 
 
 PRUNERS: dict[str, Callable[[Definition, int], Pruner]] = {
-    "sha": lambda definition, lag: HalvingPruner(rungs(definition), int(definition.settings.get("factor", FACTOR))),
+    "sha": lambda definition, lag: HalvingPruner(rungs(definition), _factor(definition)),
     "median": lambda definition, lag: KeyedPruner(MedianPruner(n_startup_trials=5), lag),
     "none": lambda definition, lag: KeyedPruner(NopPruner(), lag),
 }
