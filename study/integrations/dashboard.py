@@ -1,6 +1,8 @@
 """Optuna's dashboard on a study's database, with the artifacts of its home."""
 
 import errno
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIServer, make_server
 
 import optuna_dashboard
 from optuna.artifacts import FileSystemArtifactStore
@@ -13,6 +15,13 @@ from study.system.files import is_local
 HOST = "127.0.0.1"
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """Answers each request in a thread of its own: wsgiref swallows an interrupt that comes while it answers one, as
+    `optuna_dashboard.run_server` does with a Ctrl-C."""
+
+    daemon_threads = True
+
+
 def serve(store: Store, port: int) -> None:
     """Serve it on this machine until it is interrupted.
 
@@ -22,8 +31,10 @@ def serve(store: Store, port: int) -> None:
     folder = store.home / ARTIFACTS
     kept = FileSystemArtifactStore(folder) if is_local(folder) and folder.is_dir() else None
     try:
-        optuna_dashboard.run_server(store.storage, HOST, port, kept)
+        server = make_server(HOST, port, optuna_dashboard.wsgi(store.storage, kept), _Server)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
         raise StudyError(f"port {port} cannot be used ({error.strerror}); give another --port") from None
+    with server:
+        server.serve_forever()

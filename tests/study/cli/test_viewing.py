@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import made
@@ -166,9 +168,16 @@ def test_the_dashboard_shows_the_study(home: Path) -> None:
     with subprocess.Popen(
         words, cwd=home.parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as served:
-        found = json.loads(wait(lambda: answered(f"http://127.0.0.1:{port}/api/studies")))["study_summaries"]
-        served.send_signal(signal.SIGINT)
-        output, _ = served.communicate()
+        page = f"http://127.0.0.1:{port}/api/studies"
+        found = json.loads(wait(lambda: answered(page)))["study_summaries"]
+        with ThreadPoolExecutor(1) as browser:  # which goes on asking until nobody answers
+            browser.submit(lambda: all(iter(lambda: answered(page), None)))
+            time.sleep(0.5)
+            try:
+                served.send_signal(signal.SIGINT)
+                output, _ = served.communicate(timeout=60)
+            finally:
+                served.kill()
     assert {each["study_name"] for each in found} >= {"made/dense", "made/finals"}
     assert (served.returncode, output) == (0, f"open http://127.0.0.1:{port}/ and choose made/...; Ctrl-C ends it\n")
 
