@@ -6,6 +6,7 @@ import inspect
 import random
 from collections.abc import Mapping
 from contextlib import suppress
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -47,7 +48,7 @@ def feed(model: keras.Model, examples: Examples, seed: int, last: EpochCallback)
         if examples.train is None or not _can_feed(examples.train, given):
             return plain_fit(*args, **_last_at_the_end(model, kwargs, given.get("initial_epoch", 0), last))
         order_seed = seed if given.pop("shuffle", True) else None
-        y, size = given.pop("y"), given.pop("batch_size", None) or 32
+        y, size = given.pop("y"), int(given.pop("batch_size", None) or 32)
         batches = Batches(examples.train, y, size, order_seed, _weights(y, given.pop("class_weight", None)))
         others, ours = _apart(given.pop("callbacks", None), last)
         if not any(isinstance(each, keras.callbacks.History) for each in others):
@@ -90,9 +91,12 @@ def _can_feed(train: Images, given: dict[str, Any]) -> bool:
     """Whether `fit` was given these images, with a target for each and nothing that only Keras can feed."""
     y: Any = given.get("y")
     known = given.get("x") is train.scaled and isinstance(y, np.ndarray) and len(y) == len(train)
+    size = given.get("batch_size") or 32
     weighted = given.get("class_weight")
-    if weighted is not None and not (known and isinstance(weighted, dict) and np.ndim(y) < 3):
-        return False  # Keras says what is wrong with it
+    wrong = not isinstance(size, Integral) or size < 1
+    wrong |= weighted is not None and not (known and isinstance(weighted, dict) and np.ndim(y) < 3)
+    if wrong:
+        return False  # Keras says what
     return known and all(given.get(option) is None for option in PLAIN)
 
 

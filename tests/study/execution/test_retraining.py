@@ -46,6 +46,7 @@ def test_values_that_are_no_values(text: str) -> None:
         ({"--values": '{"depth": 3}'}, "the search space tiny:Tiny has no depth with these --values"),
         ({"--values": '{"units": 8}'}, "has no units"),  # it is there where kind is deep
         ({"--values": '{"batch_size": -1}'}, "this configuration of tiny:Tiny cannot be trained"),
+        ({"--values": '{"batch_size": 2.5}'}, "this configuration of tiny:Tiny cannot be trained"),
         ({"--space": "tiny:None_"}, "None_"),
         ({"--epochs": "0"}, "--epochs must be at least 1"),
         ({"--seed": "-1"}, "--seed must lie in"),
