@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from reports import predictions
 from reports.predictions import Predictions
 from study.config import Definition, Resources
-from study.images import Pixels
+from study.images import Shown
 from study.objective import Objective
 from study.records import BASELINE, CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord, Value
 from study.storage import examples, results, selection
@@ -135,7 +135,7 @@ class StudyResults(Results):
         return [each for each in found if each is not None] if None not in found else []
 
     @cached_property
-    def misread_images(self) -> dict[int, Pixels]:
+    def misread_images(self) -> dict[int, Shown]:
         """The images that some final misclassified, as a page shows them, by their index in the test set."""
         return stored.misread_images(self.folder)
 

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from study.config import PIXELS
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8 | np.float32]
+"""Bytes; or numbers without a black and a white, such as standardised ones, which are taken as they are."""
+Shown = NDArray[np.uint8]
+"""What a page shows of an image."""
 Labels = NDArray[np.int64]
 Arrays = dict[str, NDArray[Any]]
 
@@ -17,11 +20,15 @@ SHOWN_PIXELS = 96
 """The longest side of an image on a page."""
 
 
-def shown(image: Pixels) -> Pixels:
+def shown(image: Pixels) -> Shown:
     """An image (height, width, channels) as a page shows it: in colour where it has 3 channels, else its first channel;
-    a larger one is scaled down to `SHOWN_PIXELS`."""
+    a larger one is scaled down to `SHOWN_PIXELS`. If pixels are no bytes, the smallest is black and the largest white.
+    """
     from PIL import Image
 
+    if image.dtype != np.uint8:
+        lowest, range_ = image.min(), float(np.ptp(image))
+        image = np.rint((image - lowest) * (255 / (range_ or 1))).astype(np.uint8)
     picture = Image.fromarray(image if image.shape[2] == 3 else image[:, :, 0])
     picture.thumbnail((SHOWN_PIXELS, SHOWN_PIXELS))
     return np.asarray(picture).reshape(picture.height, picture.width, -1)
@@ -31,11 +38,9 @@ class Rows:
     """Images of an array that may lie on the disk: those of some rows, in their order, read when they are asked for. It
     stands for the array of them, which is never made."""
 
-    dtype = np.dtype(np.uint8)
-
     def __init__(self, whole: Pixels, rows: NDArray[np.int64]) -> None:
         self._whole, self._rows = whole, rows
-        self.shape = (len(rows), *whole.shape[1:])
+        self.shape, self.dtype = (len(rows), *whole.shape[1:]), whole.dtype
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -82,13 +87,13 @@ class Scaled(np.lib.mixins.NDArrayOperatorsMixin):
 
 @dataclass(frozen=True)
 class Images:
-    """Images and their labels: uint8, 0 to 255, (n, height, width, channels), and int64 (n,)."""
+    """Images (n, height, width, channels), bytes or float32, and their labels, int64 (n,)."""
 
     x: Pixels
     """An array, or `Rows` of one, where it is large."""
     y: Labels
     pixels: str = field(default=PIXELS[0], kw_only=True)
-    """One of `PIXELS`: the range in which models are given them."""
+    """One of `PIXELS`: the range in which models are given bytes."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -96,11 +101,11 @@ class Images:
     @property
     def divisor(self) -> float:
         """What a pixel is divided by before a model sees it."""
-        return 255.0 if self.pixels == PIXELS[0] else 1.0
+        return 255.0 if self.pixels == PIXELS[0] and self.x.dtype == np.uint8 else 1.0
 
     @cached_property
     def scaled(self) -> NDArray[np.float32]:
-        """The pixels as float32 in the range `pixels`: what a HyperModel's `fit` is given. Large ones are `Scaled`."""
+        """The pixels as float32, bytes in the range `pixels`: what a HyperModel's `fit` is given; large ones `Scaled`."""
         if isinstance(self.x, Rows):
             return cast(NDArray[np.float32], Scaled(self.x, self.divisor))
         return self.some_scaled(slice(None))

@@ -21,6 +21,7 @@ images = keras.utils.img_to_array(image)[None]{scale}"""
 PREDICT = """
 # images: float32 (n, {shape}), pixels {pixels}
 probabilities = model.predict(images)  # (n, classes)"""
+STANDARDIZED = "standardised as those of the study"
 MODES = {1: "grayscale", 3: "rgb"}
 """Keras's words by the number of channels."""
 
@@ -92,8 +93,9 @@ def load(results: StudyResults, space: str | None = None) -> str | None:
 
 def _predict(results: StudyResults) -> str:
     """The lines from a file to its probabilities."""
-    shape, pixels, picture = dataset.info(results).shape, results.definition.pixels, ""
-    if len(shape) == 3 and shape[2] in MODES:
+    data, picture = dataset.info(results), ""
+    shape, pixels = data.shape, results.definition.pixels if data.are_bytes else STANDARDIZED
+    if data.are_bytes and len(shape) == 3 and shape[2] in MODES:
         scale = " / 255" if pixels == PIXELS[0] else ""
         picture = PICTURE.format(mode=MODES[shape[2]], size=tuple(shape[:2]), scale=scale)
     described = ", ".join(map(str, shape)) or "height, width, channels"

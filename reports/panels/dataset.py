@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from reports.collect import StudyResults
-from reports.panels import Card, Picture, counted, gallery, listed
+from reports.panels import Card, Picture, gallery, listed
 from study.storage import results as stored
 
 
@@ -18,6 +18,8 @@ class Data(NamedTuple):
     shape: list[int]
     """Height, width and channels; empty where unknown."""
     classes: int | None
+    are_bytes: bool
+    """Whether pixels are 0 to 255; standardised ones are not."""
     per_class: list[int]
     """Training and validation images of each class; empty where unknown."""
 
@@ -36,6 +38,7 @@ def info(results: StudyResults) -> Data:
         test=next(iter(shapes.get("x_test", [])), None),
         shape=images[1:],
         classes=classes or None,
+        are_bytes=stored.are_bytes(results.fingerprint),
         per_class=counts,
     )
 
@@ -51,12 +54,14 @@ def cards(results: StudyResults) -> list[Card]:
         text += f": {sum(known.values()):,} images, {listed(parts)}"
     if len(found.shape) == 3:
         height, width, channels = found.shape
-        text += f"; {height} × {width} pixels" + (f" in {counted(channels, 'channel')}" if channels > 1 else "")
+        kind = {1: "grey, ", 3: "colour, "}.get(channels, "")
+        text += f"; {kind}{height} × {width} pixels" + ("" if kind else f" in {channels:,} channels")
+        text += "" if found.are_bytes else ", standardised"
     if found.classes is not None:
         text += f"; {found.classes:,} classes"
     if found.per_class:
         least, most = min(found.per_class), max(found.per_class)
-        text += f", each with {least:,}{f' to {most:,}' if least < most else ''} images besides those of the test"
+        text += f", {least:,}{f' to {most:,}' if least < most else ''} training and validation images of each"
     pictures = enumerate([] if examples is None else examples.images)
     images = [Picture(gallery.png(image), results.class_name(label)) for label, image in pictures]
     return [Card("What was it trained on?", f"{text}.", images=images, small=True)]

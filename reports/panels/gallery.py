@@ -10,7 +10,7 @@ from PIL import Image
 from reports import contested
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, Picture
-from study.images import Pixels, shown
+from study.images import Shown, shown
 from study.records import PREDICTED, finite
 
 MOST = 60
@@ -87,7 +87,7 @@ def _cards(results: StudyResults, space: str) -> list[Card]:
     return shown
 
 
-def _picture(results: StudyResults, each: Misread, image: Pixels, seeds: int) -> Picture:
+def _picture(results: StudyResults, each: Misread, image: Shown, seeds: int) -> Picture:
     true, predicted = results.class_name(each.true), results.class_name(each.predicted)
     caption = f"{true} mistaken for {predicted} by {each.agreeing} of {seeds} seeds"
     caption += "" if each.agreeing == each.seeds else f", for others by {each.seeds - each.agreeing}"
@@ -95,7 +95,7 @@ def _picture(results: StudyResults, each: Misread, image: Pixels, seeds: int) ->
     return Picture(png(image), f"{caption} (test image {each.number})", each.contested)
 
 
-def png(image: Pixels) -> str:
+def png(image: Shown) -> str:
     """An image (height, width, channels), as it is shown, as a data URI."""
     stream, pixels = io.BytesIO(), shown(image)
     Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).save(stream, format="PNG", optimize=True)

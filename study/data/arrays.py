@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from study.data.labels import as_labels
 from study.data.parts import test_rows, validation_size
-from study.data.pixels import as_bytes
+from study.data.pixels import as_pixels
 from study.data.request import Request
 from study.errors import StudyError
 from study.images import Arrays, Labels
@@ -19,7 +19,7 @@ REMARK, LEAK, CLASS_NAMES, VALIDATION = "remark", "leak", "class_names", "valida
 """Beside the arrays, each absent where there is nothing to say: a text on what was made of them; one on test images
 that are training images too; a text per class; and the rows of the training images that are the validation set."""
 EXTRA = (REMARK, LEAK, CLASS_NAMES, VALIDATION)
-FORM = 3
+FORM = 4
 """Raised when `validated` makes something else of the same arrays: what was cached before is not read."""
 MOST_CHANNELS = 4
 """Of a second axis as short as this, before longer ones, nobody can say that it is the height."""
@@ -29,13 +29,14 @@ LEAST_SIDE = 8
 
 
 def validated(name: str, arrays: Arrays, request: Request | None = None) -> Arrays:
-    """The arrays as uint8 images (n, height, width, channels), 0 to 255, and int64 labels (n,), 0 to classes - 1.
+    """The arrays as images (n, height, width, channels), bytes or, if they are standardised, float32, and int64 labels
+    (n,), 0 to classes - 1.
 
     Args:
         name: What messages call the data set.
-        arrays: Images (n, height, width[, channels]), channels first, or flat rows of square grey ones; 0 to 255 or 0
-            to 1. Labels (n,) or (n, 1) as integers or text, or one-hot (n, classes). `x_val` and `y_val` are the
-            validation set, if they are there. Without `x_test` and `y_test` a test set is cut from the others.
+        arrays: Images (n, height, width[, channels]), channels first, or flat rows of square grey ones; 0 to 255, 0 to
+            1, or standardised. Labels (n,) or (n, 1) as integers or text, or one-hot (n, classes). `x_val` and `y_val`
+            are the validation set, if they are there. Without `x_test` and `y_test` a test set is cut from the others.
         request: How it is cut.
 
     Returns:
@@ -57,7 +58,7 @@ def validated(name: str, arrays: Arrays, request: Request | None = None) -> Arra
             each["train"], each["test"] = each["train"][~cut], each["train"][cut]
     if "val" not in parts:
         validation_size(name, labels["train"])
-    found, remark = as_bytes(name, {f"x_{part}": x for part, x in images.items()})
+    found, remark = as_pixels(name, {f"x_{part}": x for part, x in images.items()})
     remarks += [remark] if remark else []
     extra: Arrays = {CLASS_NAMES: np.array(class_names)} if class_names else {}
     if "val" in parts:

@@ -59,6 +59,11 @@ class Dataset:
         height, width, channels = self.train.x.shape[1:]
         return height, width, channels
 
+    @property
+    def are_bytes(self) -> bool:
+        """Whether pixels are 0 to 255; standardised ones are floats."""
+        return self.train.x.dtype == np.uint8
+
     def test(self) -> Images:
         """The test images. Only the finals call this."""
         return self._test()

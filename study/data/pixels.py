@@ -1,4 +1,5 @@
-"""Pixels as they are given, and the one rule that makes bytes of them: the same for training and test images."""
+"""Pixels as they are given, and the one rule that makes bytes of them: the same for training and test images. Numbers
+that have no black and no white, standardised ones, stay as they are."""
 
 import math
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ passes an edge by up to 4/27 of its parameter's amount (Keys 1981, IEEE Transact
 Processing 29(6)): 1/9 with the -0.75 of OpenCV and PyTorch, 2/27 with the -0.5 of Pillow."""
 MOST_CLIPPED = 1 / 4
 """Where a larger share of the pixels lies beyond, it is no overshoot: a mean was subtracted, for example."""
+SAME_SPREAD = 1.5
+"""Standardised parts of one set differ less in their standard deviation, and their means by less than one of it."""
 CHUNK = 2**20
 """Pixels that are turned into bytes at a time."""
 
@@ -54,11 +57,12 @@ class Found(NamedTuple):
         return f"{self.type} from {self.lowest:.8g} to {self.highest:.8g}"
 
 
-def as_bytes(name: str, images: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Pixels], str]:
-    """The images of each part as uint8, 0 to 255, and a line that says what was done where it is not the obvious.
+def as_pixels(name: str, images: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Pixels], str]:
+    """The images of each part as bytes, and a line that says what was done where it is not the obvious.
 
     The training images decide: booleans and numbers from 0 to 1 are multiplied by 255, integers from 0 to 255 are taken
-    as they are, floats from 0 to 255 are rounded if their brightest is at least `DARK`. The others must fit.
+    as they are, floats from 0 to 255 are rounded if their brightest is at least `DARK`. Floats that are below 0 by more
+    than an overshoot are standardised: they stay what they are, as float32. The others must fit.
 
     Args:
         name: What messages call the data set.
@@ -69,6 +73,8 @@ def as_bytes(name: str, images: Mapping[str, NDArray[Any]]) -> tuple[dict[str, P
     """
     found = {part: _found(f"{name}: {part}", x) for part, x in images.items()}
     white = _white(found[TRAIN])
+    if _is_standardized(images[TRAIN], found[TRAIN], white):
+        return _standardized(name, images, found)
     clipped = {part: 0.0 if white is None else _clipped(x, found[part], white) for part, x in images.items()}
     problem = None if white is None else _problem(found, clipped, white)
     if white is None or problem is not None:
@@ -83,13 +89,18 @@ def as_bytes(name: str, images: Mapping[str, NDArray[Any]]) -> tuple[dict[str, P
     return {part: _converted(x, white) for part, x in images.items()}, remark
 
 
-def alone_as_bytes(name: str, x: NDArray[Any]) -> Pixels:
-    """Images that are no part of a data set as uint8, 0 to 255: by the same rule, but dark ones are nothing unusual.
+def alone_as_pixels(name: str, x: NDArray[Any], are_bytes: bool) -> Pixels:
+    """Images that are no part of a data set as bytes, by the same rule, but dark ones are nothing unusual; or as they
+    are, where those of the data set are no bytes.
 
     Raises:
         StudyError: They are no numbers, lie outside, or cannot be told.
     """
     found = _found(name, x)
+    if not are_bytes:
+        if found.counted:
+            raise StudyError(f"{name}: the images of the study are standardised floats; these are {found}")
+        return x.astype(np.float32)
     if (white := _white(found)) is None:
         raise StudyError(f"{name}: pixels must be from 0 to 255, or 0 to 1; they are {found}")
     return _converted(x, white)
@@ -110,6 +121,31 @@ def _white(train: Found) -> int | None:
     if train.fits(1):
         return 1
     return WHITE if train.fits(WHITE) and (train.counted or train.highest >= DARK) else None
+
+
+def _is_standardized(train: NDArray[Any], found: Found, white: int | None) -> bool:
+    """Whether pixels have no black: they lie further below 0 than an overshoot, or too many of them do."""
+    if found.counted or found.lowest >= -OVERSHOOT or found.lowest == found.highest:
+        return False
+    return white is None or _clipped(train, found, white) > MOST_CLIPPED
+
+
+def _standardized(
+    name: str, images: Mapping[str, NDArray[Any]], found: dict[str, Found]
+) -> tuple[dict[str, Pixels], str]:
+    """The images as they are, as float32, if the same was done to all parts."""
+    moments = {part: (float(x.mean(dtype=np.float64)), float(x.std(dtype=np.float64))) for part, x in images.items()}
+    mean, spread = moments[TRAIN]
+    for part, (other, deviation) in moments.items():
+        alike = not found[part].counted and abs(other - mean) < spread < SAME_SPREAD * deviation
+        if not alike or deviation >= SAME_SPREAD * spread:
+            raise StudyError(
+                f"{name}: {TRAIN} is standardised (mean {mean:.3g}, standard deviation {spread:.3g}) and {part} is not "
+                f"in the same way (mean {other:.3g}, standard deviation {deviation:.3g}); {_in_words(found)}; do the "
+                "same to both, or make black 0 and white 255 in both"
+            )
+    kept: dict[str, Pixels] = {part: x.astype(np.float32, copy=False) for part, x in images.items()}
+    return kept, f"{_in_words(found)}: standardised, taken as they are"
 
 
 def _clipped(x: NDArray[Any], found: Found, white: int) -> float:

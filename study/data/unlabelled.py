@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,7 @@ from study.data.arrays import as_images
 from study.data.folders import COLOUR, GREY
 from study.data.listing import below
 from study.data.pictures import Unreadable, decoded, header
-from study.data.pixels import alone_as_bytes
+from study.data.pixels import alone_as_pixels
 from study.data.request import why
 from study.errors import StudyError, one_line
 from study.images import Pixels
@@ -35,20 +36,22 @@ Batch = tuple[list[str], Pixels]
 """What each image is called, and the pixels (n, height, width, channels)."""
 
 
-def batches(sources: Iterable[Path | IO[bytes]], shape: Shape) -> Iterator[Batch]:
+def batches(sources: Iterable[Path | IO[bytes]], shape: Shape, are_bytes: bool) -> Iterator[Batch]:
     """The images of files, of all files in folders, and of streams, as a model is given them.
 
     Args:
         sources: What holds the images. Image files are scaled to the shape; arrays must have it.
         shape: Height, width, channels of the images that the model was trained on.
+        are_bytes: Whether their pixels are bytes; a picture cannot be standardised as they are otherwise.
 
     Raises:
         StudyError: Something is missing, holds no images, or others than the model takes.
     """
     files = [file for source in sources for file in _files(source)]
+    read = partial(_read, shape=shape, are_bytes=are_bytes)
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
         for begin in range(0, len(files), AT_A_TIME):
-            found = list(pool.map(lambda file: _read(file[0], file[1], shape), files[begin : begin + AT_A_TIME]))
+            found = list(pool.map(read, files[begin : begin + AT_A_TIME]))
             yield [name for names, _ in found for name in names], np.concatenate([pixels for _, pixels in found])
 
 
@@ -67,14 +70,17 @@ def _files(source: Path | IO[bytes]) -> Iterator[tuple[str, Path | IO[bytes]]]:
     yield from ((relative(file), file) for file in found)
 
 
-def _read(name: str, source: Path | IO[bytes], shape: Shape) -> Batch:
-    """The images of a file: several where it holds an array."""
+def _read(file: tuple[str, Path | IO[bytes]], shape: Shape, are_bytes: bool) -> Batch:
+    """The images of a file, given with its name: several where it holds an array."""
+    name, source = file
     try:
         with open(source, "rb") if isinstance(source, Path) else source as stream:
             if stream.read(6).startswith(ARRAYS):
                 stream.seek(0)
-                pixels = _array(name, stream, shape)
+                pixels = _array(name, stream, shape, are_bytes)
                 return [f"{name}[{row}]" for row in range(len(pixels))], pixels
+            if not are_bytes:
+                raise StudyError(f"{name} is no array, and the images of the study are standardised; give .npz files")
             return [name], _picture(name, stream, shape)[None]
     except OSError as error:
         raise _cannot_be_read(Path(name), error) from None
@@ -96,7 +102,7 @@ def _picture(name: str, stream: IO[bytes], shape: Shape) -> Pixels:
     return pixels[:, :, :channels]
 
 
-def _array(name: str, stream: IO[bytes], shape: Shape) -> Pixels:
+def _array(name: str, stream: IO[bytes], shape: Shape, are_bytes: bool) -> Pixels:
     try:
         x = _found(name, np.load(stream, allow_pickle=False))
     except StudyError:
@@ -106,7 +112,7 @@ def _array(name: str, stream: IO[bytes], shape: Shape) -> Pixels:
     images = as_images(name, x, [])
     if images.shape[1:] != shape:
         raise StudyError(f"{name}: its images are {images.shape[1:]}, those of the study {shape}; make them the same")
-    return alone_as_bytes(name, images)
+    return alone_as_pixels(name, images, are_bytes)
 
 
 def _found(name: str, loaded: Any) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from study.execution.loop import Job, Outcome, run_all
 from study.execution.planned import Planned, PlannedAttempt, Target
 from study.execution.retraining import all_images
 from study.execution.session import Session
-from study.images import Images, Pixels, shown
+from study.images import Images, Shown, shown
 from study.integrations import artifacts
 from study.paths import model_file, predictions_file
 from study.records import ARTIFACT, MODEL, PREDICTED, RECORD, FinalRecord, packed
@@ -114,7 +114,7 @@ class FinalAttempt(PlannedAttempt):
         line = f"{self._target}  test accuracy {100 * record.accuracy:.2f} %, of an earlier process; {why}"
         return Outcome(TrialState.COMPLETE, record.accuracy, attributes={RECORD: record.to_json()}, line=line)
 
-    def _test(self, model: keras.Model) -> tuple[FinalRecord, dict[str, NDArray[Any]], dict[int, Pixels]]:
+    def _test(self, model: keras.Model) -> tuple[FinalRecord, dict[str, NDArray[Any]], dict[int, Shown]]:
         """What came of the model on the test images: the record, and what is kept of its predictions and of the images
         that it misclassifies."""
         finalist = self._target.configuration
@@ -158,7 +158,7 @@ class FinalAttempt(PlannedAttempt):
         return record, kept, {int(number): shown(test.x[number]) for number in misread}
 
     def _keep(
-        self, record: FinalRecord, model: keras.Model, predicted: dict[str, NDArray[Any]], misread: dict[int, Pixels]
+        self, record: FinalRecord, model: keras.Model, predicted: dict[str, NDArray[Any]], misread: dict[int, Shown]
     ) -> dict[str, str]:
         """Write what is kept beside the record, as far as that is possible; what is missing, with the reason."""
         session, study = self._session, self._session.study

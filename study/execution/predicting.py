@@ -33,7 +33,8 @@ def predict(study: StoredStudy, model: keras.Model, sources: Iterable[Path | IO[
 
     height, width, channels = results.shapes(study.fingerprint)["x_train"][1:]
     names, predicted = [], []
-    for called, pixels in unlabelled.batches(sources, (height, width, channels)):
+    are_bytes = results.are_bytes(study.fingerprint)
+    for called, pixels in unlabelled.batches(sources, (height, width, channels), are_bytes):
         names += called
         images = Images(pixels, np.zeros(len(pixels), np.int64), pixels=study.definition.pixels)
         predicted.append(probabilities(model, images))

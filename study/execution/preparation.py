@@ -165,7 +165,7 @@ def _spaces(
         if isinstance(model, keras.Model):
             models[name] = description(model)
             remember(parts(model))
-        if warn and dataset and (said := advice(model, definition.pixels, dataset.input_shape)):
+        if warn and dataset and dataset.are_bytes and (said := advice(model, definition.pixels, dataset.input_shape)):
             warn(f"{name}: {said}")
 
     found = {}

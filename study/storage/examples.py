@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from study.images import Images, Pixels, shown
+from study.images import Images, Shown, shown
 from study.paths import EXAMPLES
 from study.storage.predictions import read_arrays, write_arrays
 from study.system.files import exists
@@ -17,7 +17,7 @@ MOST = 20
 class Examples(NamedTuple):
     """What is kept of the training and validation images."""
 
-    images: list[Pixels]
+    images: list[Shown]
     """(height, width, channels), the first one of each of the first classes."""
     counts: list[int]
     """How many images each class has."""

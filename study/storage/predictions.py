@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.images import Pixels
+from study.images import Shown
 from study.paths import MISREAD
 from study.system.files import write_whole
 
@@ -51,7 +51,7 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]] | None:
         return None
 
 
-def misread_images(folder: Path) -> dict[int, Pixels]:
+def misread_images(folder: Path) -> dict[int, Shown]:
     """The images (height, width, channels) that some final misclassified, by their index in the test set.
 
     Args:
@@ -60,7 +60,7 @@ def misread_images(folder: Path) -> dict[int, Pixels]:
     return _by_number(read_arrays(folder / MISREAD))
 
 
-def keep_misread(folder: Path, images: Mapping[int, Pixels]) -> None:
+def keep_misread(folder: Path, images: Mapping[int, Shown]) -> None:
     """Add images, each of which is kept once, whichever finals misclassify it. Call it while no other process does.
 
     Raises:
@@ -73,5 +73,5 @@ def keep_misread(folder: Path, images: Mapping[int, Pixels]) -> None:
     write_arrays(folder / MISREAD, {"numbers": np.array(list(every)), "images": np.stack(list(every.values()))})
 
 
-def _by_number(arrays: Mapping[str, NDArray[Any]] | None) -> dict[int, Pixels]:
+def _by_number(arrays: Mapping[str, NDArray[Any]] | None) -> dict[int, Shown]:
     return dict(zip(arrays["numbers"].tolist(), arrays["images"], strict=True)) if arrays else {}

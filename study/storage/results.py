@@ -34,6 +34,11 @@ def shapes(fingerprint: Mapping[str, Any]) -> dict[str, list[int]]:
     return {name: [int(length) for length in each[0].split("x")] for name, each in found.items() if each}
 
 
+def are_bytes(fingerprint: Mapping[str, Any]) -> bool:
+    """Whether the pixels that a study was started with are 0 to 255; standardised ones are floats."""
+    return " float32 " not in str(fingerprint.get("details", {}).get("data", {}).get("x_train", ""))
+
+
 def trials(study: StoredStudy, part: str) -> list[FrozenTrial]:
     """Every trial of a space's search, or of another part, by number; its times are UTC (`queries.times`).
 

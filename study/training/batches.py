@@ -1,4 +1,4 @@
-"""Batches of images that are kept as uint8, shuffled, gathered and scaled by TensorFlow."""
+"""Batches of images that are kept as they are, shuffled, gathered and scaled by TensorFlow."""
 
 import math
 from collections.abc import Callable
@@ -81,14 +81,14 @@ def evaluation_batch(images: Images) -> int:
 
 
 def gather(images: Images) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function of rows (n,) that returns their pixels (n, height, width, channels), uint8. Those of large sets are
-    not in TensorFlow's memory: NumPy reads them, from the pages that all processes share, or from the disk."""
+    """A function of rows (n,) that returns their pixels (n, height, width, channels). Those of large sets are not in
+    TensorFlow's memory: NumPy reads them, from the pages that all processes share, or from the disk."""
     if not isinstance(images.x, Rows):
         return partial(tf.gather, _pixels(images))
-    found, shape = images.x, (None, *images.x.shape[1:])
+    found, kind, shape = images.x, tf.as_dtype(images.x.dtype), (None, *images.x.shape[1:])
 
     def read(index: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(found.__getitem__, [index], tf.uint8, stateful=False), shape)
+        return tf.ensure_shape(tf.numpy_function(found.__getitem__, [index], kind, stateful=False), shape)
 
     return read
 

@@ -1,4 +1,4 @@
-"""How the images reach the model: from uint8 in memory, in an order that follows from (seed, epoch), gathered and
+"""How the images reach the model: from bytes in memory, in an order that follows from (seed, epoch), gathered and
 scaled by TensorFlow, many steps per call. The arithmetic is that of plain `fit` with the same batches, to rounding, but
 Keras's iterator over a tf.data pipeline costs as much per batch as a step of a small dense model."""
 

@@ -83,11 +83,12 @@ def written(kind: str, x: NDArray[Any], type: str, random: np.random.Generator) 
 
 TO_255 = {"bytes": (), "integers": INTEGERS, "floats": FLOATS, "broken floats": FLOATS[1:3]}
 TO_1 = {"shares": FLOATS, "a hair above": FLOATS, "an overshoot": (), "booleans": (), "zero or one": INTEGERS}
-REFUSED = {"-1 to 1": FLOATS, "standardised": FLOATS, "without the mean": ("f4",), "0 to 2": FLOATS, "0 to 16": FLOATS}
+AS_THEY_ARE = {"-1 to 1": FLOATS, "standardised": FLOATS, "without the mean": ("f4",)}
+REFUSED = {"0 to 2": FLOATS, "0 to 16": FLOATS}
 REFUSED |= dict.fromkeys(("16 bits", "divided twice", "signed bytes", "a NaN", "an infinity"), ())
 REFUSED |= dict.fromkeys(("complex numbers", "words", "objects"), ())
 BLACK_AND_WHITE = ("booleans", "zero or one")
-KINDS = {**TO_255, **TO_1, **REFUSED}
+KINDS = {**TO_255, **TO_1, **AS_THEY_ARE, **REFUSED}
 LAYOUTS = ("last", "last", "Fortran", "strided", "backwards", "no channel", "first", "flat", "empty", "five axes")
 LABELS = {
     True: ("i1", "u1", *INTEGERS, "f2", "f4", "f8", ">f4", "column", "booleans", "one-hot"),
@@ -120,7 +121,7 @@ class Written:
 
 
 def kinds() -> st.SearchStrategy[str]:
-    return st.one_of(*(st.sampled_from(sorted(each)) for each in (TO_255, TO_255, TO_1, TO_1, REFUSED)))
+    return st.one_of(*(st.sampled_from(sorted(each)) for each in (TO_255, TO_255, TO_1, TO_1, AS_THEY_ARE, REFUSED)))
 
 
 @st.composite
@@ -135,7 +136,7 @@ def archives(draw: Any) -> tuple[Written, Written, int, tuple[int, ...]]:
             continue
         kind = draw(kinds())
         good = draw(st.integers(0, 4)) > 0
-        told = kind in REFUSED or kind in BLACK_AND_WHITE
+        told = kind in REFUSED or kind in AS_THEY_ARE or kind in BLACK_AND_WHITE
         brightest = "full" if told else draw(st.sampled_from(["full", "full", "dark", "black"]))
         labels = draw(st.sampled_from(LABELS[good]))
         if parts and labels in SHIFTED:  # of a few test labels alone nobody can tell
@@ -146,7 +147,7 @@ def archives(draw: Any) -> tuple[Written, Written, int, tuple[int, ...]]:
         parts.append(
             Written(kind, type, brightest, draw(st.sampled_from(LAYOUTS if not good else LAYOUTS[:6])), labels)
         )
-    if parts[1].kind in REFUSED:  # beside dark images nobody can tell that 16 is white
+    if parts[1].kind in {**REFUSED, **AS_THEY_ARE}:  # beside dark images nobody can tell that 16 is white
         parts[0] = replace(parts[0], brightest="full")
     return parts[0], parts[1], draw(st.integers(0, 2**32 - 1)), numbers
 
@@ -231,8 +232,9 @@ def test_an_archive_is_read_rightly_or_refused(
     x, arrays = {}, {}
     for part, way in (("train", train), ("test", test)):
         plain = drawn(random, (len(y[part]), *shape), way.brightest)
-        x[part] = way.meaning(plain)
-        arrays[f"x_{part}"] = laid_out(way.layout, written(way.kind, plain, way.type, random))
+        given = written(way.kind, plain, way.type, random)
+        x[part] = given.astype(np.float32) if way.kind in AS_THEY_ARE else way.meaning(plain)
+        arrays[f"x_{part}"] = laid_out(way.layout, given)
         arrays[f"y_{part}"] = labelled(way.labels, y[part])
     np.savez(folder / "made.npz", **arrays)
     try:
@@ -243,7 +245,9 @@ def test_an_archive_is_read_rightly_or_refused(
         assert not (train.sound and test == train and train.kind != "an overshoot"), error
         return
     event("loaded")
-    white = np.float32(1 if pixels == "0..1" else 255)
+    as_they_are = train.kind in AS_THEY_ARE
+    assert as_they_are == (test.kind in AS_THEY_ARE)
+    white = np.float32(1 if pixels == "0..1" and not as_they_are else 255)
     for images, part in ((data.train_and_validation, "train"), (data.test(), "test")):
         found = fed(images)
         means = np.divide(x[part], 255 / white, dtype=np.float32)

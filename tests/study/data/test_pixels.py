@@ -16,7 +16,7 @@ SHARES = RAMP / 255
 
 def as_bytes(name: str, train: NDArray[Any], test: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
     """Of both parts, and what is said."""
-    images, remark = rule.as_bytes(name, {"x_train": train, "x_test": test})
+    images, remark = rule.as_pixels(name, {"x_train": train, "x_test": test})
     return images["x_train"], images["x_test"], remark
 
 
@@ -111,9 +111,6 @@ def test_dark_images_are_taken_and_said() -> None:
         SHARES * 1.13,
         SHARES * 16,
         SHARES * 100,
-        SHARES * 2 - 1,
-        (SHARES - 0.13) / 0.3,
-        SHARES - 0.2,
         SHARES * 1e6,
         RAMP.astype(np.uint16) * 257,
         RAMP.astype(np.int16) - 128,
@@ -149,11 +146,40 @@ def test_a_scale_that_cannot_be_told_is_refused_with_what_was_found(pixels: NDAr
         (RAMP, RAMP.astype(np.uint16) * 257, "0 to 255 is the rule of x_train"),
         (SHARES / 255, SHARES / 255, "black where white is 1"),
         (RAMP // 64, RAMP // 64, "black where white is 255"),
-        (RAMP * 0, RAMP, "0 to 1 is the rule of x_train"),
     ],
 )
 def test_two_rules_are_refused(train: NDArray[Any], test: NDArray[Any], why: str) -> None:
     assert why in refused(train, test)
+
+
+STANDARDIZED = [SHARES * 2 - 1, (SHARES - 0.5) / 0.29, SHARES - 0.2, (RAMP - 127.5), RAMP - 99.0]
+
+
+@pytest.mark.parametrize("type", ["f2", "f4", ">f4", "f8", "longdouble"])
+@pytest.mark.parametrize("pixels", STANDARDIZED)
+def test_standardised_floats_are_taken_as_they_are(pixels: NDArray[Any], type: str) -> None:
+    train, test, remark = as_bytes("it", pixels.astype(type), pixels[::-1].astype(type) / 2**0.25)
+    assert np.array_equal(train, pixels.astype(type).astype(np.float32))
+    assert train.dtype == test.dtype == np.float32
+    assert remark.startswith(f"x_train is {np.dtype(type)} from {train.min():.8g} to ")
+    assert remark.endswith(": standardised, taken as they are")
+
+
+@pytest.mark.parametrize(
+    "test", [RAMP, RAMP.astype("i4") - 128, SHARES, SHARES * 2 - 1, (SHARES - 0.5) * 8, (SHARES - 0.5) / 0.29 + 1.1]
+)
+def test_standardised_floats_beside_others_are_refused(test: NDArray[Any]) -> None:
+    said = refused(np.sign(SHARES - 0.5), test)
+    assert said.startswith("it: x_train is standardised (mean 0, standard deviation 1) and x_test is not in the same ")
+    assert said.endswith("make black 0 and white 255 in both")
+
+
+def test_images_alone_are_standardised_where_those_of_the_study_are() -> None:
+    assert np.array_equal(rule.alone_as_pixels("it", SHARES - 0.5, are_bytes=False), np.float32(SHARES - 0.5))
+    with pytest.raises(StudyError, match="the images of the study are standardised floats; these are uint8"):
+        rule.alone_as_pixels("it", RAMP, are_bytes=False)
+    with pytest.raises(StudyError, match="pixels must be from 0 to 255"):
+        rule.alone_as_pixels("it", SHARES - 0.5, are_bytes=True)
 
 
 def test_images_of_one_pixel_value_teach_nothing() -> None:
@@ -180,4 +206,4 @@ def test_more_than_one_chunk() -> None:
 
 def test_validation_images_must_fit_the_rule_of_the_training_images() -> None:
     with pytest.raises(StudyError, match="whose brightest pixels differ more than 8-fold"):
-        rule.as_bytes("it", {"x_train": RAMP, "x_val": SHARES, "x_test": RAMP})
+        rule.as_pixels("it", {"x_train": RAMP, "x_val": SHARES, "x_test": RAMP})
