@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from reports import parameters, statistics
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import verdict
+from reports.panels import number, verdict
 from study.config import Definition
 from study.errors import one_line
 from study.records import BASELINE, TUNED
@@ -127,7 +127,7 @@ def inside(results: StudyResults, space: SpaceResults) -> Outcome:
         return Outcome(PASS, "the winner is the baseline")
     edges = _at_bounds(space)
     if edges:
-        return Outcome(WARN, f"{', '.join(edges)}: widen it")
+        return Outcome(WARN, f"{', '.join(edges)}: widen the range")
     return Outcome(PASS, "every number lies inside its range")
 
 
@@ -253,7 +253,9 @@ def _at_bounds(space: SpaceResults) -> list[str]:
         share = (place - low) / (high - low) if high > low else 0.5
         natural = share < EDGE and parameter.low == 0  # a wider range would not go below 0
         if min(share, 1 - share) < EDGE and not natural:
-            found.append(f"{parameter.name} = {value:g} at its {'low' if share < EDGE else 'high'} end")
+            place_in_words = "at" if share in (0, 1) else "near"
+            end = "lowest" if share < EDGE else "highest"
+            found.append(f"{parameter.name} = {number(value)} {place_in_words} its {end}")
     return found
 
 

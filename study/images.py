@@ -105,7 +105,7 @@ class Images:
 
     @cached_property
     def scaled(self) -> NDArray[np.float32]:
-        """The pixels as float32, bytes in the range `pixels`: what a HyperModel's `fit` is given; large ones `Scaled`."""
+        """The pixels as float32, bytes in the range `pixels`: what a HyperModel's `fit` is given, or `Scaled`."""
         if isinstance(self.x, Rows):
             return cast(NDArray[np.float32], Scaled(self.x, self.divisor))
         return self.some_scaled(slice(None))

@@ -75,6 +75,8 @@ class Card:
     """Whether it is shown only when the reader opens it."""
     lead: str = ""
     """The conclusion, which comes first."""
+    statements: Sequence[str] = ()
+    """What else is to be said, a line each."""
     error: str = ""
     """Why the panel failed."""
 

@@ -20,7 +20,7 @@ images = keras.utils.img_to_array(image)[None]{scale}"""
 """What makes images of a file as the study does."""
 PREDICT = """
 # images: float32 (n, {shape}), pixels {pixels}
-probabilities = model.predict(images)  # (n, classes)"""
+probabilities = model.predict(images)  # (n, classes); .argmax(axis=1) is the class"""
 STANDARDIZED = "standardised as those of the study"
 MODES = {1: "grayscale", 3: "rgb"}
 """Keras's words by the number of channels."""
@@ -135,9 +135,9 @@ def _caption(results: StudyResults, space: SpaceResults, found: Best) -> str:
     if finals := results.finals_of_winner(space.name):
         file, why = model_file(space.name, found.trial), finals[0].missing.get(MODEL)
         if why is None:
-            caption += f"The model of its first final is kept as {file} in the study's folder."
+            caption += f"The model of the first of its finals is kept as {file} in the study's folder."
         else:
-            caption += f"The model of its first final could not be kept: {why}."
+            caption += f"The model of the first of its finals could not be kept: {why}."
     if found.command is None:
         caption += " Its space or data were given as Python objects, so no command trains it again."
     return caption.strip()

@@ -279,7 +279,7 @@ def _sentence(contest: Contest) -> str:
     by, seeds = contest.difference, counted(contest.seeds, "study seed")
     size = f"{points(abs(by))[1:]} points" if contest.what == TEST_ACCURACY.name else number(abs(by))
     if contest.word == statistics.UNDECIDED:
-        return f"{seeds} cannot tell {contest.first} from {contest.second} by {contest.what}."
+        return f"No difference of {contest.first} from {contest.second} in {contest.what} was detected ({seeds})."
     words = f"{contest.first} is {verdict.PHRASES[contest.word]} {contest.second}"
     return f"{words} by {size} of {contest.what} ({seeds})."
 

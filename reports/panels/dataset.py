@@ -54,8 +54,8 @@ def cards(results: StudyResults) -> list[Card]:
         text += f": {sum(known.values()):,} images, {listed(parts)}"
     if len(found.shape) == 3:
         height, width, channels = found.shape
-        kind = {1: "grey, ", 3: "colour, "}.get(channels, "")
-        text += f"; {kind}{height} × {width} pixels" + ("" if kind else f" in {channels:,} channels")
+        kind = {1: ", grey", 3: ", colour"}.get(channels, f" in {channels:,} channels")
+        text += f"; {height} × {width} pixels{kind}"
         text += "" if found.are_bytes else ", standardised"
     if found.classes is not None:
         text += f"; {found.classes:,} classes"

@@ -90,7 +90,10 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     figure = go.Figure()
     figure.add_bar(
         x=[share for _, share in shares], y=[plotly_text(name) for name, _ in shares], orientation="h",
-        error_x={"array": [found.errors.get(name, 0.0) for name, _ in shares], "color": colors.COMPLETE},
+        error_x={
+            "array": [min(found.errors.get(name, 0.0), 1 - share) for name, share in shares],
+            "arrayminus": [min(found.errors.get(name, 0.0), share) for name, share in shares], "color": colors.COMPLETE,
+        },
         marker={"color": colors.BEST}, hoverinfo="skip",
     )  # fmt: skip
     figure.update_xaxes(title="share", rangemode="nonnegative").update_yaxes(automargin=True, type="category")

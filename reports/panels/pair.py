@@ -37,7 +37,7 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     title, found = "How do the two most important hyperparameters interact?", info(space)
     shown_range = window.of(space.outcomes, space.objective)
     if found is None or shown_range is None:
-        text = f"Shown from {importances.FEWEST} trials on, when it is known which two are the most important."
+        text = f"Shown once {importances.FEWEST} trials have both, and it is known which two are the most important."
         return [Card(title, text)]
     (first, second), objective = found, results.definition.objective
     shown = slices.shown_of(first, space)

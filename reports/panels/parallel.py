@@ -9,12 +9,14 @@ import plotly.graph_objects as go
 
 from reports import colors, parameters, thinning, window
 from reports.collect import Outcome, SpaceResults, StudyResults
-from reports.panels import Card, plotly_text
+from reports.panels import Card, importances, plotly_text
 from reports.parameters import Parameter
 from reports.window import Window
 from study.records import Value, finite
 
 MOST_TICKS = 6
+MOST_AXES = 10
+"""Hyperparameters that have an axis; more could not be read."""
 SCALE = [[0, "#b8bcc0"], [1, colors.PRUNED]]
 INACTIVE = "–"
 """Marks a hyperparameter that a trial does not have."""
@@ -28,15 +30,16 @@ class Coordinates(NamedTuple):
 
     outcomes: list[Outcome]
     columns: list[tuple[Parameter, list[Value | None]]]
-    """Hyperparameters that vary, each with its value in these trials; None where it is not active."""
+    """Hyperparameters that vary, the most important first, each with its value in these trials; None where it is not
+    active."""
 
 
 def info(space: SpaceResults) -> Coordinates | None:
     """None until two trials differ."""
-    outcomes = [each for each in space.outcomes if each.values]
+    outcomes, shares = [each for each in space.outcomes if each.values], importances.info(space).shares
     columns = [
         (parameter, [each.values.get(parameter.name) for each in outcomes])
-        for parameter in parameters.of(space)
+        for parameter in sorted(parameters.of(space), key=lambda each: -shares.get(each.name, 0.0))
         if parameter.varies or len(parameter.outcomes) < len(outcomes)
     ]
     return Coordinates(outcomes, columns) if columns else None
@@ -51,17 +54,20 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     shown = thinning.kept([each.value for each in found.outcomes], objective)
     outcomes = [found.outcomes[index] for index in shown]
     values = [shown_range.clipped(each.value) for each in outcomes]
+    axes = found.columns[:MOST_AXES]
     dimensions = [_result(objective.name, values, shown_range)]
     dimensions.append({"label": "epochs", "values": [each.epochs for each in outcomes]})
-    dimensions += [dimension(parameter, [column[index] for index in shown]) for parameter, column in found.columns]
+    dimensions += [dimension(parameter, [column[index] for index in shown]) for parameter, column in axes]
     shares = [round((value - shown_range.edge) / ((shown_range.best - shown_range.edge) or 1.0), 3) for value in values]
     line = {"color": shares, "colorscale": SCALE, "cmin": 0, "cmax": 1, "showscale": False}
     trials = [each.trial for each in outcomes]
     figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-15, customdata=trials))
-    figure.update_layout(margin={"t": 96, "l": 112})
+    figure.update_layout(margin={"t": 96, "l": 112, "r": 64})
     caption = "Each line is a trial, the more orange the better; the grey ones are not in the better half. Drag along "
     caption += "an axis to select some: the table of the trials then shows these."
-    if any(None in column for _, column in found.columns):
+    if len(axes) < len(found.columns):
+        caption += f" There are axes for the {MOST_AXES} most important of {len(found.columns)} hyperparameters."
+    if any(None in column for _, column in axes):
         caption += f" A line passes below an axis, at {INACTIVE}, where it lacks that hyperparameter."
     return [Card(title, caption + thinning.note(len(shown), len(found.outcomes)), figures=[figure], wide=True)]
 

@@ -68,7 +68,8 @@ def next_step(results: StudyResults) -> Next | None:
     if any(space.ended < definition.trials for space in results.spaces):
         return Next("To continue", commands.resume(definition, address))
     longer = commands.resume(definition, address, trials=2 * definition.trials)
-    return Next("To search longer, up to twice as many trials in each space", longer)
+    why = f"To search on, {2 * definition.trials:,} trials in each space instead of {definition.trials:,}"
+    return Next(why, longer)
 
 
 def cards(results: StudyResults) -> list[Card]:
@@ -76,10 +77,10 @@ def cards(results: StudyResults) -> list[Card]:
     found = verdict.info(results)
     lead, *others = found.statements
     rows, step = verdict.finalists(results), next_step(results)
-    given = [] if (code := best.load(results)) is None else [Command(code, "To ask it about an image with Keras:")]
+    given = [] if (code := best.load(results)) is None else [Command(code, f"To classify an image{_model(results)}:")]
     given += [] if step is None else [Command(step.command, f"{step.why}:")]
-    caption = " ".join([*others, *_size(results, rows), *_progress(results)])
-    shown = [Card("Which model should I use?", caption, lead=lead, commands=given)]
+    statements = [*_size(results, rows), *others, *_progress(results)]
+    shown = [Card("Which model should I use?", lead=lead, statements=statements, commands=given)]
     if rows:
         shown.append(_comparison(results, rows))
     return shown
@@ -94,6 +95,15 @@ def _size(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
     """How large the recommended model is."""
     if rows and results.recommended is not None and rows[0].finalist == " ".join(results.recommended):
         yield f"It has {number(rows[0].parameters)} parameters."
+
+
+def _model(results: StudyResults) -> str:
+    """Which of the recommended finalist's models is kept, and how good it is by itself."""
+    chosen = results.selection.recommended
+    finals = [] if chosen is None else results.finals_of_winner(chosen.space)
+    if len(finals) < 2:
+        return ""
+    return f" with the model of the first of its {len(finals)} seeds, test accuracy {percent(finals[0].accuracy)}"
 
 
 def _progress(results: StudyResults) -> Iterator[str]:
@@ -150,7 +160,8 @@ def _cost(results: StudyResults) -> str:
     found, machine = spent(results), results.environment
     states = [f"{count:,} {state}" for state, count in found.trials.items()]
     trials = counted(sum(found.trials.values()), "trial") + (f" ({', '.join(states)})" if states else "")
-    runs = [counted(found.confirmations, "confirmation run"), counted(found.finals, "final")]
+    runs = [counted(found.confirmations, "confirmation run") + " (winners trained again)" * bool(found.confirmations)]
+    runs.append(counted(found.finals, "final") + " (trained and tested)" * bool(found.finals))
     spaces = counted(len(results.spaces), "search space")
     workers = counted(results.resources.workers or 1, "worker")
     text = f"{listed([trials, *runs])} in {spaces}: {duration(found.seconds)} of training on {workers}"

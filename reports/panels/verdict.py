@@ -178,7 +178,7 @@ def cards(results: StudyResults) -> list[Card]:
     if found.comparisons:
         caption = "Differences in percentage points of test accuracy, paired by seed and by image."
         rows = [_comparison_cells(each) for each in found.comparisons]
-        shown.append(Card("Which differences are real?", caption, COMPARISON_COLUMNS, rows, folded=True))
+        shown.append(Card("Which differences were detected?", caption, COMPARISON_COLUMNS, rows, folded=True))
         caption = (
             "Test images that only one of two models classifies correctly, for the model of median accuracy of each "
             "finalist, and the exact McNemar p (Dietterich 1998). It is about these two models; the comparison above "
@@ -344,16 +344,31 @@ def _more(comparison: Comparison) -> str:
     """What a reader should know besides the word."""
     margin = f"the margin of {100 * comparison.margin:.2f} points"
     if comparison.word == UNDECIDED:
-        if comparison.seeds_needed is not None:
-            return f" (about {comparison.seeds_needed} seeds would be enough)"
-        if comparison.images_needed is not None:
-            return f" (more seeds would not help; about {comparison.images_needed:,} test images would)"
-        if comparison.new_images is None:
-            return " (a single test image decides nothing)"
-        return " (neither more seeds nor more test images would help)"
+        return f" ({_settling(comparison)})"
     if comparison.word == TIED:
         return f" (within {margin})"
     return f" (less than {margin})" if abs(comparison.difference) < comparison.margin else ""
+
+
+def _settling(comparison: Comparison) -> str:
+    """What would settle a comparison that is undecided, if what was measured so far is about right."""
+    if comparison.seeds_needed is not None:
+        return f"about {comparison.seeds_needed} seeds would settle it"
+    if comparison.images_needed is not None:
+        return f"about {comparison.images_needed:,} test images would settle it, more seeds would not"
+    if comparison.new_images is None:
+        return "a single test image decides nothing"
+    return f"neither {statistics.MOST_SEEDS} seeds nor {statistics.MOST_IMAGES:,} test images would settle it"
+
+
+def _undetected(comparison: Comparison) -> str:
+    """What was measured of a difference that may be chance."""
+    found = f"{points(comparison.difference)} points"
+    if comparison.adjusted_p is not None:  # an interval might exclude 0 before the adjustment
+        found += f", adjusted p {p_value(comparison.adjusted_p)}"
+    elif comparison.seeds > 1:
+        found += f", {_span_or_range(comparison, points)}"
+    return f"No difference from {comparison.second} was detected ({found}); {_settling(comparison)}."
 
 
 def _phrase(comparison: Comparison) -> str:
@@ -402,11 +417,7 @@ def _statements(results: StudyResults, rows: list[Row], comparisons: list[Compar
     sentences = [f"{lead}: {_result(best, definition)}.", *chosen]
     if others := [_phrase(each) for each in told if each.word in (BETTER, TIED)]:
         sentences.append(f"It is {listed(others)}.")
-    sentences += [
-        f"{counted(each.seeds, 'seed')} cannot tell it from {each.second}{_more(each)}."
-        for each in told
-        if each.word == UNDECIDED
-    ]
+    sentences += [_undetected(each) for each in told if each.word == UNDECIDED]
     sentences += [
         f"{each.first} is {_phrase(each)}." for each in comparisons if each not in told and each.word in CERTAIN
     ]

@@ -47,7 +47,7 @@ def tuned(rate: float) -> list[Any]:
         ("S4", complete(10, best=9), WARN, "trial 9 of 10"),
         ("S4", complete(10, best=8), PASS, "trial 8 of 10"),
         ("S4", complete(9), WAITS, "too few"),
-        ("S5", tuned(0.97), WARN, "rate = 0.97 at its high end"),
+        ("S5", tuned(0.97), WARN, "rate = 0.97 near its highest"),
         ("S5", tuned(0.01), PASS, "inside"),
         ("S5", tuned(0.5), PASS, "inside"),
         ("S5", tuned(0.97)[1:], PASS, "the winner is the baseline"),

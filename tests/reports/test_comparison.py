@@ -154,8 +154,9 @@ def test_the_headline_has_the_words_of_a_verdict(tmp_path: Path) -> None:
     ]
     (card,) = comparison.overview(studies)
     assert card.lead == (
-        "4 study seeds cannot tell tpe from random by test accuracy. 4 study seeds cannot tell tpe from qmc by test "
-        "accuracy. 4 study seeds cannot tell random from qmc by test accuracy."
+        "No difference of tpe from random in test accuracy was detected (4 study seeds). No difference of tpe from qmc "
+        "in test accuracy was detected (4 study seeds). No difference of random from qmc in test accuracy was detected "
+        "(4 study seeds)."
     )
     (told,) = comparison.overview([study(tmp_path / "more", f"{sampler}{seed}", [gain + seed * step], sampler=sampler,
                                          seed=seed)

@@ -43,7 +43,7 @@ def read(make: Make, rows: list[Any], *arguments: Any, **options: Any) -> StudyR
             TRIALS,
             finals([2] * 3, [30] * 3),
             {"trials": 3},
-            "To search longer, up to twice as many trials in each space",
+            "To search on, 6 trials in each space instead of 3",
             ["--trials", "6"],
         ),
         (TRIALS, finals([2] * 2, [3] * 2), {"trials": 3}, "To train more seeds", ["--seeds", "5"]),
@@ -68,7 +68,7 @@ def test_a_page_made_while_the_study_runs_says_so(make: Make) -> None:
     step, card = summary.next_step(results), summary.cards(results)[0]
     assert step is not None
     assert step == ("It is running. To see how far it is", f"study status made --home {stored.store.home}")
-    assert re.search(r"3 of 10 trials have ended, since 20\d\d-\d\d-\d\d \d\d:\d\d UTC", card.caption)
+    assert re.search(r"3 of 10 trials have ended, since 20\d\d-\d\d-\d\d \d\d:\d\d UTC", card.statements[-1])
     claims.hand_back()
     assert summary.next_step(collect.read(stored)) == ("To continue", f"study resume made --home {stored.store.home}")
 
@@ -107,11 +107,10 @@ def test_the_data_are_described_by_their_fingerprint(make: Make) -> None:
         "validation": "15 int64 a",
     }
     described = dataclasses.replace(results, fingerprint={"details": {"data": parts}})
-    assert dataset.info(described) == (75, 15, 30, [6, 5, 3], 2, [])
+    assert dataset.info(described) == (75, 15, 30, [6, 5, 3], 2, True, [])
     (card,) = dataset.cards(described)
     assert (
-        card.caption
-        == "digits: 120 images, 75 training, 15 validation and 30 test; 6 × 5 pixels in 3 channels; 2 classes."
+        card.caption == "digits: 120 images, 75 training, 15 validation and 30 test; 6 × 5 pixels, colour; 2 classes."
     )
     assert dataset.cards(results)[0].caption == "digits; 2 classes."
 
@@ -123,8 +122,8 @@ def test_everything_that_was_trained_is_counted(make: Make) -> None:
     assert found == ({"complete": 2, "pruned": 1, "failed": 1}, 1, 2, 4 * 1.5 + 2.0 + 2 * 2.0)
     (card,) = summary.cost(results)
     assert card.caption == (
-        "4 trials (2 complete, 1 pruned, 1 failed), 1 confirmation run and 2 finals in 1 search space: 12.0 s of "
-        "training on 1 worker."
+        "4 trials (2 complete, 1 pruned, 1 failed), 1 confirmation run (winners trained again) and 2 finals (trained "
+        "and tested) in 1 search space: 12.0 s of training on 1 worker."
     )
 
 

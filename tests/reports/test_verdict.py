@@ -146,8 +146,8 @@ def test_where_more_seeds_would_decide_the_command_is_given(make: Make) -> None:
     assert 5 < needed < 40
     assert comparison.images_needed is None
     assert found.sentence.endswith(
-        f"5 seeds cannot tell it from dense baseline (about {needed} seeds would be enough). To train more seeds: "
-        f"{found.command}"
+        f"No difference from dense baseline was detected (+0.40 points, adjusted p {comparison.p:.3f}); about {needed} "
+        f"seeds would settle it. To train more seeds: {found.command}"
     )
     assert found.command is not None
     assert shlex.split(found.command)[:5] == ["study", "resume", "made", "--seeds", str(needed)]
@@ -161,7 +161,7 @@ def test_where_no_seeds_would_decide_it_says_how_many_images_would(make: Make) -
     assert comparison.images_needed is not None
     assert 20_000 < comparison.images_needed < 100_000
     assert found.sentence.endswith(
-        f"(more seeds would not help; about {comparison.images_needed:,} test images would)."
+        f"; about {comparison.images_needed:,} test images would settle it, more seeds would not."
     )
 
 

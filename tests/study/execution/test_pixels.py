@@ -87,4 +87,4 @@ def test_standardised_images_are_taken_as_they_are(
     assert "photo.png is no array, and the images of the study are standardised" in refused(
         command, "predict", "a", "photo.png"
     )
-    assert "; grey, 6 × 6 pixels, standardised; 3 classes" in (home / "a" / "report.html").read_text()
+    assert "; 6 × 6 pixels, grey, standardised; 3 classes" in (home / "a" / "report.html").read_text()

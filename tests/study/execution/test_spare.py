@@ -53,7 +53,7 @@ def test_a_model_that_cannot_be_serialised_is_tested_all_the_same(command: Comma
     assert "model: -\nmodel missing: it could not be kept when it was tested (NotImplementedError" in output
     found = collect.read(stored)
     card, *_ = best.cards(found, found.spaces[0])
-    assert "The model of its first final could not be kept: NotImplementedError: Object Doubled" in card.caption
+    assert "The model of the first of its finals could not be kept: NotImplementedError: Object Doubled" in card.caption
 
 
 def test_folders_that_cannot_be_written_cost_no_final(
