@@ -11,6 +11,7 @@ from reports.panels import (
     Card,
     Command,
     best,
+    checks,
     counted,
     duration,
     listed,
@@ -68,7 +69,7 @@ def next_step(results: StudyResults) -> Next | None:
     if any(space.ended < definition.trials for space in results.spaces):
         return Next("To continue", commands.resume(definition, address))
     longer = commands.resume(definition, address, trials=2 * definition.trials)
-    why = f"To search on, {2 * definition.trials:,} trials in each space instead of {definition.trials:,}"
+    why = f"To continue the search, {2 * definition.trials:,} trials in each space instead of {definition.trials:,}"
     return Next(why, longer)
 
 
@@ -78,8 +79,8 @@ def cards(results: StudyResults) -> list[Card]:
     lead, *others = found.statements
     rows, step = verdict.finalists(results), next_step(results)
     given = [] if (code := best.load(results)) is None else [Command(code, f"To classify an image{_model(results)}:")]
-    given += [] if step is None else [Command(step.command, f"{step.why}:")]
-    statements = [*_size(results, rows), *others, *_progress(results)]
+    given += [] if step is None else [Command(step.command, f"Next step. {step.why}:")]
+    statements = [*_size(results, rows), *others, *_progress(results), *_warnings(results, rows)]
     shown = [Card("Which model should I use?", lead=lead, statements=statements, commands=given)]
     if rows:
         shown.append(_comparison(results, rows))
@@ -114,6 +115,12 @@ def _progress(results: StudyResults) -> Iterator[str]:
         begun = [trial.datetime_start for space in results.spaces for trial in space.trials if trial.datetime_start]
         since = f", since {min(begun):%Y-%m-%d %H:%M} UTC" if begun else ""
         yield f"{ended:,} of {planned:,} trials have ended{since}."
+
+
+def _warnings(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
+    """That something should be looked at before a tested model is used."""
+    if rows and checks.loud_ones(results):
+        yield f"{checks.found_in_words(results)}: see 'What to check' below."
 
 
 def _comparison(results: StudyResults, rows: Sequence[Row]) -> Card:
