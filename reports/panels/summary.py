@@ -78,9 +78,11 @@ def cards(results: StudyResults) -> list[Card]:
     found = verdict.info(results)
     lead, *others = found.statements
     rows, step = verdict.finalists(results), next_step(results)
-    given = [] if (code := best.load(results)) is None else [Command(code, f"To classify an image{_model(results)}:")]
+    code = best.load(results)
+    given = [] if code is None else [Command(code, f"To classify an image with {_model(results)}:")]
     given += [] if step is None else [Command(step.command, f"Next step. {step.why}:")]
-    statements = [*_size(results, rows), *others, *_progress(results), *_warnings(results, rows)]
+    size = _size(results, rows) if code is None else ()
+    statements = [*size, *others, *_progress(results), *_warnings(results, rows)]
     shown = [Card("Which model should I use?", lead=lead, statements=statements, commands=given)]
     if rows:
         shown.append(_comparison(results, rows))
@@ -99,12 +101,13 @@ def _size(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _model(results: StudyResults) -> str:
-    """Which of the recommended finalist's models is kept, and how good it is by itself."""
+    """Which of the recommended finalist's models is kept, its size, and how good it is by itself."""
     chosen = results.selection.recommended
     finals = [] if chosen is None else results.finals_of_winner(chosen.space)
-    if len(finals) < 2:
-        return ""
-    return f" with the model of the first of its {len(finals)} seeds, test accuracy {percent(finals[0].accuracy)}"
+    if not finals:
+        return "this model"
+    which = f"the model of the first of its {len(finals)} seeds" if len(finals) > 1 else "its model"
+    return f"{which} ({number(finals[0].parameters)} parameters, test accuracy {percent(finals[0].accuracy)})"
 
 
 def _progress(results: StudyResults) -> Iterator[str]:

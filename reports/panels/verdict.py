@@ -354,9 +354,9 @@ def _more(comparison: Comparison) -> str:
 def _settling(comparison: Comparison) -> str:
     """What would settle a comparison that is undecided, if what was measured so far is about right."""
     if comparison.seeds_needed is not None:
-        return f"about {comparison.seeds_needed} seeds would settle it, if it stays so"
+        return f"about {comparison.seeds_needed} seeds would settle it if it stays so"
     if comparison.images_needed is not None:
-        return f"about {comparison.images_needed:,} test images would settle it, if it stays so, more seeds would not"
+        return f"about {comparison.images_needed:,} test images would settle it if it stays so, more seeds would not"
     if comparison.new_images is None:
         return "a single test image decides nothing"
     return f"too close to settle, even with {statistics.MOST_SEEDS} seeds or {statistics.MOST_IMAGES:,} test images"
@@ -370,7 +370,7 @@ def _undetected(comparison: Comparison) -> str:
     )
     how = ""
     if comparison.adjusted_p is not None:  # an interval might exclude 0 before the adjustment
-        how = f" (p {p_value(comparison.adjusted_p)}, adjusted for all comparisons)"
+        how = f" (adjusted p {p_value(comparison.adjusted_p)})"
     elif comparison.seeds > 1:
         how = f" ({_span_or_range(comparison, points)})"
     return f"It scored {which} {comparison.second}, which may be chance{how}: {settling}."

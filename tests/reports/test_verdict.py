@@ -146,8 +146,8 @@ def test_where_more_seeds_would_decide_the_command_is_given(make: Make) -> None:
     assert 5 < needed < 40
     assert comparison.images_needed is None
     assert found.sentence.endswith(
-        f"It scored 0.40 points higher than dense baseline, which may be chance (p {comparison.p:.3f}, adjusted for "
-        f"all comparisons): about {needed} seeds would settle it, if it stays so. To train more seeds: {found.command}"
+        f"It scored 0.40 points higher than dense baseline, which may be chance (adjusted p {comparison.p:.3f}): "
+        f"about {needed} seeds would settle it if it stays so. To train more seeds: {found.command}"
     )
     assert found.command is not None
     assert shlex.split(found.command)[:5] == ["study", "resume", "made", "--seeds", str(needed)]
@@ -161,7 +161,7 @@ def test_where_no_seeds_would_decide_it_says_how_many_images_would(make: Make) -
     assert comparison.images_needed is not None
     assert 20_000 < comparison.images_needed < 100_000
     assert found.sentence.endswith(
-        f": about {comparison.images_needed:,} test images would settle it, if it stays so, more seeds would not."
+        f": about {comparison.images_needed:,} test images would settle it if it stays so, more seeds would not."
     )
 
 
