@@ -106,7 +106,7 @@ def _model(results: StudyResults) -> str:
     finals = [] if chosen is None else results.finals_of_winner(chosen.space)
     if not finals:
         return "this model"
-    which = f"the model of the first of its {len(finals)} seeds" if len(finals) > 1 else "its model"
+    which = f"the saved model, the first of {len(finals)} trainings" if len(finals) > 1 else "its model"
     return f"{which} ({number(finals[0].parameters)} parameters, test accuracy {percent(finals[0].accuracy)})"
 
 

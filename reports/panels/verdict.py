@@ -354,12 +354,12 @@ def _more(comparison: Comparison) -> str:
 def _settling(comparison: Comparison) -> str:
     """What would settle a comparison that is undecided, if what was measured so far is about right."""
     if comparison.seeds_needed is not None:
-        return f"about {comparison.seeds_needed} seeds would settle it if it stays so"
+        return f"if it stays so, about {comparison.seeds_needed} seeds would settle it"
     if comparison.images_needed is not None:
-        return f"about {comparison.images_needed:,} test images would settle it if it stays so, more seeds would not"
+        return f"if it stays so, about {comparison.images_needed:,} test images would settle it, and more seeds would not"
     if comparison.new_images is None:
         return "a single test image decides nothing"
-    return f"too close to settle, even with {statistics.MOST_SEEDS} seeds or {statistics.MOST_IMAGES:,} test images"
+    return f"if it stays so, {statistics.MOST_SEEDS} seeds or {statistics.MOST_IMAGES:,} test images would not settle it either"
 
 
 def _undetected(comparison: Comparison) -> str:
@@ -373,7 +373,7 @@ def _undetected(comparison: Comparison) -> str:
         how = f" (adjusted p {p_value(comparison.adjusted_p)})"
     elif comparison.seeds > 1:
         how = f" ({_span_or_range(comparison, points)})"
-    return f"It scored {which} {comparison.second}, which may be chance{how}: {settling}."
+    return f"It scored {which} {comparison.second}, which may be chance{how}; {settling}."
 
 
 def _phrase(comparison: Comparison) -> str:
@@ -417,7 +417,7 @@ def _statements(results: StudyResults, rows: list[Row], comparisons: list[Compar
     told = [each for each in comparisons if each.first == best.finalist]
     lead, chosen = (
         f"{best.finalist} is recommended",
-        ["It was chosen by validation alone: a choice by the test would flatter what is chosen."],
+        [_chosen_by(results, rows)],
     )
     if worse := [_phrase(each) for each in told if each.word == WORSE]:
         lead = f"The test contradicts validation, which recommends {best.finalist}: it is {', '.join(worse)}"
@@ -434,6 +434,19 @@ def _statements(results: StudyResults, rows: list[Row], comparisons: list[Compar
     if needed:
         return _resumed(results, "To train more seeds", *sentences, seeds=min(needed))
     return _Told(sentences)
+
+
+def _chosen_by(results: StudyResults, rows: list[Row]) -> str:
+    """By what the recommended finalist was chosen, and why not by the test."""
+    chosen, winners = results.selection.recommended, results.selection.winners
+    if chosen is None:
+        return "It was chosen by validation."
+    others = [f"{space}: {winner.score:.4f}" for space, winner in winners.items() if space != chosen.space]
+    beside = f" ({', '.join(others)})" if others else ""
+    said = f"It was chosen by {results.definition.objective.name}, {chosen.score:.4f}{beside}"
+    if rows[0].accuracy == max(row.accuracy for row in rows):
+        return f"{said}, not by the test."
+    return f"{said}. Choosing by the test would overstate what is chosen, so others may score higher there."
 
 
 def _result(row: Row, definition: Definition) -> str:
