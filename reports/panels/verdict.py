@@ -356,10 +356,13 @@ def _settling(comparison: Comparison) -> str:
     if comparison.seeds_needed is not None:
         return f"if it stays so, about {comparison.seeds_needed} seeds would settle it"
     if comparison.images_needed is not None:
-        return f"if it stays so, about {comparison.images_needed:,} test images would settle it, and more seeds would not"
+        return (
+            f"if it stays so, about {comparison.images_needed:,} test images would settle it, and more seeds would not"
+        )
     if comparison.new_images is None:
         return "a single test image decides nothing"
-    return f"if it stays so, {statistics.MOST_SEEDS} seeds or {statistics.MOST_IMAGES:,} test images would not settle it either"
+    most = f"{statistics.MOST_SEEDS} seeds or {statistics.MOST_IMAGES:,} test images"
+    return f"if it stays so, {most} would not settle it either"
 
 
 def _undetected(comparison: Comparison) -> str:
