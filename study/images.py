@@ -1,5 +1,6 @@
 """Images and their labels, as every room passes them on."""
 
+import mmap
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -36,22 +37,48 @@ def shown(image: Pixels) -> Shown:
 
 class Rows:
     """Images of an array that may lie on the disk: those of some rows, in their order, read when they are asked for. It
-    stands for the array of them, which is never made."""
+    stands for the array of them, which is never made.
 
-    def __init__(self, whole: Pixels, rows: NDArray[np.int64]) -> None:
-        self._whole, self._rows = whole, rows
+    Args:
+        whole: The array.
+        rows: Which, in which order.
+        from_disk: Whether the memory cannot hold the array, which is a map of a file. The system would read far more
+            around a row than the row, and drop it before it is used; so it is told which rows come.
+    """
+
+    def __init__(self, whole: Pixels, rows: NDArray[np.int64], *, from_disk: bool = False) -> None:
+        self._whole, self._rows, self._from_disk = whole, rows, from_disk
         self.shape, self.dtype = (len(rows), *whole.shape[1:]), whole.dtype
+        if (mapped := self._map) is not None:
+            mapped.madvise(mmap.MADV_RANDOM)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: Any) -> Pixels:
-        found: Pixels = self._whole[self._rows[index]]
+        rows = self._rows[index]
+        if (mapped := self._map) is not None and isinstance(self._whole, np.memmap):
+            _announce(mapped, self._whole.offset % mmap.ALLOCATIONGRANULARITY, self._whole[0].nbytes, rows)
+        found: Pixels = self._whole[rows]
         return found
+
+    @property
+    def _map(self) -> mmap.mmap | None:
+        """What is read from the disk, where a system can be told how."""
+        base = self._whole.base if self._from_disk and hasattr(mmap, "MADV_RANDOM") else None
+        return base if isinstance(base, mmap.mmap) else None
 
     def part(self, rows: slice) -> "Rows":
         """Consecutive ones of these images."""
-        return Rows(self._whole, self._rows[rows])
+        return Rows(self._whole, self._rows[rows], from_disk=self._from_disk)
+
+
+def _announce(mapped: mmap.mmap, first: int, size: int, rows: NDArray[np.int64]) -> None:
+    """Let the system begin to read rows of a map, of so many bytes each, all at once."""
+    for row in np.atleast_1d(rows).tolist():
+        begin = first + row * size
+        within = begin % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, begin - within, size + within)
 
 
 class Scaled(np.lib.mixins.NDArrayOperatorsMixin):

@@ -16,6 +16,7 @@ from study.data.parts import validation_size
 from study.data.request import Request
 from study.errors import StudyError
 from study.images import Arrays, Images, Pixels, Rows
+from study.system import memory
 
 NAMES = {
     "digits": "1,797 real handwritten digits, 8x8, bundled with scikit-learn; no download",
@@ -158,6 +159,7 @@ def _split(name: str, arrays: Arrays, split_seed: int, pixels: str) -> Dataset:
     """Cut the validation set from the training images, unless it is given; every class has about the same share of
     both."""
     test, labels = (arrays["x_test"], arrays["y_test"]), arrays["y_train"]
+    parts = {part: described(arrays[part]) for part in ARRAYS}  # before a map is told that rows are read at random
     train, validation = _rows(name, arrays, split_seed)
     order = np.concatenate([train, validation])
     both = Images(_ordered(arrays["x_train"], order), labels[order], pixels=pixels)
@@ -171,7 +173,7 @@ def _split(name: str, arrays: Arrays, split_seed: int, pixels: str) -> Dataset:
         num_classes=classes,
         class_names=class_names if len(class_names) == classes else (),
         test_images=len(arrays["y_test"]),
-        parts={part: described(arrays[part]) for part in ARRAYS} | {"validation": described(validation)},
+        parts=parts | {"validation": described(validation)},
         remark=str(arrays.get(REMARK, "")),
         leak=str(arrays.get(LEAK, "")),
         _test=lambda: Images(*map(np.asarray, test), pixels=pixels),  # of all arrays it keeps these alone in memory
@@ -182,7 +184,8 @@ def _ordered(x: Pixels, order: NDArray[np.int64]) -> Pixels:
     """The images in another order. Large ones are read where they lie, if that is the cache, which nobody changes."""
     if x.nbytes <= IN_MEMORY:
         return x[order]
-    return cast(Pixels, Rows(x if isinstance(x, np.memmap) else np.array(x), order))
+    whole = x if isinstance(x, np.memmap) else np.array(x)
+    return cast(Pixels, Rows(whole, order, from_disk=x.nbytes > memory.available()))
 
 
 def _rows(name: str, arrays: Arrays, split_seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -18,11 +18,14 @@ LABELS = np.arange(40) % 3
 MASK = np.arange(40) % 2 == 0
 
 
-@pytest.fixture(params=["0..1", "0..255"])
-def both(request: pytest.FixtureRequest) -> tuple[Images, Images]:
+@pytest.fixture(params=["0..1", "0..255", "from the disk"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Images, Images]:
     """Large images, and the same as arrays."""
-    large: Any = Rows(WHOLE, ORDER)
-    return Images(large, LABELS, pixels=request.param), Images(WHOLE[ORDER], LABELS, pixels=request.param)
+    np.save(tmp_path / "whole.npy", WHOLE)
+    from_disk, pixels = request.param == "from the disk", "0..1" if request.param == "0..1" else "0..255"
+    whole = np.load(tmp_path / "whole.npy", mmap_mode="r") if from_disk else WHOLE
+    large: Any = Rows(whole, ORDER, from_disk=from_disk)
+    return Images(large, LABELS, pixels=pixels), Images(WHOLE[ORDER], LABELS, pixels=pixels)
 
 
 USES: dict[str, Callable[[Any], Any]] = {
