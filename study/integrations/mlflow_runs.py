@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.config import CONFIRMATION, FINALS
 from study.errors import StudyError, StudyFailure, one_line
-from study.records import RECORD, ConfirmationRecord, FinalRecord, TrialRecord
+from study.records import EVALUATION, RECORD, ConfirmationRecord, EvaluationRecord, FinalRecord, TrialRecord
 from study.storage.results import FINISHED
 from study.storage.store import StoredStudy
 
@@ -89,14 +89,19 @@ class _Run(NamedTuple):
     """A trial or final as a run; `last` are metrics of the end of its training."""
 
     name: str
-    record: TrialRecord | ConfirmationRecord | FinalRecord
+    record: TrialRecord | ConfirmationRecord | FinalRecord | EvaluationRecord
     last: dict[str, float]
     tags: dict[str, str]
 
 
 def _final(trial: FrozenTrial, objective: str) -> _Run:
-    record = FinalRecord.from_json(trial.user_attrs[RECORD])
-    last = {"test_accuracy": record.accuracy, "test_loss": record.loss}
+    record: FinalRecord | EvaluationRecord
+    if EVALUATION in trial.user_attrs:  # of a tuner's
+        record = EvaluationRecord.from_json(trial.user_attrs[EVALUATION])
+        last = {f"test_{name}": value for name, value in record.metrics.items() if value is not None}
+    else:
+        record = FinalRecord.from_json(trial.user_attrs[RECORD])
+        last = {"test_accuracy": record.accuracy, "test_loss": record.loss}
     tags = {"study.space": record.space, "study.role": record.role}
     return _Run(f"{record.space} {record.role}, seed {record.seed_index}", record, last, tags)
 
