@@ -19,7 +19,7 @@ image = keras.utils.load_img("photo.png", color_mode="{mode}", target_size={size
 images = keras.utils.img_to_array(image)[None]{scale}"""
 """What makes images of a file as the study does."""
 PREDICT = """
-# images: float32 (n, {shape}), pixels {pixels}
+# images: float32 (n, {shape}), pixels {pixels}, like those it was trained on
 probabilities = model.predict(images)  # (n, classes); .argmax(axis=1) is the class"""
 STANDARDIZED = "standardised as those of the study"
 MODES = {1: "grayscale", 3: "rgb"}

@@ -61,7 +61,7 @@ def cards(results: StudyResults) -> list[Card]:
         text += f"; {found.classes:,} classes"
     if found.per_class:
         least, most = min(found.per_class), max(found.per_class)
-        text += f", {least:,}{f' to {most:,}' if least < most else ''} training and validation images of each"
+        text += f", each with {least:,}{f' to {most:,}' if least < most else ''} images for training and validation"
     pictures = enumerate([] if examples is None else examples.images)
     images = [Picture(gallery.png(image), results.class_name(label)) for label, image in pictures]
     return [Card("What was it trained on?", f"{text}.", images=images, small=True)]

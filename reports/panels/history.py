@@ -109,7 +109,8 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     caption += "are worse than the axis reaches, or were pruned within their first epoch. "
     if by_chance is not None:
         caption += "Dotted: the best that random search is expected to have by then, from the "
-        caption += f"{counted(by_chance.drawn, 'trial')} drawn at random after the baseline (Dodge et al. 2019). "
+        caption += f"{counted(by_chance.drawn, 'trial')} drawn at random after the baseline (Dodge et al. 2019)"
+        caption += ", as all were so far. " if by_chance.drawn == len(space.outcomes) - 1 else ". "
     caption += counts + thinning.note(len(shown), len(points))
     chance = by_chance or RandomSearch(0, [], [], [])
     budgets = {

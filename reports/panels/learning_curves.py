@@ -76,12 +76,14 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     for epoch in list(found)[:MOST_BUDGETS]:
         figure.add_vline(x=epoch, line={"dash": "dot", "color": colors.COMPLETE, "width": 1})
     within = found.pop(0, 0)
-    caption = f"{objective.name} after each epoch, from where the better half of the trials ended; the value of a "
+    caption = (
+        f"{objective.name} after each epoch; the axis begins where the better half of the trials ended. The value of a "
+    )
     caption += "complete trial is that of its best epoch."
     after = [f"{count:,} after epoch {epoch:,}" for epoch, count in found.items()]
     pruned = [*([f"{within:,} within their first epoch"] if within else []), *after[:MOST_BUDGETS]]
     pruned += ["others later"] if len(after) > MOST_BUDGETS else []
-    caption += f" Of {len(space.outcomes):,} trials there were pruned {listed(pruned)} (dotted)." if pruned else ""
+    caption += f" Of {len(space.outcomes):,} trials were pruned (dotted): {listed(pruned)}." if pruned else ""
     figures = [figure, *_of_winner(space)]
     return [Card(title, caption + thinning.note(len(shown), len(curves), "curves"), figures=figures)]
 

@@ -11,6 +11,7 @@ from reports.panels import (
     Card,
     Command,
     best,
+    checks,
     counted,
     duration,
     evaluation,
@@ -70,7 +71,7 @@ def next_step(results: StudyResults) -> Next | None:
     if any(space.ended < definition.trials for space in results.spaces):
         return Next("To continue", commands.resume(definition, address))
     longer = commands.resume(definition, address, trials=2 * definition.trials)
-    why = f"To search on, {2 * definition.trials:,} trials in each space instead of {definition.trials:,}"
+    why = f"To continue the search, {2 * definition.trials:,} trials in each space instead of {definition.trials:,}"
     return Next(why, longer)
 
 
@@ -79,9 +80,11 @@ def cards(results: StudyResults) -> list[Card]:
     found = verdict.info(results)
     lead, *others = found.statements
     rows, step = verdict.finalists(results), next_step(results)
-    given = [] if (code := best.load(results)) is None else [Command(code, f"To classify an image{_model(results)}:")]
-    given += [] if step is None else [Command(step.command, f"{step.why}:")]
-    statements = [*_size(results, rows), *others, *_progress(results)]
+    code = best.load(results)
+    given = [] if code is None else [Command(code, f"To classify an image with {_model(results)}:")]
+    given += [] if step is None else [Command(step.command, f"Next step. {step.why}:")]
+    size = _size(results, rows) if code is None else ()
+    statements = [*size, *others, *_progress(results), *_warnings(results, rows)]
     shown = [Card("Which model should I use?", lead=lead, statements=statements, commands=given)]
     if rows:
         shown.append(_comparison(results, rows))
@@ -100,12 +103,13 @@ def _size(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _model(results: StudyResults) -> str:
-    """Which of the recommended finalist's models is kept, and how good it is by itself."""
+    """Which of the recommended finalist's models is kept, its size, and how good it is by itself."""
     chosen = results.selection.recommended
     finals = [] if chosen is None else results.finals_of_winner(chosen.space)
-    if len(finals) < 2:
-        return ""
-    return f" with the model of the first of its {len(finals)} seeds, test accuracy {percent(finals[0].accuracy)}"
+    if not finals:
+        return "this model"
+    which = f"the saved model, the first of {len(finals)} trainings" if len(finals) > 1 else "its model"
+    return f"{which} ({number(finals[0].parameters)} parameters, test accuracy {percent(finals[0].accuracy)})"
 
 
 def _progress(results: StudyResults) -> Iterator[str]:
@@ -116,6 +120,12 @@ def _progress(results: StudyResults) -> Iterator[str]:
         begun = [trial.datetime_start for space in results.spaces for trial in space.trials if trial.datetime_start]
         since = f", since {min(begun):%Y-%m-%d %H:%M} UTC" if begun else ""
         yield f"{ended:,} of {planned:,} trials have ended{since}."
+
+
+def _warnings(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
+    """That something should be looked at before a tested model is used."""
+    if rows and checks.loud_ones(results):
+        yield f"{checks.found_in_words(results)}: see 'What to check' below."
 
 
 def _comparison(results: StudyResults, rows: Sequence[Row]) -> Card:

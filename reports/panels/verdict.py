@@ -27,7 +27,8 @@ COMPARISON_COLUMNS = (
 )  # fmt: skip
 MEDIAN_COLUMNS = ("Comparison", "Only the first is right", "Only the second is right", "p")
 CAPTION = (
-    "Each finalist is retrained on training + validation images and tested once per seed; accuracy, loss, calibration "
+    "Validation images are drawn from the training images, stratified by class, unless the data set has its own. Each "
+    "finalist is retrained on training + validation images and tested once per seed; accuracy, loss, calibration "
     "error (expected calibration error, Guo et al. 2017), epochs and seconds are means over seeds. The recommended "
     "finalist, which validation chose, is first. The 95 % intervals: 'on these images' is for training again and "
     "testing on the same images (Student's t), 'for new images' for testing on others like them as well (Wilson's "
@@ -356,22 +357,29 @@ def _more(comparison: Comparison) -> str:
 def _settling(comparison: Comparison) -> str:
     """What would settle a comparison that is undecided, if what was measured so far is about right."""
     if comparison.seeds_needed is not None:
-        return f"about {comparison.seeds_needed} seeds would settle it"
+        return f"if it stays so, about {comparison.seeds_needed} seeds would settle it"
     if comparison.images_needed is not None:
-        return f"about {comparison.images_needed:,} test images would settle it, more seeds would not"
+        return (
+            f"if it stays so, about {comparison.images_needed:,} test images would settle it, and more seeds would not"
+        )
     if comparison.new_images is None:
         return "a single test image decides nothing"
-    return f"neither {statistics.MOST_SEEDS} seeds nor {statistics.MOST_IMAGES:,} test images would settle it"
+    most = f"{statistics.MOST_SEEDS} seeds or {statistics.MOST_IMAGES:,} test images"
+    return f"if it stays so, {most} would not settle it either"
 
 
 def _undetected(comparison: Comparison) -> str:
     """What was measured of a difference that may be chance."""
-    found = f"{points(comparison.difference)} points"
+    size, settling = f"{100 * abs(comparison.difference):.2f} points", _settling(comparison)
+    which = (
+        f"{size} {'lower' if comparison.difference < 0 else 'higher'} than" if comparison.difference else "the same as"
+    )
+    how = ""
     if comparison.adjusted_p is not None:  # an interval might exclude 0 before the adjustment
-        found += f", adjusted p {p_value(comparison.adjusted_p)}"
+        how = f" (adjusted p {p_value(comparison.adjusted_p)})"
     elif comparison.seeds > 1:
-        found += f", {_span_or_range(comparison, points)}"
-    return f"No difference from {comparison.second} was detected ({found}); {_settling(comparison)}."
+        how = f" ({_span_or_range(comparison, points)})"
+    return f"It scored {which} {comparison.second}, which may be chance{how}; {settling}."
 
 
 def _phrase(comparison: Comparison) -> str:
@@ -421,7 +429,10 @@ def _statements(results: StudyResults, rows: list[Row], comparisons: list[Compar
     if results.recommended is None or best.finalist != " ".join(results.recommended):
         return _resumed(results, "To continue", "The recommended finalist has not been tested yet.")
     told = [each for each in comparisons if each.first == best.finalist]
-    lead, chosen = f"{best.finalist} is recommended", ["It was chosen on the validation images alone."]
+    lead, chosen = (
+        f"{best.finalist} is recommended",
+        [_chosen_by(results, rows)],
+    )
     if worse := [_phrase(each) for each in told if each.word == WORSE]:
         lead = f"The test contradicts validation, which recommends {best.finalist}: it is {', '.join(worse)}"
         chosen = []
@@ -437,6 +448,19 @@ def _statements(results: StudyResults, rows: list[Row], comparisons: list[Compar
     if needed:
         return _resumed(results, "To train more seeds", *sentences, seeds=min(needed))
     return _Told(sentences)
+
+
+def _chosen_by(results: StudyResults, rows: list[Row]) -> str:
+    """By what the recommended finalist was chosen, and why not by the test."""
+    chosen, winners = results.selection.recommended, results.selection.winners
+    if chosen is None:
+        return "It was chosen by validation."
+    others = [f"{space}: {winner.score:.4f}" for space, winner in winners.items() if space != chosen.space]
+    beside = f" ({', '.join(others)})" if others else ""
+    said = f"It was chosen by {results.definition.objective.name}, {chosen.score:.4f}{beside}"
+    if rows[0].accuracy == max(row.accuracy for row in rows):
+        return f"{said}, not by the test."
+    return f"{said}. Choosing by the test would overstate what is chosen, so others may score higher there."
 
 
 def _result(row: Row, definition: Definition) -> str:

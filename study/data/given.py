@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from study.config import DATA, Resources
-from study.data import cache
-from study.data.archives import class_names, parts_of
+from study.data import cache, streams
+from study.data.archives import PARTS, class_names, parts_of
 from study.data.arrays import CLASS_NAMES, FORM, described, validated
 from study.data.request import Request
 from study.errors import StudyError, one_line
@@ -19,10 +19,12 @@ from study.images import Arrays
 @dataclass(frozen=True, eq=False)
 class Data:
     """Images and their labels, for `study.run(data=...)`: what an archive may hold (docs/data.md), as arrays, tensors
-    or lists. Test and validation set are optional, as are the names of the classes, one text for each."""
+    or lists; or as a `tf.data.Dataset` or PyDataset of images and labels, which is read once, in the place of the
+    images and without labels beside it. Test and validation set are optional, as are the names of the classes, one text
+    for each."""
 
     x_train: Any
-    y_train: Any
+    y_train: Any = None
     x_test: Any = None
     y_test: Any = None
     x_val: Any = None
@@ -37,7 +39,11 @@ def keep(data: Data, request: Request) -> str:
     Raises:
         StudyError: They are not an image classification set that can be split, or the copy cannot be written.
     """
-    arrays = {name: _array(name, each) for name, each in vars(data).items() if each is not None}
+    given = {name: each for name, each in vars(data).items() if each is not None}
+    for images, labels in PARTS:
+        if images in given and labels not in given and streams.is_stream(given[images]):
+            given[images], given[labels] = streams.arrays(f"{DATA}: {images}", given[images])
+    arrays = {name: _array(name, given[name]) for name in vars(data) if name in given}
     cut = request.cut(DATA, "x_test" in arrays)
     content = " ".join(f"{name} {described(array)}" for name, array in arrays.items())
     key = f"data-{hashlib.sha256(content.encode()).hexdigest()[:16]}{cut}-{FORM}"

@@ -28,10 +28,10 @@ def confirm(session: Session) -> None:
         Recycled: this worker has grown too large; another one continues.
     """
     runs = ConfirmationRuns(session)
-    done, total = runs.counts()
+    done, total, share = runs.counts()
     if total:
         session.growth.forget()
-        session.display.show(PhaseStarted(CONFIRMATION, done, total))
+        session.display.show(PhaseStarted(CONFIRMATION, done, total, share=share))
         run_all(session, [runs])
 
 

@@ -40,6 +40,11 @@ class Configuration:
         return self.fit_epochs if self.stop_after is None else self.stop_after
 
     @property
+    def seconds(self) -> float:
+        """How long its training is expected to take, by its trial's."""
+        return self.record.seconds / max(1, self.record.epochs) * self.epochs
+
+    @property
     def validation(self) -> float | None:
         """Validation accuracy of its trial, at its best epoch."""
         epoch, accuracies = self.record.best_epoch or 1, self.record.history.get("val_accuracy", [])

@@ -49,7 +49,8 @@ def evaluate(session: Session) -> None:
     """
     finals = Finals(session)
     session.growth.forget()
-    session.display.show(PhaseStarted(FINALS, *finals.counts()))
+    done, total, share = finals.counts()
+    session.display.show(PhaseStarted(FINALS, done, total, share=share))
     watching = [space for space in session.definition.spaces if space not in SPACES]
     if watching and session.role.first:
         session.display.say(f"finals of {', '.join(watching)} watch validation images that they also train on")

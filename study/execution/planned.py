@@ -55,11 +55,12 @@ class Planned(Work[Target]):
     def plan(self) -> list[Target]:
         """Every training, in the order in which they are made."""
 
-    def counts(self) -> tuple[int, int]:
-        """Trainings that are done, and all."""
-        plan = {target.key for target in self.plan()}
-        done = {_key(trial) for trial in self._trials().values() if trial.state == TrialState.COMPLETE}
-        return len(plan & done), len(plan)
+    def counts(self) -> tuple[int, int, float | None]:
+        """Trainings that are done, all, and the share of the expected time that the former are, if it is known."""
+        plan = {target.key: target.configuration.seconds for target in self.plan()}
+        done = {_key(trial) for trial in self._trials().values() if trial.state == TrialState.COMPLETE} & plan.keys()
+        whole = sum(plan.values())
+        return len(done), len(plan), sum(plan[key] for key in done) / whole if whole else None
 
     def claim(self) -> tuple[int, Target] | None:
         """One that a dead process left, or the next one that nobody makes."""
@@ -122,10 +123,10 @@ class PlannedAttempt(Attempt):
         return Outcome(TrialState.FAIL, attributes={ERROR: line}, line=line, fatal=fatal)
 
     def show(self, outcome: Outcome) -> None:
-        done, total = self._work.counts()
+        done, total, share = self._work.counts()
         part = self._work.part
         line = f"{part.removesuffix('s')}  {outcome.line}"
-        self._session.display.show(TrialEnded(part, line, done=done, total=total))
+        self._session.display.show(TrialEnded(part, line, done=done, total=total, share=share))
 
     def _train(self, examples: Examples, checkpoint: CheckpointFile) -> keras.Model:
         """Train the configuration on these images, as its trial trained it; `SpaceChanged` if that is no more built."""

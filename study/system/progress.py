@@ -31,6 +31,8 @@ class PhaseStarted(NamedTuple):
     done: int
     total: int
     best: str = ""
+    share: float | None = None
+    """Of the time that all are expected to take, what the finished ones are; None where it is not known."""
 
 
 class TrialStarted(NamedTuple):
@@ -58,6 +60,8 @@ class TrialEnded(NamedTuple):
     done: int
     total: int
     best: str = ""
+    share: float | None = None
+    """As that of `PhaseStarted`."""
 
 
 class Line(NamedTuple):
@@ -160,9 +164,9 @@ class LiveDisplay(LineDisplay):
             case Stage(text):
                 self._end_stage()
                 self._stage = self._bars.add_task(_shown(text), total=None, note="")
-            case PhaseStarted(name, done, total, best):
+            case PhaseStarted(name, done, total, best, share):
                 self._end_stage()
-                self._bars.update(self._phase(name, done, total).bar, note=_shown(best))
+                self._bars.update(self._phase(name, done, total, share).bar, note=_shown(best))
             case TrialStarted(name, epochs, phase, worker):
                 if phase in self._phases:
                     self._phases[phase].begin()
@@ -171,9 +175,10 @@ class LiveDisplay(LineDisplay):
                 self._workers[worker] = self._bars.add_task(f"  {_shown(name)}, epoch", total=epochs, note="")
             case EpochEnded(epoch, note, worker) if worker in self._workers:
                 self._bars.update(self._workers[worker], completed=epoch, note=_shown(note))
-            case TrialEnded(name, _, done, total, best):
-                found = self._phase(name, done, total)
-                left = f"about {_duration(found.seconds_left(done, total))} left" if done < total < UNLIMITED else ""
+            case TrialEnded(name, _, done, total, best, share):
+                found = self._phase(name, done, total, share)
+                seconds = found.seconds_left(_share(done, total, share))
+                left = f"about {_duration(seconds)} left" if done < total < UNLIMITED else ""
                 self._bars.update(found.bar, completed=done, note=_shown("  ".join(filter(None, (best, left)))))
         super().show(event)
         self.refresh()
@@ -186,11 +191,11 @@ class LiveDisplay(LineDisplay):
             self._bars.remove_task(self._stage)
             self._stage = None
 
-    def _phase(self, name: str, done: int, total: int) -> "_Phase":
+    def _phase(self, name: str, done: int, total: int, share: float | None) -> "_Phase":
         """The phase of that name."""
         if name not in self._phases:
             bar = self._bars.add_task(_shown(name), total=total if total < UNLIMITED else None, completed=done, note="")
-            self._phases[name] = _Phase(bar, done)
+            self._phases[name] = _Phase(bar, _share(done, total, share))
         return self._phases[name]
 
 
@@ -199,8 +204,8 @@ class _Phase:
     """A bar, and the pace at which it fills."""
 
     bar: TaskID
-    before: int
-    """What was done earlier, at another pace."""
+    before: float
+    """The share that was done earlier, at another pace."""
     began: float | None = None
     """When its first trial here began, which is long after the bar was made where other phases come before."""
 
@@ -208,11 +213,16 @@ class _Phase:
         if self.began is None:
             self.began = time.monotonic()
 
-    def seconds_left(self, done: int, total: int) -> float:
+    def seconds_left(self, share: float) -> float:
         """By the pace so far."""
         self.begin()
         spent = time.monotonic() - (self.began or 0.0)
-        return spent / max(done - self.before, 1) * (total - done)
+        return spent / (share - self.before) * (1 - share) if share > self.before else 0.0
+
+
+def _share(done: int, total: int, share: float | None) -> float:
+    """Where it is not known what the items take, they take the same."""
+    return done / total if share is None else share
 
 
 class LastingConsole(Console):

@@ -43,7 +43,7 @@ def read(make: Make, rows: list[Any], *arguments: Any, **options: Any) -> StudyR
             TRIALS,
             finals([2] * 3, [30] * 3),
             {"trials": 3},
-            "To search on, 6 trials in each space instead of 3",
+            "To continue the search, 6 trials in each space instead of 3",
             ["--trials", "6"],
         ),
         (TRIALS, finals([2] * 2, [3] * 2), {"trials": 3}, "To train more seeds", ["--seeds", "5"]),

@@ -90,8 +90,8 @@ def test_a_winner_that_is_better(make: Make) -> None:
     assert (comparison.medians.only_first, comparison.medians.only_second) == (100, 0)
     assert found.sentence == (
         "dense tuned is recommended: 98.00 % mean test accuracy on digits (95 % interval for new images: 97.71 to "
-        "98.26 %), 10,000 test images, 5 seeds. It was chosen on the validation images alone. It is better than dense "
-        "baseline by 1.00 points (95 % interval 0.81 to 1.19)."
+        "98.26 %), 10,000 test images, 5 seeds. It was chosen by val_accuracy, 0.9000, not by the "
+        "test. It is better than dense baseline by 1.00 points (95 % interval 0.81 to 1.19)."
     )
     assert found.test_evaluations == 10
 
@@ -146,8 +146,8 @@ def test_where_more_seeds_would_decide_the_command_is_given(make: Make) -> None:
     assert 5 < needed < 40
     assert comparison.images_needed is None
     assert found.sentence.endswith(
-        f"No difference from dense baseline was detected (+0.40 points, adjusted p {comparison.p:.3f}); about {needed} "
-        f"seeds would settle it. To train more seeds: {found.command}"
+        f"It scored 0.40 points higher than dense baseline, which may be chance (adjusted p {comparison.p:.3f}); "
+        f"if it stays so, about {needed} seeds would settle it. To train more seeds: {found.command}"
     )
     assert found.command is not None
     assert shlex.split(found.command)[:5] == ["study", "resume", "made", "--seeds", str(needed)]
@@ -161,7 +161,7 @@ def test_where_no_seeds_would_decide_it_says_how_many_images_would(make: Make) -
     assert comparison.images_needed is not None
     assert 20_000 < comparison.images_needed < 100_000
     assert found.sentence.endswith(
-        f"; about {comparison.images_needed:,} test images would settle it, more seeds would not."
+        f"; if it stays so, about {comparison.images_needed:,} test images would settle it, and more seeds would not."
     )
 
 

@@ -7,7 +7,10 @@ import pytest
 import staged
 import tiny
 from helpers import Command, opened
+from made import trial_record
 
+from study.execution.finalists import Configuration
+from study.records import TUNED
 from study.storage import results, selection
 
 STAGED = ("--space", "staged:Staged", "--trials", "2", "--epochs", "2", "--seeds", "1", "--pruner", "none")
@@ -75,3 +78,11 @@ def test_a_fit_that_reads_validation_works_in_finals(command: Command, home: Pat
     assert (code, error) == (0, "")
     assert "finals of staged:ReadsValidation watch validation images that they also train on" in output
     assert all("val_loss" in final.history for final in results.finals(opened(home, "a")))
+
+
+@pytest.mark.parametrize("stop_after, seconds", [(4, 8.0), (None, 16.0)])
+def test_how_long_a_training_takes_is_expected_of_its_trial(stop_after: int | None, seconds: float) -> None:
+    """Which took 10 seconds for 5 epochs."""
+    record = trial_record(seconds=10.0, epochs=5)
+    configuration = Configuration("dense", TUNED, 1, 8, stop_after=stop_after, is_published=False, record=record)
+    assert configuration.seconds == pytest.approx(seconds)

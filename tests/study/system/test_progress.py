@@ -56,3 +56,13 @@ def test_the_time_left_is_by_the_pace_of_the_phase_itself(
     clock[0] += seconds
     terminal.show(TrialEnded("cnn", "cnn  trial 4", done, 10, "best 0.9100"))
     assert f"best 0.9100  about {left} left" in drawn(terminal)
+
+
+def test_what_takes_longer_counts_for_more(terminal: LiveDisplay, clock: list[float]) -> None:
+    """The finals of a small model, which come before those of a large one, are a tenth of the work."""
+    terminal.show(PhaseStarted("finals", 0, 4, share=0.0))
+    terminal.show(TrialStarted("dense tuned, seed 0", 8, "finals"))
+    clock[0] += 10
+    terminal.show(TrialEnded("finals", "final  dense tuned, seed 0", 1, 4, share=0.1))
+    assert "about 1 min 30 s left" in drawn(terminal)
+    assert "1/4" in drawn(terminal)
