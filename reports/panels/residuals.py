@@ -14,6 +14,9 @@ from study.storage.predictions import read_arrays
 
 MOST_DRAWN = 2000
 """Examples that a figure shows: evenly spaced ones of more."""
+BINS = 30
+ROUNDING = 1e-6
+"""Residuals that differ by a smaller share are equal: models compute in float32."""
 
 
 class Residuals(NamedTuple):
@@ -106,7 +109,10 @@ def _against(kept: Kept) -> go.Figure:
 def _distribution(kept: Kept) -> go.Figure:
     """Counts in bins that the finalists share."""
     residuals = {name: predictions - targets for name, (targets, predictions) in kept.items()}
-    edges = np.histogram_bin_edges(np.concatenate(list(residuals.values())), bins=30)
+    every = np.concatenate(list(residuals.values()))
+    low, high = float(every.min()), float(every.max())
+    room = 0.0 if high - low > ROUNDING * max(abs(low), abs(high)) else max(abs(high), 1.0) / 2
+    edges = np.linspace(low - room, high + room, BINS + 1)
     figure = go.Figure()
     for index, (name, values) in enumerate(residuals.items()):
         counts, _ = np.histogram(values, edges)

@@ -124,7 +124,7 @@ def _progress(results: StudyResults) -> Iterator[str]:
 
 def _warnings(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
     """That something should be looked at before a tested model is used."""
-    if rows and checks.loud_ones(results):
+    if (rows or results.evaluations) and checks.loud_ones(results):
         yield f"{checks.found_in_words(results)}: see 'What to check' below."
 
 
