@@ -138,7 +138,11 @@ def cards(results: StudyResults) -> list[Card]:
         "over trainings on these test data, or the range of the seeds."
     )
     bars = [bar(row) for row in reversed(found.rows)]
-    return [Card("How do the finalists compare?", caption, bars=bars, ends=(number(low), number(high)))]
+    return [
+        Card(
+            "How do the finalists compare?", caption, bars=bars, ends=(number(low), number(high)), measure=found.metric
+        )
+    ]
 
 
 def tables(results: StudyResults) -> list[Card]:

@@ -15,6 +15,7 @@ from keras_tuner.engine.trial import Trial
 from optuna.trial import TrialState
 
 from study.config import FINALS
+from study.data.streams import is_stream
 from study.errors import StudyError, StudyFailure, did_you_mean, one_line
 from study.execution.unchanged import Before, OnBuilt
 from study.keras_tuner.arguments import MULTIPLE, Refusals
@@ -91,12 +92,16 @@ class Test:
             refusals.add(f"evaluate takes no {name}{did_you_mean(name, OPTIONS)}")
         if self.margin is not None and not (isinstance(self.margin, (int, float)) and 0 <= self.margin < math.inf):
             refusals.add(f"margin must be a number in the metric's units, of at least 0; it was given {self.margin!r}")
-        if not are_arrays(self.x):
-            if self.y is not None:
-                refusals.add(f"y_test is for arrays; a {type(self.x).__name__} brings its own targets")
-        elif self.y is None and searched.part("y") is not None:
+        if self.x is None:
+            refusals.add("x_test is missing")
+        for name, given in (("x_test", self.x), ("y_test", self.y)):
+            if any(isinstance(each, (int, float, str)) for each in keras.tree.flatten(given)):
+                refusals.add(f"{name} must be an array, not a list of numbers or texts: give np.array({name})")
+        if is_stream(self.x) and self.y is not None:
+            refusals.add(f"y_test is for arrays; a {type(self.x).__name__} brings its own targets")
+        elif are_arrays(self.x) and self.y is None and searched.part("y") is not None:
             refusals.add("y_test is missing: the search was given y")
-        elif are_arrays(self.y) and rows(self.y) != rows(self.x):
+        elif are_arrays(self.x) and are_arrays(self.y) and rows(self.y) != rows(self.x):
             refusals.add(f"x_test has {rows(self.x):,} examples and y_test {rows(self.y):,}")
         for name, given in (("x", self.x), ("y", self.y)):
             train = searched.part(name)
@@ -115,7 +120,7 @@ class Test:
             metric=metric,
             margin=None if self.margin is None else float(self.margin),
             examples=rows(self.x) if are_arrays(self.x) else None,
-            seeds=self.seeds,
+            seeds=int(self.seeds),
             joined=joined,
             seen=are_arrays(self.x) and inputs in map(fingerprint, known),
         )
@@ -169,7 +174,7 @@ class Finals:
         policy, failed = keras.config.dtype_policy(), []
         keras.config.set_dtype_policy(self._definition.precision)
         try:
-            for seed_index in range(self._test.seeds):
+            for seed_index in range(int(self._test.seeds)):
                 for finalist in self.finalists:
                     if (finalist.number, seed_index) not in done and (why := self._made(finalist, seed_index)):
                         failed.append(why)
@@ -338,10 +343,16 @@ class Finals:
 
         Raises:
             StudyError: it does not return that.
+            StudyFailure: it raises.
         """
         if not model.compiled:
             raise StudyError("the model is not compiled, so evaluate has no metric: compile it in build(hp)")
-        found = model.evaluate(self._test.x, self._test.y, return_dict=True, verbose=0, **self._test.options)
+        try:
+            found = model.evaluate(self._test.x, self._test.y, return_dict=True, verbose=0, **self._test.options)
+        except Exception as error:  # of the test data or options, so that it would be the same with each final
+            raise StudyFailure(
+                f"evaluate fails on the test data ({one_line(error, 300)}); nothing was stored"
+            ) from error
         metrics = {name: float(value) for name, value in found.items()}
         if self._metric == MULTIPLE:
             of_validation = {f"val_{name}": value for name, value in metrics.items()}

@@ -50,24 +50,27 @@ def counting(kind: finals.Kind, seen: list[Any]) -> Any:
     return build
 
 
+@pytest.mark.parametrize(
+    "direction, best_epoch, finalists", [("min", 2, ["baseline", "tuned"]), ("max", 1, ["baseline"])]
+)
 def test_finals_are_the_trials_trained_again_on_all_but_the_test_data(
-    tmp_path: Path, kind: finals.Kind, capsys: Any
+    tmp_path: Path, kind: finals.Kind, direction: str, best_epoch: int, finalists: list[str], capsys: Any
 ) -> None:
-    tuner = finals.searched(tmp_path, kind)
+    tuner = finals.searched(tmp_path, kind, objective=keras_tuner.Objective("val_mae", direction))
     capsys.readouterr()
     found = tuner.finals(*kind.test, seeds=2)
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "finals train on training + validation data"
-    assert "build tuned reached mae" in printed[-1]
+    assert f"build {finalists[-1]} reached mae" in printed[-1]
     assert "training again and testing on these same test data: single examples are not compared" in printed[-1]
     assert list(found) == ["finalist", "trial", "seed_index", "seed", "mae", "epochs", "seconds", "parameters"]
-    assert list(found.finalist) == ["baseline", "baseline", "tuned", "tuned"]
-    assert list(found.seed[:2]) == list(found.seed[2:])
+    assert list(found.finalist) == [each for each in finalists for _ in range(2)]
+    assert list(found.seed[:2]) == list(found.seed[-2:])
     assert found.seed.nunique() == 2
     trials = tuner.study.trials.set_index("number")
     x, y = (np.concatenate([one, other]) for one, other in zip(kind.train, kind.validation, strict=True))
     for row in found.itertuples():
-        assert row.epochs == trials.best_epoch[row.trial]
+        assert row.epochs == trials.best_epoch[row.trial] == best_epoch
         keras.utils.set_random_seed(row.seed)
         hp = keras_tuner.HyperParameters()
         hp.values["rate"] = trials["hp.rate"][row.trial]
@@ -139,6 +142,8 @@ def test_what_was_done_before_a_kill_is_kept_and_what_fails_is_tried_again(tmp_p
         ("x", {}, "y_test is missing: the search was given y"),
         ("x[1:] y", {}, "x_test has 11 examples and y_test 12"),
         ("x[:,:2] y", {}, "x_test is shaped otherwise than the x of search: nx2, not nx3"),
+        ("list y", {}, r"x_test must be an array, not a list of numbers or texts: give np.array\(x_test\)"),
+        ("none", {}, "x_test is missing"),
         ("dataset y", {}, "y_test is for arrays; a .*Dataset brings its own targets"),
     ],
 )
@@ -149,7 +154,7 @@ def test_what_cannot_be_tested_is_refused_before_anything_is_trained(
     tuner = finals.searched(folder, kind, max_trials=1)
     x, y = kind.test
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
-    values = {"x": x, "y": y, "x[1:]": x[1:], "x[:,:2]": x[:, :2], "dataset": dataset}
+    values = {"x": x, "y": y, "x[1:]": x[1:], "x[:,:2]": x[:, :2], "dataset": dataset, "none": None, "list": [1, 2]}
     with pytest.raises(StudyError, match=said) as caught:
         tuner.finals(*(values[each] for each in given.split()), **options)
     assert "\n" not in str(caught.value)
@@ -182,6 +187,28 @@ class Copies(OwnScore):
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         copied = self.build(hp)
         return copied.fit(*args, **kwargs)
+
+
+class Idle(OwnScore):
+    """Its `fit` trains in the search alone."""
+
+    is_idle = False
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        return {"val_mae": 1.0} if self.is_idle else model.fit(*args, **kwargs)
+
+
+@pytest.mark.filterwarnings("ignore:fit")
+def test_a_model_that_fit_left_alone_and_data_that_evaluate_refuses(tmp_path: Path, kind: finals.Kind) -> None:
+    hypermodel = Idle(kind)
+    tuner = finals.searched(tmp_path, kind, hypermodel, max_trials=1)
+    test = tf.data.Dataset.from_tensors((kind.test[0][:, :2], kind.test[1]))
+    with pytest.raises(StudyFailure, match=r"evaluate fails on the test data \(.*; nothing was stored"):
+        tuner.finals(test, seeds=1)
+    hypermodel.is_idle = True
+    with pytest.raises(StudyError, match="fit did not train the model that build"):
+        tuner.finals(*kind.test)
+    assert tuner.study.finals.empty
 
 
 class Watches(OwnScore):

@@ -41,5 +41,6 @@ def test_finals_of_every_kind_of_model_have_a_whole_page(tmp_path: Path, name: s
         browser.execute_script("arguments[0].scrollIntoView()", figure)
     assert browser.find_elements("css selector", ".error") == []
     assert f"{metric} " in browser.find_element("css selector", "main").text
+    assert browser.find_element("css selector", ".bars thead th:nth-child(2)").text == metric
     assert len(browser.find_elements("css selector", ".bars tbody tr")) == found.finalist.nunique()
     assert [each for each in browser.get_log("browser") if each["level"] == "SEVERE"] == []
