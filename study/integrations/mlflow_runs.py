@@ -56,7 +56,7 @@ def _export(
     experiment = client.get_experiment_by_name(name)
     number = experiment.experiment_id if experiment else client.create_experiment(name)
     there = _exported(client, number)
-    ended = [trial for trial in trials if trial.state in FINISHED and RECORD in trial.user_attrs]
+    ended = [trial for trial in trials if trial.state in FINISHED and {RECORD, EVALUATION} & trial.user_attrs.keys()]
     new = [trial for trial in ended if str(trial.number) not in there]
     written = 0
     for trial in new:

@@ -51,7 +51,7 @@ def rows(data: Any) -> int:
     return len(keras.tree.flatten(data)[0])
 
 
-def alike(first: Any, second: Any) -> bool:
+def _alike(first: Any, second: Any) -> bool:
     """Whether two nested structures of arrays differ in the number of examples alone."""
     if not (are_arrays(first) and are_arrays(second)):
         return False
@@ -69,7 +69,7 @@ def _joined(train: list[Any], held_out: list[Any]) -> list[Any] | None:
     for one, other in zip(train, held_out, strict=True):
         if one is None and other is None:
             found.append(None)
-        elif alike(one, other):
+        elif _alike(one, other):
             found.append(keras.tree.map_structure(_concatenated, one, other))
         else:
             return None

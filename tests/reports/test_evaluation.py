@@ -66,8 +66,11 @@ def told(found: StudyResults) -> tuple[str, str]:
 
 
 def test_a_smaller_error_is_better_by_a_paired_interval_over_trainings(make: Any) -> None:
-    word, sentence = told(results(make, [0.30, 0.31, 0.29], [0.40, 0.42, 0.41]))
+    found = results(make, [0.30, 0.31, 0.29], [0.40, 0.42, 0.41])
+    word, sentence = told(found)
     assert word == "better"
+    assert found.study.part("finals").direction.name == "MINIMIZE"  # for Optuna's tools
+    assert found.study.part("finals").best_value == 0.29
     # Differences -0.10, -0.11, -0.12: Student's t with 2 degrees of freedom reaches 4.303 * 0.01 / sqrt(3) = 0.0248.
     expected = "It is better than build baseline by 0.11 (95 % interval over trainings 0.08516 to 0.1348, p 0.003)."
     assert expected in sentence

@@ -141,7 +141,7 @@ def test_what_was_done_before_a_kill_is_kept_and_what_fails_is_tried_again(tmp_p
         ("x y", {"seeds": 0}, "seeds must be a whole number of at least 1; it was given 0"),
         ("x", {}, "y_test is missing: the search was given y"),
         ("x[1:] y", {}, "x_test has 11 examples and y_test 12"),
-        ("x[:,:2] y", {}, "x_test is shaped otherwise than the x of search: nx2, not nx3"),
+        ("[x,x] y", {}, "x_test is made otherwise than the x of search: nx3, nx3, not nx3"),
         ("list y", {}, r"x_test must be an array, not a list of numbers or texts: give np.array\(x_test\)"),
         ("none", {}, "x_test is missing"),
         ("dataset y", {}, "y_test is for arrays; a .*Dataset brings its own targets"),
@@ -154,7 +154,7 @@ def test_what_cannot_be_tested_is_refused_before_anything_is_trained(
     tuner = finals.searched(folder, kind, max_trials=1)
     x, y = kind.test
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
-    values = {"x": x, "y": y, "x[1:]": x[1:], "x[:,:2]": x[:, :2], "dataset": dataset, "none": None, "list": [1, 2]}
+    values = {"x": x, "y": y, "x[1:]": x[1:], "[x,x]": [x, x], "dataset": dataset, "none": None, "list": [1, 2]}
     with pytest.raises(StudyError, match=said) as caught:
         tuner.finals(*(values[each] for each in given.split()), **options)
     assert "\n" not in str(caught.value)
