@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from reports import parameters, statistics
 from reports.collect import SpaceResults, StudyResults
-from reports.panels import number, verdict
+from reports.panels import evaluation, number, verdict
 from study.config import Definition
 from study.errors import one_line
 from study.records import BASELINE, TUNED
@@ -177,14 +177,14 @@ def repeats(results: StudyResults, space: SpaceResults) -> Outcome:
 @check("F1", "Was every finalist tested with the same seeds?")
 def all_finals(results: StudyResults) -> Outcome:
     """Finalists are compared in pairs that share a seed."""
-    if not results.finals:
+    if not results.tests:
         return Outcome(WAITS, "the finals are not done")
     counts = {
-        f"{space.name} {role}": len(results.finals_of(space.name, role))
+        f"{space.name} {role}": _tests(results, space, role)
         for space in results.spaces
         for role in _finalists(results, space)
     }
-    seeds = results.definition.seeds
+    seeds = _seeds(results)
     short = [f"{name} {count} of {seeds}" for name, count in counts.items() if count < seeds]
     return Outcome(WARN, ", ".join(short)) if short else Outcome(PASS, f"{seeds} seeds each")
 
@@ -192,12 +192,15 @@ def all_finals(results: StudyResults) -> Outcome:
 @check("F2", "Are there enough seeds to tell finalists apart?")
 def enough_seeds(results: StudyResults) -> Outcome:
     """So many that no more of them would decide what is undecided."""
-    seeds, fewest = results.definition.seeds, statistics.FEWEST_SEEDS
+    seeds, fewest = _seeds(results), statistics.FEWEST_SEEDS
     if seeds < fewest:
         return Outcome(WARN, f"{seeds} per finalist; intervals take {fewest}, and {Definition.seeds} should do")
-    if not results.finals:
+    if not results.tests:
         return Outcome(WAITS, "the finals are not done")
-    undecided = [each for each in verdict.info(results).comparisons if each.word == statistics.UNDECIDED]
+    found = evaluation.info(results)
+    compared: list[verdict.Comparison | evaluation.Comparison] = [*verdict.info(results).comparisons]
+    compared += [] if found is None or found.comparison is None else [found.comparison]
+    undecided = [each for each in compared if each.word == statistics.UNDECIDED]
     few = [f"{each.first} and {each.second} take {each.seeds_needed}" for each in undecided if each.seeds_needed]
     if few:
         return Outcome(WARN, f"{seeds} per finalist; {', '.join(few)}")
@@ -209,8 +212,8 @@ def enough_seeds(results: StudyResults) -> Outcome:
 @check("F3", "Was the test set read only for the finals shown here?")
 def test_reads(results: StudyResults) -> Outcome:
     """Any other reading could have influenced a choice."""
-    shown = sum(len(results.finals_of(space.name, role)) for space in results.spaces for role in (BASELINE, TUNED))
-    read = len(results.finals)
+    shown = sum(_tests(results, space, role) for space in results.spaces for role in (BASELINE, TUNED))
+    read = results.tests
     if not read:
         return Outcome(WAITS, "it has not been read yet")
     if read > shown:
@@ -222,6 +225,8 @@ def test_reads(results: StudyResults) -> Outcome:
 def optimism(results: StudyResults, space: SpaceResults) -> Outcome:
     """The best of many trials was partly lucky, so its validation accuracy is an optimistic estimate."""
     finals = results.finals_of_winner(space.name)
+    if results.evaluations:
+        return Outcome(WAITS, "the page says what a tuner's winner reached on both")
     if not finals or finals[0].validation is None:
         return Outcome(WAITS, "not tested yet")
     mean = fmean(final.accuracy for final in finals)
@@ -230,6 +235,16 @@ def optimism(results: StudyResults, space: SpaceResults) -> Outcome:
     lost = finals[0].validation - mean
     text = f"{100 * lost:+.2f} points from validation to test"
     return Outcome(WARN if lost > 3 * max(error, 1e-9) else PASS, text)
+
+
+def _tests(results: StudyResults, space: SpaceResults, role: str) -> int:
+    """How often a finalist was tested."""
+    return len(results.finals_of(space.name, role)) + len(results.evaluations_of(space.name, role))
+
+
+def _seeds(results: StudyResults) -> int:
+    """How often each was to be tested."""
+    return results.definition.seeds if results.conditions is None else results.conditions.seeds
 
 
 def _finalists(results: StudyResults, space: SpaceResults) -> list[str]:

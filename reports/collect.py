@@ -10,11 +10,22 @@ from optuna.trial import FrozenTrial, TrialState
 
 from reports import predictions
 from reports.predictions import Predictions
-from study.config import Definition, Resources
+from study.config import ARRAYS, Definition, Resources
 from study.images import Shown
 from study.objective import Objective
-from study.records import BASELINE, CLASSES, ENVIRONMENT, TUNED, FinalRecord, TrialRecord, Value
-from study.storage import examples, results, selection
+from study.records import (
+    BASELINE,
+    BASELINE_NUMBER,
+    CLASSES,
+    ENVIRONMENT,
+    TUNED,
+    Conditions,
+    EvaluationRecord,
+    FinalRecord,
+    TrialRecord,
+    Value,
+)
+from study.storage import evaluations, examples, results, selection
 from study.storage import predictions as stored
 from study.storage.examples import Examples
 from study.storage.selection import Selection
@@ -121,6 +132,15 @@ class StudyResults(Results):
     """Every test of a model, including those of finalists that a longer search replaced."""
     classes: list[str]
     """The names of the classes; empty where they are only numbered."""
+    conditions: Conditions | None
+    """On what the finals of a tuner are tested; None before any was asked for."""
+    evaluations: list[EvaluationRecord]
+    """The finals of a tuner, including those of winners that a longer search replaced."""
+
+    @property
+    def is_of_tuner(self) -> bool:
+        """Whether a tuner searched, with whatever data its `search` was given; otherwise they are images."""
+        return self.definition.dataset == ARRAYS
 
     @cached_property
     def _predictions(self) -> dict[str, Predictions | None]:
@@ -155,6 +175,20 @@ class StudyResults(Results):
             winner = self.selection.winners.get(space)
             found = [final for final in found if winner is not None and final.trial == winner.number]
         return sorted(found, key=lambda final: final.seed_index)
+
+    @property
+    def tests(self) -> int:
+        """How often a model was tested."""
+        return len(self.finals) + len(self.evaluations)
+
+    def evaluations_of(self, space: str, role: str) -> list[EvaluationRecord]:
+        """The finals of a tuner's baseline or of its present winner, by seed."""
+        winner = self.selection.winners.get(space)
+        numbers = {BASELINE: BASELINE_NUMBER, TUNED: None if winner is None else winner.number}
+        found = [
+            each for each in self.evaluations if (each.space, each.role, each.trial) == (space, role, numbers[role])
+        ]
+        return sorted(found, key=lambda each: each.seed_index)
 
     @property
     def recommended(self) -> tuple[str, str] | None:
@@ -201,4 +235,6 @@ def read(study: StoredStudy) -> StudyResults:
         selection=chosen,
         finals=results.finals(study),
         classes=study.attributes.get(CLASSES, []),
+        conditions=evaluations.conditions(study),
+        evaluations=evaluations.evaluations(study),
     )

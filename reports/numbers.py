@@ -12,12 +12,14 @@ from reports.panels import (
     comparison,
     confusion,
     dataset,
+    evaluation,
     gallery,
     history,
     importances,
     learning_curves,
     pair,
     provenance,
+    residuals,
     slices,
     summary,
     timeline,
@@ -46,9 +48,12 @@ def of_study(results: StudyResults) -> str:
             "confusion": lambda: [
                 each._asdict() | {"recalls": each.recalls}
                 for space in results.spaces
-                if (each := confusion.info(results, space)) is not None
+                for each in (confusion.info(results, space), confusion.of_evaluations(results, space))
+                if each is not None
             ],
             "misread": lambda: {space.name: gallery.info(results, space.name) for space in results.spaces},
+            "evaluation": lambda: evaluation.info(results),
+            "residuals": lambda: [each for space in results.spaces for each in residuals.info(results, space)],
             "finals": lambda: [final.to_json() | {"accuracy": final.accuracy} for final in results.finals],
             "provenance": lambda: provenance.info(results),
         }

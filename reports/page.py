@@ -21,6 +21,7 @@ from reports.panels import (
     comparison,
     confusion,
     dataset,
+    evaluation,
     gallery,
     history,
     importances,
@@ -28,6 +29,7 @@ from reports.panels import (
     pair,
     parallel,
     provenance,
+    residuals,
     slices,
     summary,
     timeline,
@@ -82,6 +84,16 @@ PARTS = {
     ),
 }
 """The page from top to bottom."""
+OF_ANY_MODEL = {
+    **PARTS,
+    "Summary": Part(
+        {"Recommendation": summary.cards, "Cost": summary.cost, "Methods": evaluation.methods},
+        {},
+    ),
+    "Mistakes": Part({}, {"Classes": confusion.cards, "Residuals": residuals.cards}),
+    "Details": Part({"Finalists": evaluation.tables, "Provenance": provenance.cards}, {}),
+}
+"""The page of a tuner, whose data need not be images."""
 UNBROKEN = 20
 """Cells of up to so many characters stay on one line."""
 
@@ -182,7 +194,7 @@ def sections(results: StudyResults) -> list[Section]:
     chosen = results.recommended
     spaces = sorted(results.spaces, key=lambda space: chosen is None or space.name != chosen[0])
     found = []
-    for name, part in PARTS.items():
+    for name, part in (OF_ANY_MODEL if results.is_of_tuner else PARTS).items():
         own = [card for title, panel in part.panels.items() for card in cards_or_error(title, panel, results)]
         tabs = [
             Tab(
@@ -196,8 +208,8 @@ def sections(results: StudyResults) -> list[Section]:
             for space in spaces
             if part.of_space
         ]
-        found.append(Section(name, own, tabs))
-    return found
+        found.append(Section(name, own, [tab for tab in tabs if tab.cards]))
+    return [section for section in found if section.cards]
 
 
 def anchors(parts: Sequence[Section]) -> dict[int, str]:

@@ -207,6 +207,42 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
     return Difference(Interval(mean, mean - reach, mean + reach), 2 * float(special.stdtr(n - 1, -abs(mean) / error)))
 
 
+def mean_over_trainings(values: Sequence[float]) -> Interval | None:
+    """The mean of a metric with its interval for further trainings on the same test data: Student's t (Student 1908).
+    None for fewer than `FEWEST_SEEDS`, and where all are equal, which says nothing of how others would differ.
+
+    Args:
+        values: (K,) of each training, in the metric's units.
+    """
+    n = len(values)
+    if n < FEWEST_SEEDS or np.ptp(values) < ROUNDING:
+        return None
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / sqrt(n)
+    reach = _t(n - 1) * error
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def trainings_needed(differences: Sequence[float], margin: float | None) -> int | None:
+    """The smallest number of pairs with which paired differences that vary so would be expected to decide: their mean
+    is found with 80 % power (Cohen 1988, section 2.4), or its interval lies within the margin. None where `MOST_SEEDS`
+    would not do, and where nothing is known of how they vary.
+
+    Args:
+        differences: (K,) in the metric's units.
+        margin: Within which two are tied; None where nothing is.
+    """
+    if len(differences) < FEWEST_SEEDS or np.ptp(differences) < ROUNDING:
+        return None
+    size, deviation = abs(float(np.mean(differences))), float(np.std(differences, ddof=1))
+    for n in range(len(differences) + 1, MOST_SEEDS + 1):
+        error = deviation / sqrt(n)
+        unlucky = size - float(special.ndtri(POWER)) * error
+        found = unlucky > 0 and 2 * float(special.stdtr(n - 1, -unlucky / error)) < SIGNIFICANCE
+        if found or (margin is not None and size + _t(n - 1) * error <= margin):
+            return n
+    return None
+
+
 def seeds_needed(differences: NDArray[np.int8], margin: float, comparisons: int = 1) -> int | None:
     """The smallest number of seeds with which two finalists would be told apart, or found to be tied, on as many test
     images (see `_decides`); None where `MOST_SEEDS` would not do.

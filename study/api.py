@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from study.config import (
+    ARRAYS,
     CONFIRMATION,
     DATA,
     DURATIONS,
@@ -33,7 +34,7 @@ from study.execution.task import Objects, Options, Steps, Task
 from study.objective import OF_KERAS_TUNER, Objective
 from study.paths import HOME, absolute, absolute_dataset, file_name, whole
 from study.records import ERROR
-from study.storage import results, selection
+from study.storage import evaluations, results, selection
 from study.storage.address import Address
 from study.storage.failures import FAILURES
 from study.storage.store import Store, StoredStudy, open_study, settle
@@ -211,8 +212,9 @@ class Study:
 
     @property
     def finals(self) -> "pandas.DataFrame":
-        """A row for each final: finalist, seed, test accuracy (0 to 1), test loss (nats)."""
-        return results.finals_table(self.stored)
+        """A row for each final: finalist, seed, test accuracy (0 to 1), test loss (nats); those of a tuner have the
+        objective's metric."""
+        return (evaluations.table if self.definition.dataset == ARRAYS else results.finals_table)(self.stored)
 
     def best(self, space: str | None = None) -> dict[str, Any]:
         """The winner of a space, or the recommended one of all, as validation chose it: its values, its trial, its test
@@ -352,6 +354,14 @@ def carry_out(task: Task, display: Display, conclude_with: Callable[[Conclusion]
                 "tries again"
             )
     return study
+
+
+def verdict_of(study: StoredStudy) -> str:
+    """What the first sentences of a study's report are."""
+    from reports import collect
+    from reports.panels import verdict
+
+    return verdict.info(collect.read(study)).sentence
 
 
 def conclude(study: StoredStudy, warn: Callable[[str], None]) -> Conclusion:

@@ -25,6 +25,10 @@ CLASSES = "classes"
 """User attribute of a study's finals: the names of the classes; empty where they have none but their numbers."""
 REFLECTED, INDEX = "~reflected", "~index"
 """Ends of Optuna's names for hyperparameters that are drawn on another scale (`hyperparameters.question`)."""
+EVALUATION = "evaluation"
+"""The user attribute of a final of a tuner's that holds its record."""
+CONDITIONS = "conditions"
+"""User attribute of a tuner's finals: on what they are tested, and how (`Conditions`)."""
 TARGET, ERROR = "target", "error"
 """User attributes of a confirmation run or a final: what is trained with which seed, from before it is trained; why it
 failed."""
@@ -166,6 +170,88 @@ class FinalRecord:
     def accuracy(self) -> float:
         """Share of test images classified correctly, 0 to 1."""
         return 1 - self.errors / self.test_images
+
+    @property
+    def finalist(self) -> tuple[str, str, int]:
+        """What is the same for all seeds of a finalist."""
+        return self.space, self.role, self.trial
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """On what a tuner's finals are tested, and how."""
+
+    data: dict[str, str]
+    """Shape, type and SHA-256 of the test data; of a generator or tf.data the type alone."""
+    options: dict[str, str]
+    """What `evaluate` was given besides."""
+    metric: str
+    """The objective's, as `evaluate` names it."""
+    margin: float | None
+    """In the metric's units, as it was given."""
+    examples: int | None
+    """Where the test data are arrays."""
+    seeds: int
+    """Finals per finalist, as they were asked for."""
+    joined: bool
+    """Whether finals train on the validation data too."""
+    seen: bool
+    """Whether the test data are those that the search trained or validated on."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord:
+    """A final of a tuner's: one finalist with one seed, trained again and evaluated once on the test data."""
+
+    space: str
+    role: str
+    """`BASELINE` or `TUNED`."""
+    trial: int
+    """The number of the finalist's trial in the search."""
+    values: dict[str, Value]
+    validation: float | None
+    """The objective of that trial."""
+    seed_index: int
+    """0 to K-1; finals with the same index share their seed."""
+    seed: int
+    epochs: int
+    """Epochs trained."""
+    parameters: int
+    seconds: float
+    """Wall time: build, fit and test."""
+    history: History
+    metrics: dict[str, float | None]
+    """What `evaluate` returned; None where it was not finite."""
+    value: float
+    """That of `Conditions.metric`."""
+    confusion: list[list[int]] | None
+    """Test examples by true class (row) and predicted class (column); None for what is no classifier of arrays."""
+    predictions: str | None
+    """File of targets and predictions, relative to the study's folder; None for what is no regression of arrays."""
+    worker: str
+    """Host and process that trained and tested it."""
+    device: str = ""
+    """The GPU that did, or CPU."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why its predictions could not be kept, under `PREDICTED`."""
 
     @property
     def finalist(self) -> tuple[str, str, int]:

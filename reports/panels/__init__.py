@@ -68,6 +68,8 @@ class Card:
     bars: Sequence[Bar] = ()
     ends: tuple[str, str] = ("", "")
     """The ends of the bars' scale."""
+    measure: str = "Accuracy"
+    """What the bars are of."""
     wide: bool = False
     """Whether a figure needs the full width."""
     commands: Sequence[Command] = ()

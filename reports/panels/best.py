@@ -60,7 +60,11 @@ def info(results: StudyResults, space: SpaceResults) -> Best | None:
     asked = (finals[0].fit_epochs, finals[0].epochs) if finals else (results.definition.epochs, winner.best_epoch)
     command = commands.train(results.definition, space.name, record.values, *asked, seed)
     baseline = space.records.get(BASELINE_NUMBER)
-    tested = (results.finals_of(space.name, BASELINE), finals)
+    again = results.evaluations_of(space.name, results.winner_of(space.name) or BASELINE)
+    tested = (
+        results.finals_of(space.name, BASELINE) or results.evaluations_of(space.name, BASELINE),
+        finals or again,
+    )
     return Best(
         space=space.name,
         trial=winner.number,

@@ -51,9 +51,22 @@ def info(results: StudyResults, space: SpaceResults) -> Confusion | None:
     return Confusion(f"{space.name} {results.winner_of(space.name)}", len(finals), classes, counts.tolist())
 
 
+def of_evaluations(results: StudyResults, space: SpaceResults) -> Confusion | None:
+    """That of a tuner's winner; None where it was not tested, or is no classifier of arrays."""
+    role = results.winner_of(space.name)
+    finals = [] if role is None else results.evaluations_of(space.name, role)
+    found = [final.confusion for final in finals if final.confusion is not None]
+    if not found or len(found) < len(finals):
+        return None
+    counts = np.sum(found, axis=0)
+    return Confusion(f"{space.name} {role}", len(finals), list(map(str, range(len(counts)))), counts.tolist())
+
+
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """The matrix, and the errors of each class."""
-    found = info(results, space)
+    found = of_evaluations(results, space) if results.is_of_tuner else info(results, space)
+    if found is None and results.is_of_tuner:
+        return []
     if found is None:
         return [Card(f"{space.name}: which classes are confused?", "There will be a matrix once the finals are done.")]
     return [_card(found)]
@@ -68,7 +81,7 @@ def _card(confusion: Confusion) -> Card:
         for count, true, predicted in confusion.worst[:3]
     )
     caption = (
-        f"Test images by true and predicted class, summed over {confusion.seeds} seeds; coloured by errors. Hardest "
+        f"Test examples by true and predicted class, summed over {confusion.seeds} seeds; coloured by errors. Hardest "
         f"class: {confusion.classes[hardest]}, {100 * recalls[hardest]:.1f} % classified correctly."
     )
     caption += f" Most frequent confusions: {pairs}." if errors else ""

@@ -17,7 +17,7 @@ def info(results: StudyResults) -> dict[str, Any]:
         "resources": resources.to_json(),
         "fingerprints": {name: results.fingerprint.get(name) for name in ("data", "spaces")},
         "environment": results.environment,
-        "test_evaluations": len(results.finals),
+        "test_evaluations": results.tests,
         "commands": {
             "start": commands.start(definition, resources),
             "resume": commands.resume(definition, address),

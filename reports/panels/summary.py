@@ -14,6 +14,7 @@ from reports.panels import (
     checks,
     counted,
     duration,
+    evaluation,
     listed,
     number,
     percent,
@@ -47,13 +48,14 @@ class Next(NamedTuple):
 def spent(results: StudyResults) -> Spent:
     """Everything that was trained, as far as it has ended."""
     states = [stored.state(trial) for space in results.spaces for trial in space.trials]
+    tested = [final.seconds for final in results.finals] + [final.seconds for final in results.evaluations]
     confirmed = stored.confirmations(results.study)
     searched = [record.seconds for space in results.spaces for record in space.records.values()]
     return Spent(
         trials={state: states.count(state) for state in dict.fromkeys(states)},
         confirmations=len(confirmed),
-        finals=len(results.finals),
-        seconds=sum([*searched, *(run.seconds for run in confirmed), *(final.seconds for final in results.finals)]),
+        finals=results.tests,
+        seconds=sum(searched) + sum(tested) + sum(run.seconds for run in confirmed),
     )
 
 
@@ -86,7 +88,7 @@ def cards(results: StudyResults) -> list[Card]:
     shown = [Card("Which model should I use?", lead=lead, statements=statements, commands=given)]
     if rows:
         shown.append(_comparison(results, rows))
-    return shown
+    return [*shown, *evaluation.cards(results)]
 
 
 def cost(results: StudyResults) -> list[Card]:
@@ -122,7 +124,7 @@ def _progress(results: StudyResults) -> Iterator[str]:
 
 def _warnings(results: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
     """That something should be looked at before a tested model is used."""
-    if rows and checks.loud_ones(results):
+    if (rows or results.evaluations) and checks.loud_ones(results):
         yield f"{checks.found_in_words(results)}: see 'What to check' below."
 
 

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from reports import commands, predictions, statistics
 from reports.collect import StudyResults, once
-from reports.panels import Card, counted, listed, number, p_value, percent, points
+from reports.panels import Card, counted, evaluation, listed, number, p_value, percent, points
 from reports.statistics import BETTER, TIED, UNDECIDED, WORSE, Interval
 from study.config import Definition
 from study.records import BASELINE, TUNED, FinalRecord, unpacked
@@ -142,9 +142,12 @@ def info(results: StudyResults) -> Verdict:
     rows = [_row(results, space, role, found) for (space, role), found in finals.items()]
     rows.sort(key=lambda row: (row.finalist != recommended, -row.accuracy))
     comparisons = _comparisons(results, finals)
-    told = _statements(results, rows, comparisons) if rows else _not_yet(results)
+    if results.is_of_tuner and results.recommended is not None:
+        told = _of_tuner(results)
+    else:
+        told = _statements(results, rows, comparisons) if rows else _not_yet(results)
     rows += sorted(_ensembles(results, finals), key=lambda row: -row.accuracy)
-    return Verdict(told.sentence, *told, recommended, rows, comparisons, len(results.finals))
+    return Verdict(told.sentence, *told, recommended, rows, comparisons, results.tests)
 
 
 def finalists(results: StudyResults) -> list[Row]:
@@ -410,6 +413,14 @@ def _not_yet(results: StudyResults) -> _Told:
     if nothing_succeeded(trial for space in results.spaces for trial in space.trials):
         return _Told(["Every trial failed, so there is no finalist. The trials below say why."])
     return _resumed(results, "To continue", "No finalist has been tested yet: the finals come after the search.")
+
+
+def _of_tuner(results: StudyResults) -> _Told:
+    """What a tuner's own finals say, which are of any model."""
+    found = evaluation.info(results)
+    if found is None or not found.rows:
+        return _Told([evaluation.NOT_YET], "To train baseline and winner again and test them", evaluation.CALL)
+    return _Told(found.statements, found.purpose, found.call)
 
 
 def _statements(results: StudyResults, rows: list[Row], comparisons: list[Comparison]) -> _Told:

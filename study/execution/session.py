@@ -1,7 +1,6 @@
 """One process at work on a study: what its search and its finals share."""
 
 import copy
-import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from study.storage.failures import FAILURES
 from study.storage.holders import Holders
 from study.storage.postgresql import SAID_EVERY
 from study.storage.store import StoredStudy
-from study.system.processes import Process
+from study.system.processes import Process, worker
 from study.system.progress import Display
 from study.system.signals import Interruption, contained
 from study.system.time_limit import TimeLimit
@@ -72,7 +71,7 @@ class Session:
     @property
     def worker(self) -> str:
         """Host and process."""
-        return f"{platform.node()}:{Process.current().pid}"
+        return worker()
 
     @cached_property
     def _holders(self) -> Holders:

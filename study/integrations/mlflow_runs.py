@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.config import CONFIRMATION, FINALS
 from study.errors import StudyError, StudyFailure, one_line
-from study.records import RECORD, ConfirmationRecord, FinalRecord, TrialRecord
+from study.records import EVALUATION, RECORD, ConfirmationRecord, EvaluationRecord, FinalRecord, TrialRecord
 from study.storage.results import FINISHED
 from study.storage.store import StoredStudy
 
@@ -56,7 +56,7 @@ def _export(
     experiment = client.get_experiment_by_name(name)
     number = experiment.experiment_id if experiment else client.create_experiment(name)
     there = _exported(client, number)
-    ended = [trial for trial in trials if trial.state in FINISHED and RECORD in trial.user_attrs]
+    ended = [trial for trial in trials if trial.state in FINISHED and {RECORD, EVALUATION} & trial.user_attrs.keys()]
     new = [trial for trial in ended if str(trial.number) not in there]
     written = 0
     for trial in new:
@@ -89,14 +89,19 @@ class _Run(NamedTuple):
     """A trial or final as a run; `last` are metrics of the end of its training."""
 
     name: str
-    record: TrialRecord | ConfirmationRecord | FinalRecord
+    record: TrialRecord | ConfirmationRecord | FinalRecord | EvaluationRecord
     last: dict[str, float]
     tags: dict[str, str]
 
 
 def _final(trial: FrozenTrial, objective: str) -> _Run:
-    record = FinalRecord.from_json(trial.user_attrs[RECORD])
-    last = {"test_accuracy": record.accuracy, "test_loss": record.loss}
+    record: FinalRecord | EvaluationRecord
+    if EVALUATION in trial.user_attrs:  # of a tuner's
+        record = EvaluationRecord.from_json(trial.user_attrs[EVALUATION])
+        last = {f"test_{name}": value for name, value in record.metrics.items() if value is not None}
+    else:
+        record = FinalRecord.from_json(trial.user_attrs[RECORD])
+        last = {"test_accuracy": record.accuracy, "test_loss": record.loss}
     tags = {"study.space": record.space, "study.role": record.role}
     return _Run(f"{record.space} {record.role}, seed {record.seed_index}", record, last, tags)
 

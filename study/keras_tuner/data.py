@@ -37,7 +37,7 @@ def search_data(positional: tuple[Any, ...], named: dict[str, Any], *, as_it_cam
     saves each epoch; everything else, or all of it, goes to Keras as it came."""
     places = ("x", "y", *(f"argument {index}" for index in range(3, len(positional) + 1)))
     call = dict(zip(places, positional, strict=False)) | named
-    parts = {name: _described(call[name]) for name in sorted(call) if name != "epochs"}
+    parts = {name: fingerprint(call[name]) for name in sorted(call) if name != "epochs"}
     train, validation = None if as_it_came else _images(call.get("x")), None
     if train is not None:
         positional = (train.scaled, *positional[1:]) if positional else ()
@@ -92,12 +92,12 @@ def _images(x: Any) -> Images | None:
     return images if np.abs(images.scaled - x).max() < ROUNDING else None
 
 
-def _described(value: Any) -> str:
+def fingerprint(value: Any) -> str:
     """What tells whether a search continues on the same data; of a generator or tf.data it is the type alone."""
     if isinstance(value, (tuple, list)):
-        return ", ".join(map(_described, value))
+        return ", ".join(map(fingerprint, value))
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_described(each)}" for name, each in value.items())
+        return ", ".join(f"{name}: {fingerprint(each)}" for name, each in value.items())
     if hasattr(value, "__array__"):  # of NumPy, TensorFlow, pandas
         return described(np.asarray(value))
     return repr(value) if isinstance(value, (int, float, str, bool, type(None))) else type(value).__name__

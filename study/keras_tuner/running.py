@@ -49,7 +49,7 @@ class Running:
         training: What is trained, and how.
         log: Is filled in.
         hooks: Judge each epoch.
-        checkpoint: Its file.
+        checkpoint: Its file, if it has one.
         check: Raises where the search was interrupted.
     """
 
@@ -60,18 +60,19 @@ class Running:
         training: Training,
         log: EpochLog,
         hooks: Hooks,
-        checkpoint: CheckpointFile,
+        checkpoint: CheckpointFile | None,
         check: Callable[[], None],
     ) -> None:
         self.tuner, self.trial, self.training = tuner, trial, training
         self._log, self._hooks, self._checkpoint, self._check = log, hooks, checkpoint, check
+        self.retries, self.executions = tuner.given.max_retries_per_trial, tuner.executions_per_trial
         self._attempt = 0
         self._logs: list[EpochLog] = []
         self._results: Any = None
 
     def run(self, callbacks: tuple[Any, ...]) -> None:
         """Run the trial, and again as often as the tuner allows where it raises."""
-        most = self.tuner.given.max_retries_per_trial
+        most = self.retries
         for self._attempt in range(most + 1):
             try:
                 self._run(callbacks)
@@ -97,9 +98,7 @@ class Running:
         data = UserData(of_search.train, of_search.validation, positional, named)
         epochs = int(named.get("epochs", 1))
         training = replace(self.training, examples=data, epochs=epochs)
-        self._results = [
-            self._execution(number, training, callbacks) for number in range(self.tuner.executions_per_trial)
-        ]
+        self._results = [self._execution(number, training, callbacks) for number in range(self.executions)]
         if len(self._logs) > 1:
             objective = training.objective
             values = [best[1] for log in self._logs if (best := log.best(objective)) is not None]
@@ -226,6 +225,12 @@ class TunerHooks(keras.callbacks.LambdaCallback):
         super().__init__(**{theirs: call(name) for name, theirs in of_keras.items()})
 
 
+def declare_explored(tuner: "Tuner", hp: Any) -> None:
+    """Declare what the builds of all branches do: KerasTuner has drawn it before `run_trial` is called."""
+    for each in tuner.explored.space:
+        keras_tuner_private.declare(hp, each)
+
+
 class Trainer:
     """Trains the trials of a tuner's search (`execution.trials.Trainer`)."""
 
@@ -245,8 +250,7 @@ class Trainer:
         tuner = self._tuner
         trial = Trial(hyperparameters=training.hp, trial_id=tuner.oracle.trial_id(number))
         if tuner.has_own_run or tuner.overrides("on_trial_begin"):
-            for each in tuner.explored.space:  # KerasTuner has drawn them by now
-                keras_tuner_private.declare(training.hp, each)
+            declare_explored(tuner, training.hp)
         with tuner.under_way(Running(tuner, trial, training, log, hooks, checkpoint, check)) as running:
             tuner.on_trial_begin(trial)
             running.run(self._callbacks)

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -25,6 +25,7 @@ from study.execution.unchanged import Before
 from study.keras_tuner import arguments
 from study.keras_tuner.arguments import MULTIPLE, Refusals, Search
 from study.keras_tuner.data import by_name, example, search_data, specification, zeros
+from study.keras_tuner.finals import Finals, Searched, Test
 from study.keras_tuner.hypermodels import oversized, tuned
 from study.keras_tuner.oracle import StudyOracle
 from study.keras_tuner.running import Running, Trainer
@@ -32,13 +33,16 @@ from study.paths import weights_file, whole
 from study.records import WEIGHTS
 from study.search import keras_tuner_private
 from study.search.declarations import explored
-from study.storage import results
+from study.storage import evaluations, results
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy, creation_lock
 from study.system.files import write_whole
 from study.system.progress import LastingConsole, display, print_line
 from study.training.fused import layers_within
 from study.training.model_state import built_in_parts, keep_weights
+
+if TYPE_CHECKING:
+    import pandas
 
 INPUTS = "inputs.json"
 """The file in a project's folder that tells the shapes of a model's inputs."""
@@ -127,6 +131,7 @@ class Tuner(keras_tuner.Tuner):
         self._example: Any = None
         self._store: Store | None = None
         self._running: Running | None = None
+        self._searched: Searched | None = None
         self._has_said_how = False
         self._name = arguments.study_name(self.project_name)
         self._address = Address.of(self.directory)
@@ -203,6 +208,7 @@ class Tuner(keras_tuner.Tuner):
             assert ended is not None
             execution.refuse_failed(ended, shown.warn)
         self._settle_budget(ended)
+        self._searched = Searched(fit_args, fit_kwargs, callbacks)
         if self._example is not None:
             text = json.dumps(specification(self._example))
             try:
@@ -210,6 +216,50 @@ class Tuner(keras_tuner.Tuner):
             except OSError as error:
                 self.say(f"{INPUTS} cannot be written ({error.strerror}); get_best_models needs it for some models")
         self.on_search_end()
+
+    def finals(
+        self,
+        x_test: Any,
+        y_test: Any = None,
+        seeds: int = 5,
+        *,
+        margin: float | None = None,
+        verbose: Any = "auto",
+        **evaluate_options: Any,
+    ) -> "pandas.DataFrame":
+        """Train the baseline (the defaults) and the winner again, and evaluate each on test data with the objective's
+        metric: with `seeds` fresh seeds that both share, for as many epochs as were best in the trial.
+
+        Finals train on what `search` was given in this process, with the validation data where both are arrays. Each is
+        stored when it is done; another call continues, with more seeds if they are asked for. The verdict is printed,
+        and is the first thing in `report()`.
+
+        Args:
+            x_test: Arrays, nested or not, or a `tf.data.Dataset` or `PyDataset`, which brings its targets.
+            y_test: The targets of arrays.
+            seeds: Finals per finalist; from 3 on there are intervals.
+            margin: In the metric's units: baseline and winner are tied where the interval of their difference lies
+                within it. None is 0.002, or one example, for accuracy and other shares; for other metrics nothing is
+                tied.
+            verbose: 0 prints warnings only.
+            **evaluate_options: Other arguments of `model.evaluate`: `batch_size`, `sample_weight`, `steps`.
+
+        Returns:
+            A row for each final: finalist, trial, seed, the metric by its name, epochs, seconds, parameters.
+
+        Raises:
+            StudyError: nothing was searched, what cannot be tested, or other test data or options than those of the
+                finals that are done.
+            StudyFailure: some finals failed; the others are kept.
+        """
+        study = self._stored()
+        if self._searched is None or study is None:
+            raise StudyError("finals train on what search(...) was given: call that first; it trains no trial again")
+        with display(quiet=not verbose) as shown:
+            test = Test(x_test, y_test, evaluate_options, margin, seeds)
+            Finals(self, study, self._tuned, self._searched, test, shown).make()
+            shown.say(api.verdict_of(study))
+        return evaluations.table(study)
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> Any:
         """Build, fit and score the models of a trial, pruned and resumed by the study. A subclass may change the

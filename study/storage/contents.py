@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from study.config import CONFIRMATION, FINALS, Definition, Resources
+from study.config import ARRAYS, CONFIRMATION, FINALS, Definition, Resources
 from study.errors import StudyError
 from study.objective import Direction
 
@@ -81,7 +81,8 @@ class Contents:
 
 def direction_of(definition: Definition, part: str) -> Direction:
     """Which way the values of a part's trials are better."""
-    return "maximize" if part == FINALS else definition.objective.direction
+    tests_accuracy = part == FINALS and definition.dataset != ARRAYS
+    return "maximize" if tests_accuracy else definition.objective.direction
 
 
 def _loss(study: Configured, missing: list[str], url: str) -> str:

@@ -108,3 +108,8 @@ class Process:
     def is_alive(self) -> bool:
         """Whether it still runs, or may go on."""
         return self.life() is not Life.DEAD
+
+
+def worker() -> str:
+    """What records call this process: host and process."""
+    return f"{platform.node()}:{Process.current().pid}"

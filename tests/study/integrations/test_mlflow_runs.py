@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import finals
 import mlflow
 from helpers import Command
 
@@ -33,6 +34,17 @@ def test_runs_for_mlflow(command: Command, home: Path, archive: Path) -> None:
             assert run.data.metrics["best_val_accuracy"] == row["value"]
     tested = found.finals[found.finals.seed_index == 1]
     assert runs("a/finals")["tiny:Tiny baseline, seed 1"].data.metrics["test_accuracy"] == tested.test_accuracy.item()
+
+
+def test_finals_of_a_tuner_have_what_evaluate_returned(command: Command, home: Path) -> None:
+    kind = finals.regression()
+    tested = finals.searched(home, kind, max_trials=1).finals(*kind.test, seeds=1, verbose=0)
+    uri = f"sqlite:///{home}/mlflow.db"
+    assert command("export", "any", "--to", "mlflow", "-o", uri) == (0, f"2 new runs: {uri}\n", "")
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("any/finals").experiment_id])
+    assert run.info.run_name == "build baseline, seed 0"
+    assert run.data.metrics["test_mae"] == tested.mae.item()
 
 
 def test_a_run_that_mlflow_refuses_costs_no_other(command: Command, home: Path, archive: Path) -> None:
