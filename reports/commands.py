@@ -56,7 +56,7 @@ def resume(definition: Definition, address: Address, **budget: int | None) -> st
     """What continues the study: a command, or a call in Python. `budget` is a larger one, as far as it is given."""
     given = {name: value for name, value in budget.items() if value is not None}
     if definition.dataset == ARRAYS:
-        return "search(...) of its study.OptunaTuner in Python"
+        return "tuner.search(...) in Python" + (f", with max_trials={given['trials']}" if "trials" in given else "")
     if objects(definition):
         more = "".join(f", {name}={value}" for name, value in given.items())
         return f"study.resume({definition.name!r}, ...{more}) in Python, with the same objects"

@@ -46,7 +46,7 @@ FROM_PYTHON: list[tuple[dict[str, Any], str, str]] = [
     ({"spaces": ("tests.mine:make.<locals>.Mine",)}, "the space tests.mine:make.<locals>.Mine", "study.resume("),
     ({"spaces": ("tests.mine:Outer.Inner",)}, "the space tests.mine:Outer.Inner", "study.resume("),
     ({"callbacks": ("Stop", "Log")}, "the callback Stop, the callback Log", "study.resume("),
-    ({"spaces": ("Mine",), "dataset": "arrays"}, "the data, the space Mine", "study.OptunaTuner"),
+    ({"spaces": ("Mine",), "dataset": "arrays"}, "the data, the space Mine", "tuner.search(...) in Python"),
 ]
 
 
@@ -113,6 +113,11 @@ def test_what_only_python_can_start_has_no_command(options: dict[str, Any], give
     assert text == f"Started from Python with objects that no command can give: {given}."
     assert resumed in commands.resume(definition, PLACE)
     assert not COMMAND.search(text + commands.resume(definition, PLACE))
+
+
+def test_a_longer_search_of_a_tuner_is_one_with_more_trials() -> None:
+    said = commands.resume(Definition(dataset=commands.ARRAYS), PLACE, trials=12)
+    assert said == "tuner.search(...) in Python, with max_trials=12"
 
 
 def trials() -> list[Any]:
