@@ -17,7 +17,7 @@ X = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
 
 
 def read(*sources: Any, shape: tuple[int, int, int] = (8, 8, 3)) -> tuple[list[str], Pixels]:
-    found = list(unlabelled.batches(sources, shape))
+    found = list(unlabelled.batches(sources, shape, are_bytes=True))
     return [name for names, _ in found for name in names], np.concatenate([pixels for _, pixels in found])
 
 
