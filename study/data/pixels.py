@@ -26,6 +26,8 @@ passes an edge by up to 4/27 of its parameter's amount (Keys 1981, IEEE Transact
 Processing 29(6)): 1/9 with the -0.75 of OpenCV and PyTorch, 2/27 with the -0.5 of Pillow."""
 MOST_CLIPPED = 1 / 4
 """Where a larger share of the pixels lies beyond, it is no overshoot: a mean was subtracted, for example."""
+LEAST_BELOW = 1 / 20
+"""Where a smaller share lies far below black, it is no mean that was subtracted but a few broken pixels."""
 SAME_SPREAD = 1.5
 """Standardised parts of one set differ less in their standard deviation, and their means by less than one of it."""
 CHUNK = 2**20
@@ -124,10 +126,10 @@ def _white(train: Found) -> int | None:
 
 
 def _is_standardized(train: NDArray[Any], found: Found, white: int | None) -> bool:
-    """Whether pixels have no black: they lie further below 0 than an overshoot, or too many of them do."""
-    if found.counted or found.lowest >= -OVERSHOOT or found.lowest == found.highest:
+    """Whether pixels have no black: many lie further below 0 than an overshoot."""
+    if found.counted or found.lowest >= -OVERSHOOT or np.count_nonzero(train < -OVERSHOOT) < LEAST_BELOW * train.size:
         return False
-    return white is None or _clipped(train, found, white) > MOST_CLIPPED
+    return found.lowest < found.highest and (white is None or _clipped(train, found, white) > MOST_CLIPPED)
 
 
 def _standardized(

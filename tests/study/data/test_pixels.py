@@ -174,6 +174,12 @@ def test_standardised_floats_beside_others_are_refused(test: NDArray[Any]) -> No
     assert said.endswith("make black 0 and white 255 in both")
 
 
+def test_a_few_broken_pixels_are_no_standardisation() -> None:
+    broken = SHARES.copy()
+    broken[0, 0, :3] = -300
+    assert refused(broken, SHARES).startswith("it: pixels must be from 0 to 255, or 0 to 1, by one rule for all; ")
+
+
 def test_images_alone_are_standardised_where_those_of_the_study_are() -> None:
     assert np.array_equal(rule.alone_as_pixels("it", SHARES - 0.5, are_bytes=False), np.float32(SHARES - 0.5))
     with pytest.raises(StudyError, match="the images of the study are standardised floats; these are uint8"):
