@@ -41,7 +41,21 @@ BASELINE_NUMBER = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRecord:
+class _Record:
+    """What is stored as JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord(_Record):
     """One configuration, trained: the `record` attribute of a trial of a space's search."""
 
     values: dict[str, Value]
@@ -76,18 +90,9 @@ class TrialRecord:
     missing: dict[str, str] = field(default_factory=dict)
     """Why its weights could not be kept, under `WEIGHTS`, where they are asked for."""
 
-    def to_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return cls(**values)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ConfirmationRecord:
+class ConfirmationRecord(_Record):
     """A candidate to be its space's winner, trained once more on the training images with a seed of its own."""
 
     space: str
@@ -113,18 +118,9 @@ class ConfirmationRecord:
     device: str = ""
     """The GPU that did, or CPU."""
 
-    def to_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return cls(**values)
-
 
 @dataclass(frozen=True, kw_only=True)
-class FinalRecord:
+class FinalRecord(_Record):
     """One finalist with one seed, retrained on train + validation and tested once."""
 
     space: str
@@ -176,18 +172,9 @@ class FinalRecord:
         """What is the same for all seeds of a finalist."""
         return self.space, self.role, self.trial
 
-    def to_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return cls(**values)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
+class Conditions(_Record):
     """On what a tuner's finals are tested, and how."""
 
     data: dict[str, str]
@@ -207,18 +194,9 @@ class Conditions:
     seen: bool
     """Whether the test data are those that the search trained or validated on."""
 
-    def to_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return cls(**values)
-
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationRecord:
+class EvaluationRecord(_Record):
     """A final of a tuner's: one finalist with one seed, trained again and evaluated once on the test data."""
 
     space: str
@@ -257,15 +235,6 @@ class EvaluationRecord:
     def finalist(self) -> tuple[str, str, int]:
         """What is the same for all seeds of a finalist."""
         return self.space, self.role, self.trial
-
-    def to_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return cls(**values)
 
 
 def packed(bits: NDArray[np.bool_]) -> str:

@@ -429,10 +429,7 @@ def _statements(results: StudyResults, rows: list[Row], comparisons: list[Compar
     if results.recommended is None or best.finalist != " ".join(results.recommended):
         return _resumed(results, "To continue", "The recommended finalist has not been tested yet.")
     told = [each for each in comparisons if each.first == best.finalist]
-    lead, chosen = (
-        f"{best.finalist} is recommended",
-        [_chosen_by(results, rows)],
-    )
+    lead, chosen = f"{best.finalist} is recommended", [_chosen_by(results, rows)]
     if worse := [_phrase(each) for each in told if each.word == WORSE]:
         lead = f"The test contradicts validation, which recommends {best.finalist}: it is {', '.join(worse)}"
         chosen = []
