@@ -199,15 +199,13 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
             pairs, and where all differ by the same, which says nothing of how others would.
     """
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    n = len(differences)
-    if n < FEWEST_SEEDS or np.ptp(differences) < ROUNDING:
+    if (interval := mean_over_trainings(differences)) is None:
         return None
-    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / sqrt(n)
-    reach = _t(n - 1) * error
-    return Difference(Interval(mean, mean - reach, mean + reach), 2 * float(special.stdtr(n - 1, -abs(mean) / error)))
+    n, error = len(differences), float(differences.std(ddof=1)) / sqrt(len(differences))
+    return Difference(interval, 2 * float(special.stdtr(n - 1, -abs(interval.estimate) / error)))
 
 
-def mean_over_trainings(values: Sequence[float]) -> Interval | None:
+def mean_over_trainings(values: Sequence[float] | NDArray[np.float64]) -> Interval | None:
     """The mean of a metric with its interval for further trainings on the same test data: Student's t (Student 1908).
     None for fewer than `FEWEST_SEEDS`, and where all are equal, which says nothing of how others would differ.
 

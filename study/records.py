@@ -221,9 +221,9 @@ class EvaluationRecord(_Record):
     value: float
     """That of `Conditions.metric`."""
     confusion: list[list[int]] | None
-    """Test examples by true class (row) and predicted class (column); None for what is no classifier of arrays."""
+    """Test examples by true class (row) and predicted class (column); None unless it classifies arrays."""
     predictions: str | None
-    """File of targets and predictions, relative to the study's folder; None for what is no regression of arrays."""
+    """File of targets and predictions, relative to the study's folder; None unless it predicts numbers from arrays."""
     worker: str
     """Host and process that trained and tested it."""
     device: str = ""

@@ -52,7 +52,7 @@ def info(results: StudyResults, space: SpaceResults) -> Confusion | None:
 
 
 def of_evaluations(results: StudyResults, space: SpaceResults) -> Confusion | None:
-    """That of a tuner's winner; None where it was not tested, or is no classifier of arrays."""
+    """That of a tuner's winner; None where it was not tested, or does not classify examples that are arrays."""
     role = results.winner_of(space.name)
     finals = [] if role is None else results.evaluations_of(space.name, role)
     found = [final.confusion for final in finals if final.confusion is not None]

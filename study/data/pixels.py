@@ -27,7 +27,7 @@ Processing 29(6)): 1/9 with the -0.75 of OpenCV and PyTorch, 2/27 with the -0.5 
 MOST_CLIPPED = 1 / 4
 """Where a larger share of the pixels lies beyond, it is no overshoot: a mean was subtracted, for example."""
 LEAST_BELOW = 1 / 20
-"""Where a smaller share lies far below black, it is no mean that was subtracted but a few broken pixels."""
+"""Where a smaller share lies far below black, a few pixels are broken; no mean was subtracted from all."""
 SAME_SPREAD = 1.5
 """Standardised parts of one set differ less in their standard deviation, and their means by less than one of it."""
 CHUNK = 2**20
