@@ -37,12 +37,14 @@ def read(name: str, request: Request) -> Arrays:
         StudyError: An unknown name, a set that is not one for image classification, or files that cannot be had or are
             damaged.
     """
-    builder = _builder(name, cache.root(request.data_dir))
+    root = cache.root(request.data_dir)
+    builder = _builder(name, root)
     features = _features(builder, name)
     if builder.name in LACKING:
         _parts(builder, name, request)
     if not builder.is_prepared():
         _prepare(builder, name, request.manual_dir)
+        builder = _builder(name, root)
     parts = _parts(builder, name, request)
     cut = request.cut(name, "test" in parts)
 
@@ -187,7 +189,8 @@ def _decoded(
 
 
 def _prepare(builder: Any, name: str, manual_dir: str | None) -> None:
-    """Let TensorFlow Datasets take or download the original files, check their SHA-256 and unpack them."""
+    """Let TensorFlow Datasets take or download the original files, check their SHA-256 and unpack them, unless another
+    process has done so meanwhile."""
     import tensorflow_datasets as tfds
 
     if builder.data_path.exists():
@@ -197,6 +200,8 @@ def _prepare(builder: Any, name: str, manual_dir: str | None) -> None:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress even so
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
+    except FileExistsError:  # another process was done first
+        return
     except Exception as error:  # whatever the code of a data set raises
         raise StudyError(f"{name} cannot be prepared: {one_line(error, 300)}; get its files again") from None
 

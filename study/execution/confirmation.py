@@ -43,7 +43,7 @@ class ConfirmationRuns(Planned):
         self.candidates = candidates(session)
 
     def plan(self) -> list[Target]:
-        return [Target(candidate, index) for candidate in self.candidates for index in range(CONFIRMATION_SEEDS)]
+        return [Target(candidate, index) for index in range(CONFIRMATION_SEEDS) for candidate in self.candidates]
 
     def attempt(self, job: Job[Target]) -> "ConfirmationAttempt":
         return ConfirmationAttempt(self, job)

@@ -75,8 +75,9 @@ class Finals(Planned):
         return self._test
 
     def plan(self) -> list[Target]:
+        """Seed by seed, so that those of an interrupted study can be compared, in pairs."""
         seeds = range(self.session.definition.seeds)
-        return [Target(finalist, index) for finalist in self.finalists for index in seeds]
+        return [Target(finalist, index) for index in seeds for finalist in self.finalists]
 
     def attempt(self, job: Job[Target]) -> "FinalAttempt":
         return FinalAttempt(self, job)

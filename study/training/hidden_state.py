@@ -14,6 +14,8 @@ from study.training.parts import LONGEST, is_users, named, parts, variables
 
 LARGEST = 2**20
 """Bytes of an array that is compared; a larger one is data."""
+HANDLES = (tf.resource, tf.variant)
+"""Types of tensors that are no values."""
 
 Remembered = dict[tuple[int, str], tuple[str, Any]]
 """Values that objects and functions remember, each with what it is called, by the owner's `id` and the name."""
@@ -83,7 +85,7 @@ def _copied(value: Any) -> Any:
         return len(value) if len(value) > LONGEST else kind(map(_copied, value))
     if isinstance(value, dict):
         return len(value) if len(value) > LONGEST else {str(key): _copied(each) for key, each in value.items()}
-    if isinstance(value, tf.Tensor) and not tf.is_symbolic_tensor(value):
+    if isinstance(value, tf.Tensor) and not tf.is_symbolic_tensor(value) and value.dtype not in HANDLES:
         value = value.numpy()
     if isinstance(value, np.ndarray):
         return value.tobytes() if value.nbytes <= LARGEST else None

@@ -2,9 +2,11 @@
 a variable, or the counter that a function keeps is found along attributes only."""
 
 import functools
+import os
 import sys
 from collections import deque
 from collections.abc import Iterable
+from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -22,6 +24,8 @@ KINDS = (
 )
 """Keras's classes whose attributes are looked at, besides those of the user's classes."""
 OURS = {"study", "search_spaces"}
+LIBRARIES = str(Path(keras.__file__).parents[1]) + os.sep
+"""The folder of the installed packages: not always `site-packages`, for `pip install --target` takes any."""
 CONTAINERS = (list, tuple, dict, deque)
 PLAIN = {bool, int, float, str, bytes, type(None), type, set}
 """Types that refer to nothing."""
@@ -59,7 +63,8 @@ def is_users(part: Any) -> bool:
 @functools.cache
 def _is_users(package: str) -> bool:
     file = getattr(sys.modules.get(package), "__file__", None) or ""
-    return package not in OURS | sys.stdlib_module_names and "-packages" not in file
+    is_installed = "-packages" in file or file.startswith(LIBRARIES)
+    return package not in OURS | sys.stdlib_module_names and not is_installed
 
 
 def named(function: FunctionType) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Settings:
     images: int | None
     seed: int
     descents: tuple[int, ...]
+    precision: str
 
 
 def trained(settings: Settings, number: int) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def trained(settings: Settings, number: int) -> dict[str, Any]:
     from study.system import environment
 
     environment.import_tensorflow()
+    import keras
     import optuna
 
     from search_spaces import load
@@ -50,6 +52,7 @@ def trained(settings: Settings, number: int) -> dict[str, Any]:
     from study.training.examples import Examples
     from study.training.fit import Training, fit
 
+    keras.config.set_dtype_policy(settings.precision)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     manual_dir = None if settings.manual_dir is None else str(settings.manual_dir)
     data = datasets.load(settings.dataset, split_seed=0, manual_dir=manual_dir)
@@ -84,10 +87,18 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--reach", type=float, nargs="+", default=REACHED, help="Accuracies to count.")
     parser.add_argument("--descents", type=int, nargs="*", default=[], help="Epochs after which schedules begin again.")
+    parser.add_argument("--precision", default="float32", help="As for 'study run'.")
     given = parser.parse_args()
     os.environ.update(dict.fromkeys(THREADS, "1"))
     settings = Settings(
-        given.space, given.dataset, given.manual_dir, given.epochs, given.images, given.seed, tuple(given.descents)
+        given.space,
+        given.dataset,
+        given.manual_dir,
+        given.epochs,
+        given.images,
+        given.seed,
+        tuple(given.descents),
+        given.precision,
     )
     rows: list[dict[str, Any]] = []
     print(f"{'':>4} {'best':>6} {'last':>6} {'s':>7} {'parameters':>10}")

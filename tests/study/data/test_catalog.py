@@ -413,3 +413,16 @@ def test_a_preparation_that_was_damaged_is_a_line(tmp_path: Path) -> None:
     assert refused(tmp_path, "mnist") == (
         f"{version} lacks its dataset_info.json; delete it, and mnist is prepared again"
     )
+
+
+def test_a_set_that_another_process_prepares_meanwhile(tmp_path: Path) -> None:
+    class Slow(Own, skip_registration=True):
+        name = "own"
+
+        def _generate_examples(self, part: str) -> Any:
+            if part == "test":
+                prepare(tmp_path)
+            yield from super()._generate_examples(part)
+
+    catalog._prepare(Slow(data_dir=tmp_path), "own", None)
+    assert stored(load(tmp_path)) == meant(0)

@@ -37,12 +37,12 @@ def searched(home: Path, one_seed: Path) -> Path:
 def test_finals_of_a_study(command: Command, searched: Path, one_seed: Path) -> None:
     home, before = searched, stored(searched, "a")
     assert [final.seed_index for final in before] == [0, 0, 0]
-    code, output, _ = command("resume", "a", "--seeds", "2")
+    code, output, _ = command("resume", "a", "--seeds", "3")
     assert code == 0
     finals = stored(home, "a")
     assert finals[: len(before)] == before  # more seeds are added to those that are done
-    assert [final.seed_index for final in finals] == [0, 0, 0, 1, 1, 1]
-    assert len(finals) == len({(final.finalist, final.seed_index) for final in finals}) == 6
+    assert [final.seed_index for final in finals] == [0, 0, 0, 1, 1, 1, 2, 2, 2]  # seed by seed
+    assert len(finals) == len({(final.finalist, final.seed_index) for final in finals}) == 9
     assert {(final.space, final.role) for final in finals} == {
         ("tiny:Tiny", "baseline"), ("tiny:Tiny", "tuned"), ("tiny:TinyOther", "baseline"),
     }  # fmt: skip

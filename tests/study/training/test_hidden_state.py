@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import state_space
+import tensorflow as tf
 import tiny
 from keras import layers
 
@@ -117,6 +118,12 @@ def test_a_change_of_what_a_layer_remembers_is_noticed(value: Any, change: Any) 
     assert state.change() is None
     change(model.layers[0].value)
     assert state.change() == "Remembering.value changes while the model trains"
+
+
+def test_a_handle_is_no_value() -> None:
+    """A tensor of the type resource cannot be read."""
+    model = keras.Sequential([keras.Input((3,)), Remembering(tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[]))])
+    assert HiddenState(model, []).change() is None
 
 
 COUNTS = {"calls": 0}
