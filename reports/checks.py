@@ -18,6 +18,7 @@ from reports.panels import evaluation, number, verdict
 from study.config import Definition
 from study.errors import one_line
 from study.records import BASELINE, TUNED
+from study.storage import results as stored
 
 FAIL, WARN, PASS, WAITS = "fails", "look", "passes", "waits"
 ORDER = (FAIL, WARN, PASS, WAITS)
@@ -249,7 +250,7 @@ def _seeds(results: StudyResults) -> int:
 
 def _finalists(results: StudyResults, space: SpaceResults) -> list[str]:
     """The roles of a space's finals: its winner, and its baseline where that could be trained."""
-    trained = space.trials and space.trials[0].state in (TrialState.COMPLETE, TrialState.PRUNED)
+    trained = space.trials and stored.state(space.trials[0]) in ("complete", "pruned")
     roles = {results.winner_of(space.name): None} | ({BASELINE: None} if trained else {})
     return [role for role in roles if role is not None]
 

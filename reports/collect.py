@@ -96,8 +96,8 @@ class SpaceResults(Results):
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
-        """What came of each trial that has begun, by number."""
-        return [self._outcome(trial) for trial in self.trials if trial.state != TrialState.WAITING]
+        """What came of each trial that was trained, or is, by number."""
+        return [self._outcome(trial) for trial in self.trials if results.state(trial) not in ("waiting", "excluded")]
 
     def _outcome(self, trial: FrozenTrial) -> Outcome:
         record, value = self.record(trial), results.reached(trial, self.objective)

@@ -25,6 +25,7 @@ from study.config import (
     Resources,
     changed,
     check_choice,
+    parse_count,
     parse_duration,
     parse_size,
 )
@@ -58,6 +59,8 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "timeout": parse_duration,
     "trial_timeout": partial(parse_duration, option="--trial-timeout"),
     "memory_limit": parse_size,
+    "max_parameters": partial(parse_count, option="--max-parameters"),
+    "max_multiply_adds": partial(parse_count, option="--max-multiply-adds"),
     "workers": parse_workers,
     "lease": partial(parse_duration, option="--lease"),
     "manual_dir": absolute,

@@ -62,6 +62,7 @@ LEAST_OVERTIME = 600.0
 """Seconds for which what is under way at the end of a timeout may go on at least."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
+COUNT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMG]?)", re.IGNORECASE)
 DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?")
 
 
@@ -118,6 +119,10 @@ class Definition:
     """One of `PIXELS`."""
     class_weights: str = CLASS_WEIGHTS[0]
     """One of `CLASS_WEIGHTS`."""
+    max_parameters: int | None = None
+    """Configurations whose model has more parameters are not trained."""
+    max_multiply_adds: int | None = None
+    """Those whose model takes more multiply-adds for an image are not, either."""
     margin: float = 0.2
     """Percentage points of test accuracy that do not matter: finalists whose interval lies within it are tied."""
     callbacks: tuple[str, ...] = ()
@@ -151,6 +156,7 @@ class Definition:
         check_choice("--precision", self.precision, PRECISIONS)
         check_choice("--pixels", self.pixels, PIXELS)
         check_choice("--class-weights", self.class_weights, CLASS_WEIGHTS)
+        _check_counts(self, **{f"max_{name}": 1 for name in self.bounds})
         _check_data_options(self)
 
     def grown(self, **budget: Any) -> Self:
@@ -167,6 +173,12 @@ class Definition:
                     f"{wanted}"
                 )
         return dataclasses.replace(self, **budget)
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """How large a model may be, by the field of `TrialRecord` that says how large one is."""
+        found = {"parameters": self.max_parameters, "multiply_adds": self.max_multiply_adds}
+        return {name: most for name, most in found.items() if most is not None}
 
     @property
     def dataset_name(self) -> str:
@@ -342,6 +354,18 @@ def parse_size(text: str) -> int:
     power = " KMGT".index(match["unit"].upper() or " ")
     unit: int = (1024 if match["binary"] else 1000) ** power
     return round(float(match["number"]) * unit)
+
+
+def parse_count(text: str, option: str) -> int:
+    """The number of `100000`, `100k` or `2.5M`.
+
+    Raises:
+        StudyError: anything else.
+    """
+    match = COUNT.fullmatch(text.strip())
+    if match is None:
+        raise StudyError(f"{option} is a number such as 100000, 100k or 2.5M; it was given {text!r}")
+    return round(float(match["number"]) * 1000 ** " KMG".index(match["unit"].upper() or " "))
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

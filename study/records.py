@@ -70,6 +70,10 @@ class TrialRecord(_Record):
     """Whether `fit` trained the model that `build` returned; one that cross-validates may train others."""
     parameters: int | None
     """Weights and biases of the model, trainable or not."""
+    multiply_adds: int | None = None
+    """What it computes for one image (`training.size`); None where that is not known."""
+    exceeds: str = ""
+    """Why it was not trained: how its model exceeds what the study allows, in words."""
     built: str = ""
     """The model that `build` returned, in short: the version of Keras and a hash of each part (`description`); empty
     where it was not built, and in studies of earlier versions."""

@@ -14,6 +14,7 @@ from reports.panels import Card, counted
 from study.config import DRAWN_AT_RANDOM
 from study.objective import Objective
 from study.records import BASELINE_NUMBER
+from study.storage import results as stored
 
 MOST_STEPS = 200
 """Budgets of random search that are drawn."""
@@ -94,8 +95,9 @@ def random_search(space: SpaceResults, sampler: str) -> RandomSearch | None:
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """Two figures."""
     complete, pruned, failed = map(space.count, (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
-    running = space.count(TrialState.RUNNING)
-    counts = f"{complete:,} complete, {pruned:,} pruned and {failed:,} failed trials"
+    running, excluded = space.count(TrialState.RUNNING), sum(map(stored.is_excluded, space.trials))
+    counts = f"{complete:,} complete, {pruned - excluded:,} pruned and {failed:,} failed trials"
+    counts += f", {excluded:,} excluded because their models are too large" if excluded else ""
     counts += f", {running:,} running." if running else "."
     title, objective = "How did the search go?", results.definition.objective
     shown_range = window.of(space.outcomes, objective)

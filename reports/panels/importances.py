@@ -132,7 +132,7 @@ def _ended(space: SpaceResults) -> list[FrozenTrial]:
     return [
         create_trial(value=worst if values[trial.number] is None else values[trial.number], params=trial.params,
                      distributions=trial.distributions)
-        for trial in space.trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        for trial in space.trials if trial.number in values and trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
     ]  # fmt: skip
 
 

@@ -26,9 +26,12 @@ class TrialRow(NamedTuple):
     epochs: int | None
     best_epoch: int | None
     parameters: int | None
+    multiply_adds: int | None
+    """For one image."""
     seconds: float | None
     values: dict[str, Value]
     error: str | None
+    """Why it failed or was excluded."""
 
 
 def info(space: SpaceResults) -> list[TrialRow]:
@@ -59,10 +62,10 @@ def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
 def _row(trial: FrozenTrial, record: TrialRecord | None, objective: Objective) -> TrialRow:
     state, value = stored.state(trial), stored.reached(trial, objective)
     if record is None:
-        return TrialRow(trial.number, state, value, None, None, None, None, dict(trial.params), None)
+        return TrialRow(trial.number, state, value, None, None, None, None, None, dict(trial.params), None)
     return TrialRow(
-        trial.number, state, value, record.epochs, record.best_epoch, record.parameters, record.seconds, record.values,
-        record.error,
+        trial.number, state, value, record.epochs, record.best_epoch, record.parameters, record.multiply_adds,
+        record.seconds, record.values, record.error or record.exceeds or None,
     )  # fmt: skip
 
 
@@ -71,7 +74,8 @@ def _card(space: SpaceResults, objective: str, again: dict[int, str]) -> Card:
     if not rows:
         return Card(title, "There are none yet.")
     names = list(dict.fromkeys(name for row in rows for name in row.values))
-    columns = ("Trial", "State", objective, "Epochs", "Best epoch", "Parameters", "Seconds", *names, "Error")
+    sizes = ("Parameters", "Multiply-adds")
+    columns = ("Trial", "State", objective, "Epochs", "Best epoch", *sizes, "Seconds", *names, "Error")
     best = space.best.number if space.best is not None else None
     caption = f"All {len(rows):,} trials" + ("" if best is None else f"; the best is trial {best}") + "."
     caption += " Choose one to see it whole and marked in the figures, or two to compare them. A column of numbers is "
@@ -81,8 +85,9 @@ def _card(space: SpaceResults, objective: str, again: dict[int, str]) -> Card:
 
 
 def _cells(row: TrialRow, names: list[str]) -> tuple[Cell, ...]:
-    fixed = (row.number, row.state, _cell(row.value), row.epochs, row.best_epoch, row.parameters, row.seconds)
-    return *fixed, *(_cell(row.values.get(name)) for name in names), row.error
+    fixed = (row.number, row.state, _cell(row.value), row.epochs, row.best_epoch)
+    costs = (row.parameters, row.multiply_adds, row.seconds)
+    return *fixed, *costs, *(_cell(row.values.get(name)) for name in names), row.error
 
 
 def _cell(value: Value | None) -> Cell:

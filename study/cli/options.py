@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from study import paths
-from study.config import CLASS_WEIGHTS, parse_duration
+from study.config import CLASS_WEIGHTS, parse_count, parse_duration
 from study.errors import StudyError
 
 HOME = Path(paths.HOME)
@@ -103,6 +103,14 @@ TestSplit = Annotated[
     str | None, typer.Option(metavar="SPLIT", help="Of TensorFlow Datasets, for the test. [default: test]")
 ]
 SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no images.")]
+MaxParameters = Annotated[
+    str | None,
+    typer.Option("--max-parameters", metavar="N", help="Train no model that has more: 100000, 100k."),
+]
+MaxMultiplyAdds = Annotated[
+    str | None,
+    typer.Option("--max-multiply-adds", metavar="N", help="Train no model that takes more for an image: 5M."),
+]
 ClassWeights = Annotated[
     str,
     typer.Option(
@@ -145,6 +153,11 @@ def given(**options: Any) -> dict[str, Any]:
 def parsed(text: str | None, parse: Callable[[str], Any]) -> Any:
     """The value of an option; None where it was not given."""
     return None if text is None else parse(text)
+
+
+def count(text: str | None, option: str) -> Any:
+    """The number of an option that is a large one."""
+    return parsed(text, partial(parse_count, option=option))
 
 
 def seconds(text: str | None, option: str) -> Any:

@@ -10,7 +10,7 @@ import typer
 
 from study.cli import options as option
 from study.cli.app import app, echo
-from study.cli.options import HOME, given, parsed, seconds
+from study.cli.options import HOME, count, given, parsed, seconds
 from study.config import PRUNERS, SAMPLERS, SPACES, Definition, Resources, changed, parse_size
 from study.errors import Interrupted, StudyError
 from study.objective import KNOWN, Objective
@@ -80,6 +80,8 @@ def run(
         ),
     ] = Objective.name,
     direction: Annotated[option.Direction | None, typer.Option(help="Which way a metric of yours is better.")] = None,
+    max_parameters: option.MaxParameters = None,
+    max_multiply_adds: option.MaxMultiplyAdds = None,
     margin: Annotated[
         float, typer.Option(help="Percentage points of test accuracy within which finalists are tied.")
     ] = Definition.margin,
@@ -120,6 +122,8 @@ def run(
         epochs=epochs,
         confirm=confirm,
         seeds=seeds,
+        max_parameters=count(max_parameters, "--max-parameters"),
+        max_multiply_adds=count(max_multiply_adds, "--max-multiply-adds"),
         margin=margin,
         sampler=sampler,
         pruner=pruner,

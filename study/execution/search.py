@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from study.config import ARRAYS, GRID, SETTINGS, UNLIMITED
+from study.config import ARRAYS, DRAWN_AT_RANDOM, GRID, SETTINGS, UNLIMITED
 from study.errors import StudyFailure
 from study.execution.giving_up import take_up
 from study.execution.loop import Job, Work, run_all
@@ -19,6 +19,9 @@ from study.search.visibility import lag_for, visible_from
 from study.storage import queries, results
 from study.storage.reasons import nothing_succeeded, reasons
 from study.system.optuna_private import storage_of
+
+FEWEST_EXCLUDED = DRAWN_AT_RANDOM["tpe"]
+"""A search ends where so many configurations were drawn, and each of them was too large."""
 
 
 def search(session: Session) -> None:
@@ -44,6 +47,7 @@ class SpaceSearch(Work[bool]):
         self.pruner = PRUNERS[session.definition.pruner](session.definition, self.lag)
         self._baseline: dict[str, Any] = {}
         self._is_exhausted = False
+        self._fits = False
         self.study = self._load()
         self._said = False
         self._best: float | None = None
@@ -124,6 +128,7 @@ class SpaceSearch(Work[bool]):
             StudyFailure: so it is.
         """
         session, study = self.session, self.session.study
+        self._refuse_if_all_are_excluded()
         most = session.task.options.failures_in_a_row
         last = queries.last_ended(study.store, self.study.study_name, most)
         stays = len(last) < most or any(state != TrialState.FAIL.name or ended < session.began for state, ended in last)
@@ -135,6 +140,22 @@ class SpaceSearch(Work[bool]):
         then = "start again" if nothing_succeeded(every) else f"{resume} continues"
         raise StudyFailure(
             f"{most} trials of {self.part} failed in a row, {reasons(ended[-most:])}; mend the cause, then {then}"
+        )
+
+    def _refuse_if_all_are_excluded(self) -> None:
+        definition = self.session.definition
+        if not definition.bounds or self._fits:
+            return
+        ended = [each for each in results.trials(self.session.study, self.part) if each.state in results.FINISHED]
+        self._fits = not all(map(results.is_excluded, ended))
+        if self._fits or len(ended) < min(definition.trials, FEWEST_EXCLUDED):
+            return
+        smallest = min(ended, key=lambda each: sum(max(0.0, value) for value in each.constraints.values()))
+        known = results.record(smallest)
+        assert known is not None
+        raise StudyFailure(
+            f"none of the {len(ended)} configurations of {self.part} that were drawn is small enough; the smallest has "
+            f"{known.exceeds}: start another study with a higher limit, or without {self.part}"
         )
 
     def forget_trials(self) -> None:

@@ -27,6 +27,7 @@ from study.training.epochs import EpochLog
 from study.training.fit import Hooks, Training, fit
 from study.training.inherited import Dependent
 from study.training.model_state import keep_weights, parameters
+from study.training.size import multiply_adds
 
 if TYPE_CHECKING:
     from study.execution.search import SpaceSearch
@@ -50,6 +51,10 @@ class Trainer(Protocol):
         """Called when what came of a trial is stored."""
 
 
+class Excluded(optuna.TrialPruned):
+    """The model is larger than the study allows; what exceeds which bound, in words."""
+
+
 class TrialAttempt(Attempt):
     """A claimed trial. Optuna's trial draws the hyperparameters when they are asked for."""
 
@@ -63,6 +68,7 @@ class TrialAttempt(Attempt):
         self._hp = hp
         self._log = EpochLog()
         self._built = ""
+        self._multiply_adds: int | None = None
         known = results.record(job.trial)
         self._missing = {} if known is None else known.missing
         self._began = time.monotonic()
@@ -94,6 +100,8 @@ class TrialAttempt(Attempt):
         before = Before(self._space, self._job.number, training.hypermodel, results.record(self._job.trial))
         try:
             before.train(train, self._store_built)
+        except Excluded as excluded:
+            return self._outcome(TrialState.PRUNED, exceeds=str(excluded))
         except optuna.TrialPruned:
             return self._outcome(TrialState.PRUNED)
         except TrialReleased:
@@ -166,6 +174,10 @@ class TrialAttempt(Attempt):
 
     def _completed(self) -> Outcome:
         """The outcome of a fit that ended by itself."""
+        try:
+            self._refuse_larger()  # a model that was built when it was called
+        except Excluded as excluded:
+            return self._outcome(TrialState.PRUNED, exceeds=str(excluded))
         objective = self._definition.objective
         if self._log.best(objective) is not None:
             return self._outcome(TrialState.COMPLETE)
@@ -181,15 +193,16 @@ class TrialAttempt(Attempt):
         error: str | None = None,
         traceback: str | None = None,
         fatal: StudyError | None = None,
+        exceeds: str = "",
     ) -> Outcome:
         objective = self._definition.objective
         best = self._log.best(objective)
-        record = self._record(error, traceback)
+        record = self._record(error, traceback, exceeds)
         attributes: dict[str, Any] = {RECORD: record.to_json()}
         if self._definition.sampler in ORACLES or self._session.task.options.keep_weights:
             attributes[DECLARED] = self._hp.declared()
-        result = error or (f"{objective.name} {best[1]:.4f}" if best else "")
-        what = "failed" if state == TrialState.FAIL else state.name.lower()
+        result = error or exceeds or (f"{objective.name} {best[1]:.4f}" if best else "")
+        what = "excluded" if exceeds else "failed" if state == TrialState.FAIL else state.name.lower()
         epochs = f"epochs {record.epochs}/{self._definition.epochs}"
         return Outcome(
             state,
@@ -203,9 +216,32 @@ class TrialAttempt(Attempt):
         """So that a trial whose worker dies has a record."""
         self._built = self._built or shorthand(description(model))
         self._log.parameters = parameters(model)
+        self._multiply_adds = multiply_adds(model)
         self._trial.set_user_attr(RECORD, self._record().to_json())
+        if model.built:
+            self._refuse_larger()
 
-    def _record(self, error: str | None = None, traceback: str | None = None) -> TrialRecord:
+    def _refuse_larger(self) -> None:
+        """Tell the sampler how the model's size stands to what the study allows.
+
+        Raises:
+            Excluded: it is larger.
+        """
+        sizes, told = (
+            {"parameters": self._log.parameters, "multiply_adds": self._multiply_adds},
+            self._trial.constraints,
+        )
+        exceeded = []
+        for name, most in self._definition.bounds.items():
+            size = sizes[name]
+            if size is not None and name not in told:
+                self._trial.set_constraint(name, size / most - 1)  # a share, so that several can be added
+            if size is not None and size > most:
+                exceeded.append(f"{size:,} {name.replace('_', '-')}, of at most {most:,}")
+        if exceeded:
+            raise Excluded(" and ".join(exceeded))
+
+    def _record(self, error: str | None = None, traceback: str | None = None, exceeds: str = "") -> TrialRecord:
         best = self._log.best(self._definition.objective)
         return TrialRecord(
             values={name: plain(value) for name, value in self._hp.values.items()},
@@ -214,6 +250,8 @@ class TrialAttempt(Attempt):
             returned=self._definition.objective.name in self._log.result,
             trained=self._log.trained,
             parameters=self._log.parameters,
+            multiply_adds=self._multiply_adds,
+            exceeds=exceeds,
             built=self._built,
             seconds=self._log.seconds + time.monotonic() - self._began,
             history=self._log.history,

@@ -60,8 +60,16 @@ def _at(trial: FrozenTrial, times: queries.Times) -> FrozenTrial:
 
 
 def state(trial: FrozenTrial) -> str:
-    """The state of a trial in a word: complete, pruned, failed, running or waiting."""
+    """The state of a trial in a word: complete, pruned, excluded, failed, running or waiting."""
+    if is_excluded(trial):
+        return "excluded"
     return "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
+
+
+def is_excluded(trial: FrozenTrial) -> bool:
+    """Whether a trial has ended because its model is larger than the study allows."""
+    known = record(trial) if trial.state == TrialState.PRUNED else None
+    return known is not None and bool(known.exceeds)
 
 
 def finished(study: StoredStudy, space: str) -> int:
@@ -180,10 +188,11 @@ def table(study: StoredStudy) -> "pandas.DataFrame":
                     "epochs": kept.epochs if kept else None,
                     "best_epoch": kept.best_epoch if kept else None,
                     "parameters": kept.parameters if kept else None,
+                    "multiply_adds": kept.multiply_adds if kept else None,
                     "seconds": kept.seconds if kept else None,
                     "seed": kept.seed if kept else None,
                     "device": kept.device if kept else None,
-                    "error": kept.error if kept else None,
+                    "error": (kept.error or kept.exceeds or None) if kept else None,
                     **{f"hp.{name}": value for name, value in (kept.values if kept else {}).items()},
                 }
             )

@@ -204,7 +204,7 @@ def _judged(candidate: Candidate, runs: Sequence[ConfirmationRecord], definition
 def candidates_of(definition: Definition, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials of a space that are trained again before its winner is chosen: its baseline and its best trials, each
     configuration once."""
-    baseline = [trial for trial in trials[:1] if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    baseline = [trial for trial in trials[:1] if results.state(trial) in ("complete", "pruned")]
     found: dict[str, FrozenTrial] = {}
     for trial in (*baseline, *ranked(trials, definition.objective)[: definition.confirm]):
         found.setdefault(_configuration(trial), trial)
