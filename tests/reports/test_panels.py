@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made import confirmation_record, final_record, keep_predictions, trial_record
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from reports import collect, window
 from reports.collect import SpaceResults, StudyResults
 from reports.panels import (
     best,
     confusion,
+    frontier,
     gallery,
     history,
     importances,
@@ -29,6 +32,7 @@ from reports.panels import (
 )
 from study.objective import Objective
 from study.paths import MISREAD
+from study.records import RECORD
 
 COMPLETE, PRUNED, FAIL, RUNNING = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
 Make = Callable[..., Any]
@@ -402,6 +406,51 @@ def test_published_results_are_of_the_same_images(make: Make) -> None:
     assert (keras_io.accuracy, keras_io.n) == (0.9922, "one run")
 
 
+def sized(*rows: tuple[float, int, int | None]) -> list[Any]:
+    """Complete trials by value, parameters and multiply-adds."""
+    return [
+        (COMPLETE, value, trial_record(parameters=parameters, multiply_adds=multiply_adds,
+                                       history={"val_accuracy": [value]}))
+        for value, parameters, multiply_adds in rows
+    ]  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), min_size=1, max_size=12), st.booleans())
+@settings(max_examples=30)
+def test_what_lies_on_the_frontier_is_what_no_other_trial_equals(rows: list[tuple[int, int]], maximize: bool) -> None:
+    trials = [
+        create_trial(value=value / 10, user_attrs={RECORD: trial_record(parameters=size).to_json()})
+        for value, size in rows
+    ]
+    for number, trial in enumerate(trials):
+        trial.number = number
+    objective = Objective() if maximize else Objective.of("val_loss")
+    space = SpaceResults("dense", trials, objective, None, {})
+    found = {each.trial for each in frontier.info(space)["parameters"]}
+    ranks = [(objective.rank(value / 10), size) for value, size in rows]
+    for number, (rank, size) in enumerate(ranks):
+        equals = [
+            other for other, (its, smaller) in enumerate(ranks)
+            if its <= rank and smaller <= size and ((its, smaller) != (rank, size) or other < number)
+        ]  # fmt: skip
+        assert (number in found) is not equals
+    assert frontier.info(space)["multiply_adds"] == []
+
+
+def test_a_smaller_trial_that_is_as_good_is_named(make: Make) -> None:
+    """One standard error of 0.99, of 1,000 images, is 0.0031."""
+    rows = sized((0.986, 100, None), (0.988, 200, 9), (0.99, 400, 8), (0.985, 300, 7))
+    rows.append((PRUNED, 0.995, trial_record(parameters=50, history={"val_accuracy": [0.995]})))
+    parts = {"x_train": "5000x8x8x1 uint8 0123", "validation": "1000 int64 0123"}
+    results = dataclasses.replace(read(make, {"dense": rows}), fingerprint={"details": {"data": parts}})
+    (space,) = results.spaces
+    assert [each.trial for each in frontier.info(space)["parameters"]] == [0, 1, 2]
+    assert [each.trial for each in frontier.info(space)["multiply_adds"]] == [3, 2]
+    (card,) = frontier.cards(results, space)
+    assert "Trial 1, with 200 parameters instead of 400, lies within one standard error" in card.caption
+    assert len(card.figures) == 2
+
+
 def test_the_trial_table_has_every_trial(make: Make) -> None:
     rows = [*TRIALS, (FAIL, None, trial_record(error="no luck", best_epoch=None)), (RUNNING, None, None)]
     found = trial_table.info(space_of(make, rows))
@@ -431,7 +480,7 @@ def test_provenance(make: Make) -> None:
 
 def test_every_panel_says_something_about_a_study_that_has_hardly_begun(make: Make) -> None:
     results = read(make, {"dense": []})
-    for panel in (history, importances, slices, parallel, pair, learning_curves, timeline):
+    for panel in (history, importances, slices, parallel, pair, frontier, learning_curves, timeline):
         for card in panel.cards(results, results.spaces[0]):
             assert card.caption
             assert not card.figures
