@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from keras import losses
+from keras import layers, losses
 
 from study.errors import StudyError, one_line
 from study.training.examples import loss_of
@@ -19,12 +19,23 @@ CROSSENTROPIES = (
     losses.BinaryFocalCrossentropy,
 )
 """Keras's losses of logits or probabilities."""
+AUGMENTATION = (
+    layers.AugMix, layers.CutMix, layers.MixUp, layers.RandAugment, layers.RandomBrightness,
+    layers.RandomColorDegeneration, layers.RandomColorJitter, layers.RandomContrast, layers.RandomElasticTransform,
+    layers.RandomErasing, layers.RandomFlip, layers.RandomGaussianBlur, layers.RandomGrayscale, layers.RandomHue,
+    layers.RandomInvert, layers.RandomPerspective, layers.RandomPosterization, layers.RandomRotation,
+    layers.RandomSaturation, layers.RandomSharpness, layers.RandomShear, layers.RandomTranslation, layers.RandomZoom,
+)  # fmt: skip
+"""Keras's layers that change images in training alone. (`RandomCrop` cuts them in use, too.)"""
 MISSING = re.compile(r"Could not locate (class|function) '([^']+)'")
 """What Keras says of a name in a saved model that it does not know."""
 
 
 def published(model: keras.Model) -> keras.Model:
     """The layers of a trained model, ending in probabilities (n, classes) or (n, 1), float32.
+
+    Augmentation is left out: Keras's layers change the images of whoever calls a model as `model(images)` or exports it,
+    and keep them in `predict` alone.
 
     Where a cross-entropy of logits trained it, a softmax is added, or a sigmoid to a single unit; other outputs are
     kept. It is compiled with Keras's own loss, with accuracy, and with an optimizer that has no state: for `evaluate`.
@@ -42,10 +53,29 @@ def published(model: keras.Model) -> keras.Model:
     if activation != "linear" or output.dtype != "float32":
         output = keras.layers.Activation(activation, dtype="float32", name="probabilities")(output)
     kind = _kind(loss)
-    found = keras.Model(given, output, name=model.name)
+    found = _without_augmentation(keras.Model(given, output, name=model.name))
     # SGD: Keras writes the state of any other optimizer too, and warns when it reads less than a trained one has.
     found.compile("sgd", loss if kind is None else kind(), metrics=["accuracy"], auto_scale_loss=False)
     return found
+
+
+def _without_augmentation(model: keras.Model) -> keras.Model:
+    """A graph of the same layers, but for augmentation."""
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        return arguments[0] if _augments(layer) else layer(*arguments, **options)
+
+    if not any(map(_augments, model.layers)):
+        return model
+    found = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+    return keras.Model(found.inputs[0], found.outputs[0], name=model.name)
+
+
+def _augments(layer: Any) -> bool:
+    """Whether a layer is one of augmentation, or a model of nothing else."""
+    if isinstance(layer, keras.Sequential):
+        return bool(layer.layers) and all(map(_augments, layer.layers))
+    return type(layer) in AUGMENTATION
 
 
 def opened(file: Path, custom_objects: Mapping[str, Any] | None = None) -> keras.Model:

@@ -1,5 +1,6 @@
 """The model as people use it."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from keras import layers, losses
 from study.data.datasets import Dataset
 from study.errors import StudyError
 from study.training.prediction import probabilities
-from study.training.published import opened, published
+from study.training.published import AUGMENTATION, opened, published
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,43 @@ def test_logits_become_probabilities(
     assert np.allclose(of_classes, expected, atol=1e-6)
     assert np.array_equal(probabilities(found, images).argmax(axis=1), expected.argmax(axis=1))
     assert type(model.optimizer) is keras.optimizers.Adam  # the trained one is as it was
+
+
+def in_a_row(*before: keras.layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input((6, 6, 1)), *before, layers.Flatten(), layers.Dense(3)], name="named")
+
+
+def nested(*before: keras.layers.Layer) -> keras.Model:
+    inputs = keras.Input((6, 6, 1))
+    features = layers.Flatten()(keras.Sequential(before)(inputs))
+    return keras.Model(inputs, layers.Dense(3)(layers.Concatenate()([features, features])), name="named")
+
+
+@pytest.mark.parametrize("build", [in_a_row, nested])
+def test_a_model_that_is_called_changes_no_images(build: Any, data: Dataset, tmp_path: Path) -> None:
+    """Keras's own layers of augmentation do, wherever `training=False` is not said."""
+    model = build(layers.RandomTranslation(0.3, 0.3), layers.RandomRotation(0.2, fill_mode="constant"))
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    images = data.test()
+    expected, called = probabilities(model, images), keras.ops.softmax(model(images.scaled))
+    assert not np.allclose(called, expected, atol=0.01)
+    published(model).save(tmp_path / "model.keras")
+    found = opened(tmp_path / "model.keras")
+    assert np.allclose(found(images.scaled), expected, atol=1e-6)
+    assert found.name == "named"
+    assert type(model.optimizer) is keras.optimizers.Adam
+    assert np.array_equal(probabilities(model, images), expected)
+
+
+@pytest.mark.parametrize("kind", AUGMENTATION)
+def test_augmentation_changes_images_in_training_alone(kind: type[keras.layers.Layer]) -> None:
+    images = np.random.default_rng(0).random((4, 8, 8, 3)).astype("float32")
+    needed = {
+        name: 4 if kind is layers.RandomPosterization else 0.1
+        for name, each in inspect.signature(kind).parameters.items()
+        if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+    }
+    assert np.array_equal(kind(**needed)(images, training=False), images)
 
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", losses.sparse_categorical_crossentropy, "mse"])
