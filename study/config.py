@@ -365,7 +365,8 @@ def parse_count(text: str, option: str) -> int:
     match = COUNT.fullmatch(text.strip())
     if match is None:
         raise StudyError(f"{option} is a number such as 100000, 100k or 2.5M; it was given {text!r}")
-    return round(float(match["number"]) * 1000 ** " KMG".index(match["unit"].upper() or " "))
+    power = " KMG".index(match["unit"].upper() or " ")
+    return round(float(match["number"]) * float(1000**power))
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

@@ -273,6 +273,7 @@ def train(
     class_weights: option.ClassWeights = Definition.class_weights,
     manual_dir: option.ManualDir = None,
     data_dir: option.DataDir = None,
+    test: Annotated[bool, typer.Option("--test", help="Print the accuracy on the test images, too.")] = False,
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file.")] = Path("model.keras"),
 ) -> None:
     """Train one configuration on training + validation images and save the model; a report says the words."""
@@ -296,8 +297,11 @@ def train(
     )
     check_name(space)
     resources = Resources(**_places(manual_dir, data_dir))
-    parameters = retraining.retrain(definition, resources, retraining.parse(values), stop_after, whole(output))
-    echo(f"model: {output} ({parameters:,} parameters)")
+    made = retraining.retrain(definition, resources, retraining.parse(values), stop_after, whole(output), tested=test)
+    echo(f"model: {output} ({made.parameters:,} parameters)")
+    if made.test_images and made.errors is not None:
+        accuracy = 100 * (1 - made.errors / made.test_images)
+        echo(f"test accuracy: {accuracy:.2f} % ({made.errors:,} errors in {made.test_images:,})")
 
 
 def _whole(path: Path | None) -> Path | None:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from study.config import SPACES, Definition, Resources
 from study.errors import StudyError, StudyFailure, one_line
@@ -43,11 +43,27 @@ def parse(text: str) -> dict[str, Value]:
     return values
 
 
+class Retrained(NamedTuple):
+    """A model that was trained and saved."""
+
+    parameters: int
+    test_images: int | None
+    """None where it was not tested."""
+    errors: int | None
+    """Test images whose most probable class is wrong."""
+
+
 def retrain(
-    definition: Definition, resources: Resources, values: dict[str, Value], stop_after: int | None, file: Path
-) -> int:
-    """Train a configuration on training + validation images as a final is, save the model to `file`, and return its
-    number of parameters. The test images are not read.
+    definition: Definition,
+    resources: Resources,
+    values: dict[str, Value],
+    stop_after: int | None,
+    file: Path,
+    *,
+    tested: bool = False,
+) -> Retrained:
+    """Train a configuration on training + validation images as a final is, and save the model to `file`. The test
+    images are not read before.
 
     Args:
         definition: Its one space, data set, epochs and seed.
@@ -55,6 +71,7 @@ def retrain(
         values: Hyperparameters by name; those left out have their defaults.
         stop_after: Epochs after which the training ends, where those that `fit` is asked for are more.
         file: Ends in .keras.
+        tested: Whether the model is tested then.
 
     Raises:
         StudyError: what cannot be used: a configuration that cannot be trained, a hyperparameter that the space does
@@ -66,10 +83,11 @@ def retrain(
     _check_writable(file)
     environment.import_tensorflow()
     from study.training.model_state import built_in_parts, parameters
+    from study.training.prediction import probabilities
     from study.training.published import published
 
     with temporary.own():
-        model = _train(definition, resources, values, stop_after)
+        model, dataset = _train(definition, resources, values, stop_after)
         try:
             with contained():
                 write_whole(file, published(model).save)
@@ -86,12 +104,16 @@ def retrain(
                 f"the model cannot be saved as {file.name} ({one_line(error, 200)}); its weights are kept: {weights}; "
                 "build(hp) with these values and model.load_weights open them"
             ) from error
-    return parameters(model)
+        if not tested:
+            return Retrained(parameters(model), None, None)
+        images = dataset.test()
+        errors = int((probabilities(model, images).argmax(axis=1) != images.y).sum())
+    return Retrained(parameters(model), len(images), errors)
 
 
 def _train(
     definition: Definition, resources: Resources, values: dict[str, Value], stop_after: int | None
-) -> "keras.Model":
+) -> "tuple[keras.Model, Dataset]":
     import keras
 
     from search_spaces import load
@@ -119,7 +141,7 @@ def _train(
         descents(definition, dataset.train),
     )  # fmt: skip
     try:
-        return fit(training, EpochLog(), Hooks(on_epoch=refuse_unknown))
+        return fit(training, EpochLog(), Hooks(on_epoch=refuse_unknown)), dataset
     except StudyError:
         raise
     except Exception as error:  # whatever a HyperModel raises

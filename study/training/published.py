@@ -34,8 +34,8 @@ MISSING = re.compile(r"Could not locate (class|function) '([^']+)'")
 def published(model: keras.Model) -> keras.Model:
     """The layers of a trained model, ending in probabilities (n, classes) or (n, 1), float32.
 
-    Augmentation is left out: Keras's layers change the images of whoever calls a model as `model(images)` or exports it,
-    and keep them in `predict` alone.
+    Augmentation is left out: Keras's layers change the images of whoever calls a model as `model(images)` or exports
+    it, and leave them alone in `predict` only.
 
     Where a cross-entropy of logits trained it, a softmax is added, or a sigmoid to a single unit; other outputs are
     kept. It is compiled with Keras's own loss, with accuracy, and with an optimizer that has no state: for `evaluate`.

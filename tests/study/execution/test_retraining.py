@@ -23,11 +23,14 @@ def test_the_report_s_command_gives_the_model_that_was_tested(command: Command, 
     results = collect.read(opened(home, "a"))
     found = best.info(results, results.spaces[0])
     assert found is not None
-    code, output, error = command(*shlex.split(found.command)[1:], "-o", "again.keras")
+    code, output, error = command(*shlex.split(found.command)[1:], "--test", "-o", "again.keras")
     assert (code, error) == (0, "")
     model = keras.saving.load_model("again.keras")
-    assert output == f"model: again.keras ({model.count_params():,} parameters)\n"
     final, _ = results.finals_of_winner("tiny:Tiny")
+    assert output.splitlines() == [
+        f"model: again.keras ({model.count_params():,} parameters)",
+        f"test accuracy: {100 * final.accuracy:.2f} % ({final.errors} errors in 45)",
+    ]
     (kept,) = results.predictions_of([final])
     with np.load(archive) as arrays:
         images = arrays["x_test"].astype("float32") / 255
