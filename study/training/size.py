@@ -53,4 +53,5 @@ def _multiply_adds(layer: layers.Layer) -> int:
         return 0
     shape = layer.output.shape[1:]
     positions = shape[1:] if getattr(layer, "data_format", "") == "channels_first" else shape[:-1]
-    return int(math.prod(positions)) * sum(math.prod(getattr(layer, name).shape) for name in names)
+    found: int = math.prod(positions) * sum(math.prod(getattr(layer, name).shape) for name in names)
+    return found
