@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from reports.panels.summary import Next
     from reports.panels.verdict import Verdict
     from study.data.given import Data
+    from study.execution.exporting import Exported
 
 SPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:<>-]{0,199}")
 """What a space may be called; a class within a function has `<locals>` in its name."""
@@ -283,6 +284,29 @@ class Study:
         from study.execution.predicting import predict
 
         return predict(self.stored, model, [whole(each) if isinstance(each, (str, Path)) else each for each in images])
+
+    def export_model(
+        self, file: str | Path, kind: str, *, space: str | None = None, custom_objects: Mapping[str, Any] | None = None
+    ) -> "Exported":
+        """Write `best_model` for another runtime, and test what was written. It is `study export --model`.
+
+        Args:
+            file: A .tflite or .onnx file, or a folder that is not there yet.
+            kind: `saved_model`, `tflite`, `tflite-int8` (weights in 8 bits) or `onnx`.
+            space: As for `best_model`.
+            custom_objects: As for `best_model`.
+
+        Raises:
+            StudyError: there is no model, Keras cannot export it, or the test images cannot be read.
+        """
+        from study.system import environment
+
+        environment.import_tensorflow()
+        from study.execution import exporting
+
+        check_choice("kind", kind, tuple(exporting.ENDINGS))
+        exporting.check(kind, whole(file))
+        return exporting.export(self.stored, self.best_model(space, custom_objects), kind, whole(file))
 
     def progress(self) -> dict[str, Any]:
         """What is done, running and left, and the best so far: what `study status --json` prints."""

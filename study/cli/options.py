@@ -28,6 +28,15 @@ class Target(StrEnum):
     mlflow = "mlflow"
 
 
+class ModelFormat(StrEnum):
+    """What a model is exported as."""
+
+    saved_model = "saved_model"
+    tflite = "tflite"
+    tflite_int8 = "tflite-int8"
+    onnx = "onnx"
+
+
 class Assets(StrEnum):
     """Where a report has plotly.js."""
 

@@ -13,12 +13,25 @@ import typer
 
 from study.cli import watching
 from study.cli.app import app, echo
-from study.cli.options import HOME, AsJson, Assets, DataDir, Home, Name, Storage, Target, of, study_names
+from study.cli.options import (
+    HOME,
+    AsJson,
+    Assets,
+    DataDir,
+    Home,
+    ModelFormat,
+    Name,
+    Storage,
+    Target,
+    of,
+    study_names,
+)  # fmt: skip
 from study.config import SPACES, check_choice
 from study.errors import StudyError, printable
 from study.paths import absolute, relative, whole
 
 if TYPE_CHECKING:
+    from study.storage.address import Address
     from study.storage.store import StoredStudy
 
 SHAPE, CLASSES = (28, 28, 1), 10
@@ -171,18 +184,29 @@ def export(
     name: Name,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", help="A .csv, .parquet or .json file; with --to mlflow its tracking URI."),
+        typer.Option(
+            "-o", "--output", help="A .csv, .parquet or .json file; with --to its tracking URI, with --model the model."
+        ),
     ] = None,
     to: Annotated[Target | None, typer.Option(help="mlflow: one run per trial and final, beside those it has.")] = None,
+    model: Annotated[
+        ModelFormat | None, typer.Option(help="The recommended model in another format, which is then tested again.")
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="With --model: the winner of this space.")] = None,
     home: Home = HOME,
     storage: Storage = None,
 ) -> None:
-    """Write the trials of a study as a table, or to MLflow."""
+    """Write the trials of a study as a table, or to MLflow; or its model for another runtime."""
     from study.storage import results
     from study.storage.address import Address
     from study.storage.store import open_study
     from study.system import extras
 
+    if model is not None:
+        if to is not None or output is None:
+            raise StudyError(f"--model {model.value} writes to -o, and nowhere else")
+        _export_model(name, model, whole(output), space, Address.of(home, storage))
+        return
     if to is not None:
         extras.check(f"--to {to.value}")
     elif output is None:
@@ -197,6 +221,22 @@ def export(
     assert output is not None
     rows = results.export(study, whole(output))
     echo(f"{rows:,} trials: {output}")
+
+
+def _export_model(name: str, model: ModelFormat, file: Path, space: str | None, address: "Address") -> None:
+    from study import api
+    from study.storage.store import open_study
+    from study.system import extras
+
+    extras.check(f"--model {model.value}")
+    found = api.Study(open_study(address, name))
+    before, written = found.best(space)["model_test_accuracy"], found.export_model(file, model.value, space=space)
+    line = f"model: {relative(file)} ({written.bytes:,} bytes)"
+    if written.test_images and written.errors is not None:
+        accuracy = 1 - written.errors / written.test_images
+        line += f", test accuracy {accuracy:.2%} on {written.test_images:,} images"
+        line += "" if before is None else f" (as a Keras model {before:.2%})"
+    echo(line)
 
 
 @app.command()

@@ -116,6 +116,7 @@ def best(study: StoredStudy, space: str | None) -> dict[str, Any]:
         "confirmed": fmean(winner.scores) if winner.scores else None,
         "best_epoch": winner.best_epoch,
         "test_accuracy": fmean(each.accuracy for each in tested) if tested else None,
+        "model_test_accuracy": next((each.accuracy for each in tested if each.seed_index == 0), None),
         "finals": len(tested),
         "values": winner.record.values,
         "model": None if missing else str(model),

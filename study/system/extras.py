@@ -11,6 +11,9 @@ NEEDED = {  # option -> the package that it needs, and the extra that installs i
     "--cluster": ("ray", "ray"),
     "--tensorboard": ("tensorboard", "tensorboard"),
     "--to mlflow": ("mlflow", "mlflow"),
+    "--model tflite": ("ai_edge_litert", "export"),
+    "--model tflite-int8": ("ai_edge_litert", "export"),
+    "--model onnx": ("tf2onnx", "export"),
     "study dashboard": ("optuna_dashboard", "dashboard"),
     "notes": ("optuna_dashboard", "dashboard"),
 }

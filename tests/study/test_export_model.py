@@ -1,0 +1,94 @@
+"""The recommended model in other formats, each run by a process of its own that does not know this package."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers import Command, opened
+from keras import layers
+from refusals import refused
+
+import study
+from study.execution import exporting
+from study.storage import results
+
+READERS = {
+    "tflite": """
+from ai_edge_litert.interpreter import Interpreter
+model = Interpreter(model_path=file)
+given, output = model.get_input_details()[0], model.get_output_details()[0]
+model.resize_tensor_input(given["index"], x.shape)
+model.allocate_tensors()
+model.set_tensor(given["index"], x)
+model.invoke()
+found = model.get_tensor(output["index"])
+""",
+    "onnx": """
+import onnxruntime
+model = onnxruntime.InferenceSession(file)
+(found,) = model.run(None, {model.get_inputs()[0].name: x})
+""",
+    "saved_model": """
+import tensorflow
+model = tensorflow.saved_model.load(file)
+found = model.serve(x).numpy()
+""",
+}
+READERS["tflite-int8"] = READERS["tflite"]
+SCRIPT = """
+import sys
+import numpy as np
+file, archive = sys.argv[1:]
+with np.load(archive) as arrays:
+    x, y = arrays["x_test"].astype("float32") / 255, arrays["y_test"]
+{reader}
+assert not [name for name in sys.modules if name.partition(".")[0] in ("study", "keras_study", "search_spaces")]
+print((found.argmax(axis=1) != y).sum())
+"""
+
+
+@pytest.mark.parametrize("kind", exporting.ENDINGS)
+def test_an_exported_model_makes_the_errors_that_are_printed(
+    kind: str, finished: Path, archive: Path, command: Command, tmp_path: Path
+) -> None:
+    file = f"model{exporting.ENDINGS[kind]}"
+    code, output, error = command("export", "a", "--model", kind, "-o", file)
+    assert (code, error) == (0, "")
+    script = SCRIPT.format(reader=READERS[kind])
+    run = [sys.executable, "-c", script, file, str(archive)]
+    errors = int(subprocess.run(run, check=True, capture_output=True, text=True, cwd=tmp_path).stdout)
+    winner = study.load("a").best()
+    final = next(
+        each for each in results.finals(opened(finished, "a"))
+        if (each.space, each.trial, each.seed_index) == (winner["space"], winner["trial"], 0)
+    )  # fmt: skip
+    assert f", test accuracy {1 - errors / 45:.2%} on 45 images (as a Keras model {final.accuracy:.2%})" in output
+    assert kind == "tflite-int8" or errors == final.errors
+
+
+def test_mixed_precision_is_exported_in_float32(tmp_path: Path) -> None:
+    dense = layers.Dense(3, dtype="mixed_bfloat16")
+    model = keras.Sequential([keras.Input((6, 6, 1)), layers.Flatten(), dense, layers.Softmax(dtype="float32")])
+    exporting._write(exporting._in_float32(model), "tflite", tmp_path / "model.tflite")
+    x = np.random.default_rng(0).random((5, 6, 6, 1)).astype("float32")
+    found = exporting._runtime("tflite", tmp_path / "model.tflite")(x)
+    np.testing.assert_allclose(found, model(x), atol=0.02)
+    dense.dtype_policy = "float32"
+    np.testing.assert_allclose(found, model(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--model", "tflite", "-o", "model.onnx"), "--model tflite writes a .tflite file; -o was given"),
+        (("--model", "saved_model", "-o", "model.keras"), "--model saved_model writes a folder, without an ending"),
+        (("--model", "saved_model", "-o", "runs"), "runs exists; give another -o, or delete it"),
+        (("--model", "onnx"), "--model onnx writes to -o, and nowhere else"),
+        (("--model", "onnx", "-o", "m.onnx", "--space", "dense"), "space must be one of"),
+    ],
+)
+def test_bad_input_is_a_line(words: tuple[str, ...], said: str, finished: Path, command: Command) -> None:
+    assert said in refused(command, "export", "a", *words)
