@@ -124,8 +124,8 @@ class ConfirmationRecord(_Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinalRecord(_Record):
-    """One finalist with one seed, retrained on train + validation and tested once."""
+class _Tested(_Record):
+    """One finalist with one seed, trained again and tested once."""
 
     space: str
     role: str
@@ -133,18 +133,36 @@ class FinalRecord(_Record):
     trial: int
     """The number of the finalist's trial in its space's search."""
     values: dict[str, Value]
-    validation: float | None
-    """Validation accuracy of that trial, at its best epoch."""
     seed_index: int
     """0 to K-1; finals with the same index share their seed."""
     seed: int
-    fit_epochs: int
-    """Epochs that `fit` was asked for."""
     epochs: int
     """Epochs trained."""
     parameters: int
     seconds: float
+    """Wall time: build, fit and test."""
     history: History
+    worker: str
+    """Host and process that trained and tested it."""
+    device: str = ""
+    """The GPU that did, or CPU."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """What could not be kept of it, with the reason: `MODEL`, `PREDICTED`, `ARTIFACT`."""
+
+    @property
+    def finalist(self) -> tuple[str, str, int]:
+        """What is the same for all seeds of a finalist."""
+        return self.space, self.role, self.trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalRecord(_Tested):
+    """A final of a study of images, retrained on train + validation."""
+
+    validation: float | None
+    """Validation accuracy of the finalist's trial, at its best epoch."""
+    fit_epochs: int
+    """Epochs that `fit` was asked for."""
     test_images: int
     errors: int
     """Test images whose most probable class is wrong."""
@@ -159,22 +177,11 @@ class FinalRecord(_Record):
     """Test images by true class (row) and predicted class (column)."""
     predictions: str
     """File of the class probabilities, relative to the study's folder."""
-    worker: str
-    """Host and process that trained and tested it."""
-    device: str = ""
-    """The GPU that did, or CPU."""
-    missing: dict[str, str] = field(default_factory=dict)
-    """What could not be kept of it, with the reason: `MODEL`, `PREDICTED`, `ARTIFACT`."""
 
     @property
     def accuracy(self) -> float:
         """Share of test images classified correctly, 0 to 1."""
         return 1 - self.errors / self.test_images
-
-    @property
-    def finalist(self) -> tuple[str, str, int]:
-        """What is the same for all seeds of a finalist."""
-        return self.space, self.role, self.trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,26 +207,11 @@ class Conditions(_Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationRecord(_Record):
-    """A final of a tuner's: one finalist with one seed, trained again and evaluated once on the test data."""
+class EvaluationRecord(_Tested):
+    """A final of a tuner's, evaluated on the test data."""
 
-    space: str
-    role: str
-    """`BASELINE` or `TUNED`."""
-    trial: int
-    """The number of the finalist's trial in the search."""
-    values: dict[str, Value]
     validation: float | None
-    """The objective of that trial."""
-    seed_index: int
-    """0 to K-1; finals with the same index share their seed."""
-    seed: int
-    epochs: int
-    """Epochs trained."""
-    parameters: int
-    seconds: float
-    """Wall time: build, fit and test."""
-    history: History
+    """The objective of the finalist's trial."""
     metrics: dict[str, float | None]
     """What `evaluate` returned; None where it was not finite."""
     value: float
@@ -228,17 +220,6 @@ class EvaluationRecord(_Record):
     """Test examples by true class (row) and predicted class (column); None unless it classifies arrays."""
     predictions: str | None
     """File of targets and predictions, relative to the study's folder; None unless it predicts numbers from arrays."""
-    worker: str
-    """Host and process that trained and tested it."""
-    device: str = ""
-    """The GPU that did, or CPU."""
-    missing: dict[str, str] = field(default_factory=dict)
-    """Why its predictions could not be kept, under `PREDICTED`."""
-
-    @property
-    def finalist(self) -> tuple[str, str, int]:
-        """What is the same for all seeds of a finalist."""
-        return self.space, self.role, self.trial
 
 
 def packed(bits: NDArray[np.bool_]) -> str:
