@@ -106,7 +106,7 @@ class SpaceResults(Results):
 
     @property
     def ended(self) -> int:
-        """How many trials are complete, pruned or failed."""
+        """How many trials are complete, pruned, excluded or failed."""
         return sum(trial.state.is_finished() for trial in self.trials)
 
     def count(self, state: TrialState) -> int:

@@ -305,6 +305,7 @@ class Study:
         from study.execution import exporting
 
         check_choice("kind", kind, tuple(exporting.ENDINGS))
+        extras.check(f"--model {kind}")
         exporting.check(kind, whole(file))
         return exporting.export(self.stored, self.best_model(space, custom_objects), kind, whole(file))
 

@@ -94,7 +94,7 @@ class Definition:
 
     # How much
     trials: int = 10
-    """Finished trials (complete, pruned or failed) that each space ends with."""
+    """Finished trials (complete, pruned, excluded or failed) that each space ends with."""
     epochs: int = 8
     """The most epochs a trial may train."""
     confirm: int = 3
@@ -120,9 +120,9 @@ class Definition:
     class_weights: str = CLASS_WEIGHTS[0]
     """One of `CLASS_WEIGHTS`."""
     max_parameters: int | None = None
-    """Configurations whose model has more parameters are not trained."""
+    """The most parameters of a model that is trained; others are excluded."""
     max_multiply_adds: int | None = None
-    """Those whose model takes more multiply-adds for an image are not, either."""
+    """The most multiply-adds for one image of a model that is trained."""
     margin: float = 0.2
     """Percentage points of test accuracy that do not matter: finalists whose interval lies within it are tied."""
     callbacks: tuple[str, ...] = ()

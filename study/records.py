@@ -73,7 +73,7 @@ class TrialRecord(_Record):
     multiply_adds: int | None = None
     """What it computes for one image (`training.size`); None where that is not known."""
     exceeds: str = ""
-    """Why it was not trained: how its model exceeds what the study allows, in words."""
+    """How its model exceeds what the study allows, in words: it was excluded."""
     built: str = ""
     """The model that `build` returned, in short: the version of Keras and a hash of each part (`description`); empty
     where it was not built, and in studies of earlier versions."""
@@ -220,6 +220,11 @@ class EvaluationRecord(_Tested):
     """Test examples by true class (row) and predicted class (column); None unless it classifies arrays."""
     predictions: str | None
     """File of targets and predictions, relative to the study's folder; None unless it predicts numbers from arrays."""
+
+
+def is_excluded(attributes: Mapping[str, Any]) -> bool:
+    """Whether the trial with these user attributes was excluded, because its model is larger than the study allows."""
+    return bool(attributes.get(RECORD, {}).get("exceeds"))
 
 
 def packed(bits: NDArray[np.bool_]) -> str:

@@ -13,8 +13,7 @@ from reports.collect import SpaceResults, StudyResults
 from reports.panels import Card, counted
 from study.config import DRAWN_AT_RANDOM
 from study.objective import Objective
-from study.records import BASELINE_NUMBER
-from study.storage import results as stored
+from study.records import BASELINE_NUMBER, is_excluded
 
 MOST_STEPS = 200
 """Budgets of random search that are drawn."""
@@ -95,7 +94,7 @@ def random_search(space: SpaceResults, sampler: str) -> RandomSearch | None:
 def cards(results: StudyResults, space: SpaceResults) -> list[Card]:
     """Two figures."""
     complete, pruned, failed = map(space.count, (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
-    running, excluded = space.count(TrialState.RUNNING), sum(map(stored.is_excluded, space.trials))
+    running, excluded = space.count(TrialState.RUNNING), sum(is_excluded(trial.user_attrs) for trial in space.trials)
     counts = f"{complete:,} complete, {pruned - excluded:,} pruned and {failed:,} failed trials"
     counts += f", {excluded:,} excluded because their models are too large" if excluded else ""
     counts += f", {running:,} running." if running else "."

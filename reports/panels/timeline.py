@@ -15,7 +15,7 @@ from study.storage import results as stored
 MOST = 500
 """Bars; with more trials, the last ones are shown."""
 STATES = {"complete": (colors.BEST, ""), "pruned": (colors.PRUNED, "/"), "failed": (colors.FAILED, "x"),
-          "running": (colors.RUNNING, ".")}  # fmt: skip
+          "running": (colors.RUNNING, "."), "excluded": (colors.COMPLETE, "-")}  # fmt: skip
 """The colour and pattern of each state."""
 
 

@@ -177,7 +177,7 @@ def cards(results: StudyResults) -> list[Card]:
     found, title = info(results), "What did each finalist reach?"
     if not found.rows:
         return [Card(title, found.statements[0])]
-    caption = f"Means over seeds. The test set was read {found.test_evaluations:,} times."
+    caption = f"Means over seeds. The study has read the test set {found.test_evaluations:,} times."
     shown = [Card(title, caption, COLUMNS, [cells(row) for row in found.rows], folded=True)]
     if found.comparisons:
         caption = "Differences in percentage points of test accuracy, paired by seed and by image."

@@ -114,11 +114,13 @@ TestSplit = Annotated[
 SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no images.")]
 MaxParameters = Annotated[
     str | None,
-    typer.Option("--max-parameters", metavar="N", help="Train no model that has more: 100000, 100k."),
+    typer.Option("--max-parameters", metavar="N", help="Skip models with more parameters, such as 100k."),
 ]
 MaxMultiplyAdds = Annotated[
     str | None,
-    typer.Option("--max-multiply-adds", metavar="N", help="Train no model that takes more for an image: 5M."),
+    typer.Option(
+        "--max-multiply-adds", metavar="N", help="Skip models that need more multiply-adds per image, such as 5M."
+    ),
 ]
 ClassWeights = Annotated[
     str,

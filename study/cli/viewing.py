@@ -204,9 +204,13 @@ def export(
 
     if model is not None:
         if to is not None or output is None:
-            raise StudyError(f"--model {model.value} writes to -o, and nowhere else")
+            raise StudyError(f"--model {model.value} needs -o, the file, and takes no --to")
         _export_model(name, model, whole(output), space, Address.of(home, storage))
         return
+    if space is not None:
+        raise StudyError(
+            "--space chooses a model; the table has the trials of all spaces: give --model, or leave it out"
+        )
     if to is not None:
         extras.check(f"--to {to.value}")
     elif output is None:
@@ -226,9 +230,7 @@ def export(
 def _export_model(name: str, model: ModelFormat, file: Path, space: str | None, address: "Address") -> None:
     from study import api
     from study.storage.store import open_study
-    from study.system import extras
 
-    extras.check(f"--model {model.value}")
     found = api.Study(open_study(address, name))
     before, written = found.best(space)["model_test_accuracy"], found.export_model(file, model.value, space=space)
     line = f"model: {relative(file)} ({written.bytes:,} bytes)"
@@ -365,7 +367,8 @@ def _status(state: dict[str, Any]) -> Iterator[str]:
     yield f"{state['name']}: {state['dataset']}, {state['objective']}, {readable(state['bytes'])}"
     for space in state["spaces"]:
         best_value = "-" if space["best"] is None else f"{space['best']:.4f} (trial {space['best_trial']})"
-        counts = ", ".join(f"{space[state]:,} {state}" for state in ("complete", "pruned", "failed", "running"))
+        states = ("complete", "pruned", "excluded", "failed", "running")
+        counts = ", ".join(f"{space[state]:,} {state}" for state in states if state in space)
         if space["interrupted"]:
             counts += f", {space['interrupted']:,} interrupted"
         waiting = max(space["left"] - space["running"] - space["interrupted"], 0)  # what runs has not ended either

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from study.data import cache
@@ -43,7 +44,7 @@ def read(name: str, request: Request) -> Arrays:
     if builder.name in LACKING:
         _parts(builder, name, request)
     if not builder.is_prepared():
-        _prepare(builder, name, request.manual_dir)
+        _prepare(builder, name, root, request.manual_dir)
         builder = _builder(name, root)
     parts = _parts(builder, name, request)
     cut = request.cut(name, "test" in parts)
@@ -188,20 +189,19 @@ def _decoded(
     return x, np.array(labels)
 
 
-def _prepare(builder: Any, name: str, manual_dir: str | None) -> None:
-    """Let TensorFlow Datasets take or download the original files, check their SHA-256 and unpack them, unless another
-    process has done so meanwhile."""
+def _prepare(builder: Any, name: str, root: Path, manual_dir: str | None) -> None:
+    """Let TensorFlow Datasets take or download the original files, check their SHA-256 and unpack them."""
     import tensorflow_datasets as tfds
 
-    if builder.data_path.exists():
+    if builder.data_path.exists() and not _builder(name, root).is_prepared():
         raise StudyError(f"{builder.data_dir} lacks its dataset_info.json; delete it, and {name} is prepared again")
     _check_originals(builder, name, manual_dir)
     tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress even so
+        root.mkdir(parents=True, exist_ok=True)
+        # One process at a time: what another has prepared meanwhile is taken. It prints its progress even so.
+        with FileLock(root / f".{builder.name}.lock"), contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
-    except FileExistsError:  # another process was done first
-        return
     except Exception as error:  # whatever the code of a data set raises
         raise StudyError(f"{name} cannot be prepared: {one_line(error, 300)}; get its files again") from None
 

@@ -66,7 +66,7 @@ class Dataset:
         return self.train.x.dtype == np.uint8
 
     def test(self) -> Images:
-        """The test images. Only the finals call this."""
+        """The test images. Of a study, only the finals call this."""
         return self._test()
 
 

@@ -16,6 +16,7 @@ from study.errors import StudyError, one_line
 from study.storage.store import StoredStudy
 from study.system import files
 from study.system.signals import contained
+from study.training.parts import parts
 from study.training.prediction import probabilities
 
 ENDINGS = {"saved_model": "", "tflite": ".tflite", "tflite-int8": ".tflite", "onnx": ".onnx"}
@@ -74,10 +75,16 @@ def export(study: StoredStudy, model: keras.Model, kind: str, file: Path) -> Exp
     size = files.size(file) if file.is_dir() else file.stat().st_size
     if study.definition.dataset in (ARRAYS, DATA):
         return Exported(size, None, None)
-    images = datasets.of(study.definition, study.resources).test()
-    with warnings.catch_warnings(action="ignore"):
-        run = _runtime(kind, file)
-        found = probabilities(lambda part, training: run(np.asarray(part)), images)  # as a model is called
+    dataset = datasets.of(study.definition, study.resources)
+    if dataset.parts != study.fingerprint.get("details", {}).get("data"):
+        raise StudyError(f"{file} is written; it is not tested, because the data are not those of the study any more")
+    images = dataset.test()
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            run = _runtime(kind, file)
+            found = probabilities(lambda part, training: run(np.asarray(part)), images)  # as a model is called
+    except Exception as error:  # whatever a runtime raises
+        raise StudyError(f"{file} is written, but its runtime cannot run it: {one_line(error, 300)}") from error
     return Exported(size, len(images), int((found.argmax(axis=1) != images.y).sum()))
 
 
@@ -100,13 +107,15 @@ def _write(model: keras.Model, kind: str, file: Path) -> None:
 
 def _in_float32(model: keras.Model) -> keras.Model:
     """The model, or one with its weights whose layers all compute in float32."""
-    if all(layer.compute_dtype == "float32" for layer in model.layers):
+    if all(each.compute_dtype == "float32" for each in parts(model) if isinstance(each, keras.layers.Layer)):
         return model
 
-    def in_float32(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def in_float32(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Layer):  # an operation, such as a sum
+            return layer
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    found = keras.models.clone_model(model, clone_function=in_float32)
+    found = keras.models.clone_model(model, clone_function=in_float32, recursive=True)
     found.set_weights(model.get_weights())
     return found
 

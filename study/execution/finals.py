@@ -1,4 +1,4 @@
-"""Finalists x seeds on the test set. The only file that reads the test images.
+"""Finalists x seeds on the test set. The only ones of a study that read the test images.
 
 Each finalist is retrained on training + validation images and tested, once per seed. A final is a trial of the study's
 finals; like any other it is claimed, saved after each epoch, and taken up again.

@@ -63,7 +63,7 @@ def retrain(
     tested: bool = False,
 ) -> Retrained:
     """Train a configuration on training + validation images as a final is, and save the model to `file`. The test
-    images are not read before.
+    images are not read until then.
 
     Args:
         definition: Its one space, data set, epochs and seed.
@@ -71,7 +71,7 @@ def retrain(
         values: Hyperparameters by name; those left out have their defaults.
         stop_after: Epochs after which the training ends, where those that `fit` is asked for are more.
         file: Ends in .keras.
-        tested: Whether the model is tested then.
+        tested: Whether the model is tested afterwards.
 
     Raises:
         StudyError: what cannot be used: a configuration that cannot be trained, a hyperparameter that the space does

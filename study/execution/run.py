@@ -4,16 +4,19 @@ import copy
 import io
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import IO, Any
+
+from optuna.trial import FrozenTrial
 
 from search_spaces.loading import SpaceError, check_name
 from study.errors import StudyError, StudyFailure, one_line
 from study.execution.supervisor import Supervisor
 from study.execution.task import Role, Task
 from study.execution.workers import UNGUARDED, work_here
+from study.records import is_excluded
 from study.storage import results
 from study.storage.reasons import nothing_succeeded, reasons
 from study.storage.store import StoredStudy, settle
@@ -57,10 +60,14 @@ def refuse_failed(study: StoredStudy, warn: Callable[[str], None]) -> None:
     searched = {space: results.trials(study, space) for space in study.definition.spaces}
     every = [trial for trials in searched.values() for trial in trials]
     if nothing_succeeded(every):
-        raise StudyFailure(f"every trial failed, {reasons(every)}; mend the cause, then start again")
+        raise StudyFailure(f"every trial {_failed(every)}, {reasons(every)}; mend the cause, then start again")
     for space, trials in searched.items():
         if nothing_succeeded(trials):
-            warn(f"{space} has no result: every trial of it failed, {reasons(trials)}")
+            warn(f"{space} has no result: every trial of it {_failed(trials)}, {reasons(trials)}")
+
+
+def _failed(trials: Sequence[FrozenTrial]) -> str:
+    return "failed or was excluded" if any(is_excluded(trial.user_attrs) for trial in trials) else "failed"
 
 
 def check(task: Task) -> None:

@@ -1,6 +1,6 @@
 """The search: the trials of each space, within the budget."""
 
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import TrialState
@@ -11,13 +11,13 @@ from study.execution.giving_up import take_up
 from study.execution.loop import Job, Work, run_all
 from study.execution.session import Session
 from study.execution.trials import TrialAttempt
-from study.records import BASELINE_NUMBER
+from study.records import BASELINE_NUMBER, is_excluded
 from study.search.hyperparameters import TrialHyperParameters
 from study.search.pruners import PRUNERS
 from study.search.samplers import SAMPLERS, KeyedSampler
 from study.search.visibility import lag_for, visible_from
 from study.storage import queries, results
-from study.storage.reasons import nothing_succeeded, reasons
+from study.storage.reasons import nothing_succeeded, reasons, smallest
 from study.system.optuna_private import storage_of
 
 FEWEST_EXCLUDED = DRAWN_AT_RANDOM["tpe"]
@@ -48,6 +48,7 @@ class SpaceSearch(Work[bool]):
         self._baseline: dict[str, Any] = {}
         self._is_exhausted = False
         self._fits = False
+        """Whether one of the first configurations is known to be small enough."""
         self.study = self._load()
         self._said = False
         self._best: float | None = None
@@ -91,7 +92,11 @@ class SpaceSearch(Work[bool]):
         if known.begun >= session.definition.trials or too_early:
             return None
         if not known.waiting and self._sampler.is_exhausted(self.study, known.begun):
-            self._say_exhausted(known.begun)
+            self._say_ended(known.begun, "every configuration has been tried")
+            return None
+        if (too_large := self._too_large(known.begun)) is not False:
+            if too_large:
+                self._say_ended(known.begun, too_large)
             return None
         # As `Study.ask` does, without sampling under the lock.
         enqueued = (each for each in known.waiting if storage.set_trial_state_values(each, TrialState.RUNNING))
@@ -101,13 +106,26 @@ class SpaceSearch(Work[bool]):
         self.claims.mark(trial_id)
         return trial_id, is_new
 
-    def _say_exhausted(self, begun: int) -> None:
+    def _too_large(self, begun: int) -> str | Literal[False]:
+        """Why the search goes no further: the first configurations were all excluded. Empty while that is not known of
+        one of them, and False where one is small enough. A grid has its own order: small models may come late."""
+        definition = self.session.definition
+        if self._fits or not definition.bounds or begun < FEWEST_EXCLUDED or definition.sampler == GRID:
+            return False
+        first = results.trials(self.session.study, self.part)[:FEWEST_EXCLUDED]
+        if all(is_excluded(trial.user_attrs) for trial in first):
+            return f"the first {len(first)} configurations are all too large, the smallest with {smallest(first)}"
+        running = [trial for trial in first if not trial.state.is_finished()]
+        self._fits = not all(
+            is_excluded(each.user_attrs) or (each in running and not each.constraints) for each in first
+        )
+        return False if self._fits else ""
+
+    def _say_ended(self, begun: int, why: str) -> None:
         if not self._is_exhausted and self.session.role.first:
             trials = self.session.definition.trials
             asked = "" if trials == UNLIMITED else f" instead of {trials}"
-            self.session.display.say(
-                f"{self.part}: every configuration has been trained; the search ends after {begun} trials{asked}"
-            )
+            self.session.display.say(f"{self.part}: {why}; the search ends after {begun} trials{asked}")
         self._is_exhausted = True
 
     def attempt(self, job: Job[bool]) -> TrialAttempt:
@@ -128,7 +146,6 @@ class SpaceSearch(Work[bool]):
             StudyFailure: so it is.
         """
         session, study = self.session, self.session.study
-        self._refuse_if_all_are_excluded()
         most = session.task.options.failures_in_a_row
         last = queries.last_ended(study.store, self.study.study_name, most)
         stays = len(last) < most or any(state != TrialState.FAIL.name or ended < session.began for state, ended in last)
@@ -140,22 +157,6 @@ class SpaceSearch(Work[bool]):
         then = "start again" if nothing_succeeded(every) else f"{resume} continues"
         raise StudyFailure(
             f"{most} trials of {self.part} failed in a row, {reasons(ended[-most:])}; mend the cause, then {then}"
-        )
-
-    def _refuse_if_all_are_excluded(self) -> None:
-        definition = self.session.definition
-        if not definition.bounds or self._fits:
-            return
-        ended = [each for each in results.trials(self.session.study, self.part) if each.state in results.FINISHED]
-        self._fits = not all(map(results.is_excluded, ended))
-        if self._fits or len(ended) < min(definition.trials, FEWEST_EXCLUDED):
-            return
-        smallest = min(ended, key=lambda each: sum(max(0.0, value) for value in each.constraints.values()))
-        known = results.record(smallest)
-        assert known is not None
-        raise StudyFailure(
-            f"none of the {len(ended)} configurations of {self.part} that were drawn is small enough; the smallest has "
-            f"{known.exceeds}: start another study with a higher limit, or without {self.part}"
         )
 
     def forget_trials(self) -> None:

@@ -69,6 +69,7 @@ class TrialAttempt(Attempt):
         self._log = EpochLog()
         self._built = ""
         self._multiply_adds: int | None = None
+        self._model: keras.Model | None = None
         known = results.record(job.trial)
         self._missing = {} if known is None else known.missing
         self._began = time.monotonic()
@@ -163,6 +164,9 @@ class TrialAttempt(Attempt):
     def _epoch_ended(self, epoch: int, logs: dict[str, float]) -> None:
         """Renew the claim, report the epoch, and have the trial judged."""
         self._search.claims.renew()
+        if self._model is not None and self._definition.bounds:
+            self._measure(self._model)
+            self._refuse_larger()  # a model may be built when it is called first
         objective = self._definition.objective.name
         if objective in logs:
             self._session.display.show(EpochEnded(epoch, f"{objective} {logs[objective]:.4f}"))
@@ -174,10 +178,6 @@ class TrialAttempt(Attempt):
 
     def _completed(self) -> Outcome:
         """The outcome of a fit that ended by itself."""
-        try:
-            self._refuse_larger()  # a model that was built when it was called
-        except Excluded as excluded:
-            return self._outcome(TrialState.PRUNED, exceeds=str(excluded))
         objective = self._definition.objective
         if self._log.best(objective) is not None:
             return self._outcome(TrialState.COMPLETE)
@@ -215,11 +215,14 @@ class TrialAttempt(Attempt):
     def _store_built(self, model: keras.Model) -> None:
         """So that a trial whose worker dies has a record."""
         self._built = self._built or shorthand(description(model))
-        self._log.parameters = parameters(model)
-        self._multiply_adds = multiply_adds(model)
+        self._model = model
+        self._measure(model)
         self._trial.set_user_attr(RECORD, self._record().to_json())
         if model.built:
             self._refuse_larger()
+
+    def _measure(self, model: keras.Model) -> None:
+        self._log.parameters, self._multiply_adds = parameters(model), multiply_adds(model)
 
     def _refuse_larger(self) -> None:
         """Tell the sampler how the model's size stands to what the study allows.
@@ -233,11 +236,14 @@ class TrialAttempt(Attempt):
         )
         exceeded = []
         for name, most in self._definition.bounds.items():
-            size = sizes[name]
-            if size is not None and name not in told:
-                self._trial.set_constraint(name, size / most - 1)  # a share, so that several can be added
+            size, what = sizes[name], name.replace("_", "-")
+            if size is None:
+                text = f"the {what} of some models of {self._space} are not known, and no limit keeps these out"
+                self._session.display.remark(f"unknown {name} of {self._space}", text)
+            if name not in told:  # a share, so that several can be added
+                self._trial.set_constraint(name, 0.0 if size is None else size / most - 1)
             if size is not None and size > most:
-                exceeded.append(f"{size:,} {name.replace('_', '-')}, of at most {most:,}")
+                exceeded.append(f"{size:,} {what}, where {most:,} are allowed")
         if exceeded:
             raise Excluded(" and ".join(exceeded))
 

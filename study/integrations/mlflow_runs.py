@@ -116,7 +116,8 @@ def _confirmation(trial: FrozenTrial, objective: str) -> _Run:
 def _trial(trial: FrozenTrial, objective: str) -> _Run:
     record = TrialRecord.from_json(trial.user_attrs[RECORD])
     last = {} if trial.value is None else {f"best_{objective}": trial.value}
-    tags = {"study.state": trial.state.name.lower(), "study.error": record.error or ""}
+    state = "excluded" if record.exceeds else trial.state.name.lower()
+    tags = {"study.state": state, "study.error": record.error or record.exceeds}
     return _Run(f"trial {trial.number}", record, last, tags)
 
 

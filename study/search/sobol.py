@@ -8,6 +8,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from study.records import is_excluded
+
 
 class SobolByTrial(BaseSampler):
     """A scrambled Sobol' sequence (Owen 1998) whose point n belongs to trial n.
@@ -26,7 +28,8 @@ class SobolByTrial(BaseSampler):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The parameters of the first trial that was trained: the dimensions of the sequence."""
-        trained = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        trained = [each for each in ended if not is_excluded(each.user_attrs)]
         return dict(min(trained, key=lambda each: each.number).distributions) if trained else {}
 
     def sample_relative(

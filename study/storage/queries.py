@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, DateTime, Integer, String, text
 
 from study.objective import Direction
-from study.records import OWNER, RECORD
+from study.records import OWNER, RECORD, is_excluded
 from study.storage.store import UNFINISHED, Store
 
 FINISHED = "state IN ('COMPLETE', 'PRUNED', 'FAIL')"
@@ -62,6 +62,8 @@ class Overview:
 
     counts: dict[str, int]
     """Trials by the name of their state."""
+    excluded: int
+    """Pruned ones whose model was too large to be trained."""
     best: tuple[int, float] | None
     """Number and value of the best complete trial that has a record, the earliest of equals."""
     owners: list[dict[str, Any]]
@@ -129,14 +131,17 @@ def overview(store: Store, study_name: str, direction: Direction) -> Overview:
         "owners": f"SELECT value_json FROM trials {attribute} :owner WHERE {STUDY} AND state = 'RUNNING'",
         "failures": f"SELECT value_json FROM trials {attribute} :record WHERE {STUDY} AND state = 'FAIL' "
         "ORDER BY number DESC LIMIT 1",
+        "too large": f"SELECT value_json FROM trials {attribute} :record WHERE {STUDY} AND state = 'PRUNED' "
+        "AND value_json NOT LIKE :fits",
     }
-    given = {"name": study_name, "record": RECORD, "owner": OWNER}
+    given = {"name": study_name, "record": RECORD, "owner": OWNER, "fits": '%"exceeds": ""%'}
     rows = store.ask(lambda connection: {
         what: connection.execute(text(sql), given).all() for what, sql in asked.items()
     })  # fmt: skip
     failure = next((value for (value,) in rows["failures"]), None)
     return Overview(
         counts=dict(map(tuple, rows["counts"])),
+        excluded=sum(is_excluded({RECORD: json.loads(value)}) for (value,) in rows["too large"]),
         best=best(store, study_name, direction),
         owners=[json.loads(value or "{}") for (value,) in rows["owners"]],
         last_failure=json.loads(failure) if failure else None,

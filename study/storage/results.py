@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from study.config import CONFIRMATION, FINALS
 from study.errors import StudyError
 from study.objective import Objective
-from study.records import ERROR, RECORD, ConfirmationRecord, FinalRecord, TrialRecord
+from study.records import ERROR, RECORD, ConfirmationRecord, FinalRecord, TrialRecord, is_excluded
 from study.storage import claims, queries
 from study.storage.database import Clock
 from study.storage.store import Store, StoredStudy
@@ -61,15 +61,9 @@ def _at(trial: FrozenTrial, times: queries.Times) -> FrozenTrial:
 
 def state(trial: FrozenTrial) -> str:
     """The state of a trial in a word: complete, pruned, excluded, failed, running or waiting."""
-    if is_excluded(trial):
+    if is_excluded(trial.user_attrs):
         return "excluded"
     return "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
-
-
-def is_excluded(trial: FrozenTrial) -> bool:
-    """Whether a trial has ended because its model is larger than the study allows."""
-    known = record(trial) if trial.state == TrialState.PRUNED else None
-    return known is not None and bool(known.exceeds)
 
 
 def finished(study: StoredStudy, space: str) -> int:
@@ -183,7 +177,7 @@ def table(study: StoredStudy) -> "pandas.DataFrame":
                 {
                     "space": space,
                     "number": trial.number,
-                    "state": trial.state.name.lower(),
+                    "state": "excluded" if is_excluded(trial.user_attrs) else trial.state.name.lower(),
                     "value": trial.value,
                     "epochs": kept.epochs if kept else None,
                     "best_epoch": kept.best_epoch if kept else None,
@@ -239,6 +233,8 @@ def _progress_of(study: StoredStudy, space: str) -> dict[str, Any]:
     definition, store = study.definition, study.store
     overview = queries.overview(store, definition.study_name(space), definition.objective.direction)
     counts = {word: overview.counts.get(state.name, 0) for word, state in STATES.items()}
+    if definition.bounds:
+        counts |= {"excluded": overview.excluded, "pruned": counts["pruned"] - overview.excluded}
     trained = _trained(study, overview.owners)
     finished = sum(counts.values())
     number, value = overview.best or (None, None)

@@ -13,7 +13,7 @@ NEEDED = {  # option -> the package that it needs, and the extra that installs i
     "--to mlflow": ("mlflow", "mlflow"),
     "--model tflite": ("ai_edge_litert", "export"),
     "--model tflite-int8": ("ai_edge_litert", "export"),
-    "--model onnx": ("tf2onnx", "export"),
+    "--model onnx": ("onnxruntime", "export"),
     "study dashboard": ("optuna_dashboard", "dashboard"),
     "notes": ("optuna_dashboard", "dashboard"),
 }

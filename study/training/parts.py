@@ -6,6 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
@@ -63,7 +64,7 @@ def is_users(part: Any) -> bool:
 @functools.cache
 def _is_users(package: str) -> bool:
     file = getattr(sys.modules.get(package), "__file__", None) or ""
-    is_installed = "-packages" in file or file.startswith(LIBRARIES)
+    is_installed = "-packages" in file or (file.startswith(LIBRARIES) and package in packages_distributions())
     return package not in OURS | sys.stdlib_module_names and not is_installed
 
 

@@ -61,21 +61,31 @@ def published(model: keras.Model) -> keras.Model:
 
 def _without_augmentation(model: keras.Model) -> keras.Model:
     """A graph of the same layers, but for augmentation."""
-
-    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
-        return arguments[0] if _augments(layer) else layer(*arguments, **options)
-
     if not any(map(_augments, model.layers)):
         return model
-    found = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+    found = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call)
     return keras.Model(found.inputs[0], found.outputs[0], name=model.name)
 
 
+def _call(layer: Any, *arguments: Any, **options: Any) -> Any:
+    """What a layer returns in use."""
+    if type(layer) in AUGMENTATION:
+        (given,) = arguments
+        return given if "float" in given.dtype else keras.ops.cast(given, layer.compute_dtype)
+    if not _augments(layer):
+        return layer(*arguments, **options)
+    if isinstance(layer, keras.Sequential | layers.Pipeline):
+        (given,) = arguments
+        for each in layer.layers:
+            given = _call(each, given)
+        return given
+    return _without_augmentation(layer)(*arguments, **options)
+
+
 def _augments(layer: Any) -> bool:
-    """Whether a layer is one of augmentation, or a model of nothing else."""
-    if isinstance(layer, keras.Sequential):
-        return bool(layer.layers) and all(map(_augments, layer.layers))
-    return type(layer) in AUGMENTATION
+    """Whether a layer is one of augmentation, or has one within it."""
+    is_nested = isinstance(layer, keras.Model | layers.Pipeline) and _is_keras(layer)
+    return type(layer) in AUGMENTATION or (is_nested and any(map(_augments, layer.layers)))
 
 
 def opened(file: Path, custom_objects: Mapping[str, Any] | None = None) -> keras.Model:

@@ -1,6 +1,7 @@
 """How much a model computes for one image."""
 
 import math
+import warnings
 from collections.abc import Iterator
 
 import keras
@@ -24,7 +25,8 @@ def multiply_adds(model: keras.Model) -> int | None:
     convolutions, beside which the others are few. None where that is not known: the model is built when it is called,
     uses a layer twice, or has matrices in layers of other kinds."""
     try:
-        return sum(map(_multiply_adds, _single(model)))
+        with warnings.catch_warnings(action="ignore"):  # of functions in a configuration
+            return sum(map(_multiply_adds, _single(model)))
     except Exception:  # a layer without an output or with several, or whatever a user's get_config raises
         return None
 
@@ -32,7 +34,7 @@ def multiply_adds(model: keras.Model) -> int | None:
 def _single(model: keras.Model) -> Iterator[layers.Layer]:
     shared = set() if isinstance(model, keras.Sequential) else _shared(model)
     for layer in model.layers:
-        if layer.name in shared and layer.trainable_weights:
+        if layer.name in shared and layer.weights:
             raise ValueError(f"{layer.name} is used more than once")
         if isinstance(layer, keras.Model):
             yield from _single(layer)
@@ -48,7 +50,7 @@ def _shared(model: keras.Model) -> set[str]:
 def _multiply_adds(layer: layers.Layer) -> int:
     names = KERNELS.get(type(layer))
     if names is None:
-        if any(len(each.shape) > 1 for each in layer.trainable_weights):
+        if any(len(each.shape) > 1 for each in layer.weights):
             raise TypeError(f"{type(layer).__name__} is not counted")
         return 0
     shape = layer.output.shape[1:]

@@ -70,14 +70,30 @@ def test_an_exported_model_makes_the_errors_that_are_printed(
 
 
 def test_mixed_precision_is_exported_in_float32(tmp_path: Path) -> None:
-    dense = layers.Dense(3, dtype="mixed_bfloat16")
-    model = keras.Sequential([keras.Input((6, 6, 1)), layers.Flatten(), dense, layers.Softmax(dtype="float32")])
+    """A sum of layers too, and what lies within another model."""
+    inputs = keras.Input((6, 6, 1))
+    flat = layers.Flatten()(inputs)
+    inner = keras.Sequential([layers.Dense(36, dtype="mixed_bfloat16")])
+    outputs = layers.Dense(3, "softmax", dtype="float32")(inner(flat) + flat)
+    model = keras.Model(inputs, outputs)
     exporting._write(exporting._in_float32(model), "tflite", tmp_path / "model.tflite")
     x = np.random.default_rng(0).random((5, 6, 6, 1)).astype("float32")
     found = exporting._runtime("tflite", tmp_path / "model.tflite")(x)
     np.testing.assert_allclose(found, model(x), atol=0.02)
-    dense.dtype_policy = "float32"
-    np.testing.assert_allclose(found, model(x), atol=1e-6)
+    exact = exporting._in_float32(model)(x)
+    np.testing.assert_allclose(found, exact, atol=1e-6)
+    assert not np.allclose(found, model(x), atol=1e-6)
+
+
+def test_a_model_is_not_tested_on_other_images(archive: Path, command: Command) -> None:
+    words = ("--space", "tiny:Tiny", "--trials", "1", "--epochs", "1", "--seeds", "1", "--quiet")
+    assert command("run", "a", "--dataset", f"npz:{archive}", *words)[0] == 0
+    with np.load(archive) as arrays:
+        changed = {name: array[::-1] for name, array in arrays.items()}
+    np.savez(archive, **changed)
+    said = refused(command, "export", "a", "--model", "saved_model", "-o", "saved")
+    assert "saved is written; it is not tested, because the data are not those of the study any more" in said
+    assert Path("saved").is_dir()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +102,8 @@ def test_mixed_precision_is_exported_in_float32(tmp_path: Path) -> None:
         (("--model", "tflite", "-o", "model.onnx"), "--model tflite writes a .tflite file; -o was given"),
         (("--model", "saved_model", "-o", "model.keras"), "--model saved_model writes a folder, without an ending"),
         (("--model", "saved_model", "-o", "runs"), "runs exists; give another -o, or delete it"),
-        (("--model", "onnx"), "--model onnx writes to -o, and nowhere else"),
+        (("--model", "onnx"), "--model onnx needs -o, the file, and takes no --to"),
+        (("-o", "trials.csv", "--space", "dense"), "--space chooses a model"),
         (("--model", "onnx", "-o", "m.onnx", "--space", "dense"), "space must be one of"),
     ],
 )

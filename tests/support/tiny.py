@@ -88,6 +88,21 @@ class Tiny(keras_tuner.HyperModel):
         return model.fit(*args, batch_size=hp.Choice("batch_size", [32, 64]), **kwargs)
 
 
+class Shrinking(keras_tuner.HyperModel):
+    """The defaults are the largest model: 40 units, each with 40 parameters and 39 multiply-adds."""
+
+    least, most = 1, 40
+
+    def build(self, hp: Any) -> keras.Model:
+        return compiled(keras.layers.Dense(hp.Int("units", self.least, self.most, default=self.most), "relu"))
+
+
+class Wide(Shrinking):
+    """At least 2,003 parameters."""
+
+    least, most = 50, 90
+
+
 class Graph(Tiny):
     """Trained as a graph, as users' models are, in batches of 16."""
 

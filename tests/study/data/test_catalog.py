@@ -1,6 +1,7 @@
 """Sets of TensorFlow Datasets and, where the original files are found, the real MNIST."""
 
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from filelock import FileLock
 
 from study.data import catalog, datasets
 from study.errors import StudyError
@@ -416,13 +418,20 @@ def test_a_preparation_that_was_damaged_is_a_line(tmp_path: Path) -> None:
 
 
 def test_a_set_that_another_process_prepares_meanwhile(tmp_path: Path) -> None:
-    class Slow(Own, skip_registration=True):
-        name = "own"
+    made: list[StudyError | None] = []
 
-        def _generate_examples(self, part: str) -> Any:
-            if part == "test":
-                prepare(tmp_path)
-            yield from super()._generate_examples(part)
+    def make() -> None:
+        try:
+            made.append(catalog._prepare(Own(data_dir=tmp_path), "own", tmp_path, None))
+        except StudyError as error:
+            made.append(error)
 
-    catalog._prepare(Slow(data_dir=tmp_path), "own", None)
+    waiting = threading.Thread(target=make)
+    with FileLock(tmp_path / ".own.lock"):
+        waiting.start()
+        prepare(tmp_path)
+        waiting.join(1)
+        assert waiting.is_alive()
+    waiting.join()
+    assert made == [None]
     assert stored(load(tmp_path)) == meant(0)

@@ -1,5 +1,6 @@
 """Models that are larger than a study allows are not trained."""
 
+import json
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,13 +17,6 @@ from study.records import TrialRecord
 from study.storage import results
 
 RUN = ("--space", "tiny:Tiny", "--epochs", "2", "--seeds", "1", "--seed", "4", "--quiet")
-
-
-class Shrinking(keras_tuner.HyperModel):
-    """The defaults are the largest model: 40 units, each with 40 parameters and 39 multiply-adds."""
-
-    def build(self, hp: Any) -> keras.Model:
-        return tiny.compiled(keras.layers.Dense(hp.Int("units", 1, 40, default=40), "relu"))
 
 
 @pytest.fixture
@@ -48,7 +42,7 @@ def test_no_model_above_the_limit_is_trained(command: Command, home: Path, archi
         assert state == TrialState.PRUNED
         assert (record.epochs, record.history) == (0, {})
         assert record.parameters is not None
-        assert record.exceeds == f"{record.parameters} parameters, of at most 200"
+        assert record.exceeds == f"{record.parameters} parameters, where 200 are allowed"
     assert all(record.parameters <= 200 for _, record in records(home) if record.epochs and record.parameters)
     assert set(opened(home, "a").part("tiny:Tiny").trials[0].constraints) == {"parameters"}
     once = study_table(home, "a")
@@ -60,21 +54,21 @@ def test_no_model_above_the_limit_is_trained(command: Command, home: Path, archi
 
 
 def test_a_sampler_learns_from_what_was_excluded(command: Command, home: Path, archive: str) -> None:
-    words = ("--space", f"{__name__}:Shrinking", "--epochs", "1", "--seeds", "1", "--trials", "30", "--quiet")
+    words = ("--space", "tiny:Shrinking", "--epochs", "1", "--seeds", "1", "--trials", "30", "--quiet")
     assert command("run", "a", "--dataset", archive, *words, "--max-multiply-adds", "400")[0] == 0
-    excluded = [bool(record.exceeds) for _, record in records(home, f"{__name__}:Shrinking")]
+    excluded = [bool(record.exceeds) for _, record in records(home, "tiny:Shrinking")]
     assert fmean(excluded[1:10]) > 1.5 * fmean(excluded[10:])  # the first are drawn at random
 
 
-def test_a_baseline_above_the_limit_is_no_finalist(home: Path, tmp_path: Path) -> None:
+def test_a_baseline_above_the_limit_is_no_finalist(home: Path, archive: str) -> None:
     found = study.run(
-        "a", spaces={"shrinking": Shrinking()}, dataset=f"npz:{tiny.write_archive(tmp_path / 'tiny.npz')}", trials=6,
-        epochs=1, seeds=2, max_parameters=900, quiet=True,
+        "a", spaces={"shrinking": tiny.Shrinking()}, dataset=archive, trials=6, epochs=1, seeds=2,
+        max_parameters=900, quiet=True,
     )  # fmt: skip
     assert set(found.finals["role"]) == {"tuned"}
     assert found.finals["parameters"].max() <= 900
     first = found.trials.iloc[0]
-    assert (first["state"], first["error"]) == ("pruned", "1,603 parameters, of at most 900")
+    assert (first["state"], first["error"]) == ("excluded", "1,603 parameters, where 900 are allowed")
     page = (home / "a" / "report.html").read_text()
     assert "excluded because their models are too large" in page
 
@@ -88,10 +82,50 @@ def test_a_limit_that_nothing_meets_ends_the_study(
         code, _, error = command(*words)
         assert code == 1
         assert error.splitlines()[-1] == (
-            f"study: none of the {drawn} configurations of tiny:Tiny that were drawn is small enough; the smallest has "
-            "111 parameters, of at most 100: start another study with a higher limit, or without tiny:Tiny"
+            f"study: every trial failed or was excluded, {drawn} of {drawn} were too large, the smallest with 111 "
+            "parameters, where 100 are allowed; mend the cause, then start again"
         )
         assert len(records(home)) == drawn
+
+
+def test_a_space_that_is_too_large_leaves_the_others(command: Command, home: Path, archive: str) -> None:
+    """With several workers, the others' trials are neither stopped nor waited for."""
+    spaces = ("--space", "tiny:Wide", "--space", "tiny:Shrinking", "--epochs", "1", "--seeds", "1")
+    bounds = ("--max-parameters", "900", "--trials", "12", "--workers", "2")
+    code, output, _ = command("run", "a", "--dataset", archive, *spaces, *bounds)
+    assert code == 0
+    assert "the first 10 configurations are all too large" in output
+    assert "the search ends after 10 trials instead of 12" in output
+    assert "tiny:Wide has no result: every trial of it failed or was excluded, 10 of 10 were too large" in output
+    assert len(records(home, "tiny:Shrinking")) == 12
+    assert {final.space for final in results.finals(opened(home, "a"))} == {"tiny:Shrinking"}
+    excluded = [record for _, record in records(home, "tiny:Shrinking") if record.exceeds]
+    said = json.loads(command("status", "a", "--json")[1])["spaces"][1]
+    assert said["excluded"] == len(excluded) > 0
+
+
+class Deferred(keras_tuner.HyperModel):
+    """Models that are built when they are called first; a convolution of whatever size has no multiply-adds then."""
+
+    def build(self, hp: Any) -> keras.Model:
+        model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(hp.Int("units", 3, 40, default=40))])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, metrics=["accuracy"])
+        return model
+
+
+@pytest.mark.parametrize("limit", ["max_parameters", "max_multiply_adds"])
+def test_models_that_are_built_when_they_are_called_are_excluded_after_an_epoch(
+    limit: str, home: Path, tmp_path: Path
+) -> None:
+    found = study.run(
+        "a", spaces={"deferred": Deferred()}, dataset=f"npz:{tiny.write_archive(tmp_path / 'tiny.npz')}", trials=8,
+        epochs=3, seeds=1, pruner="none", quiet=True, **{limit: 800},
+    )  # fmt: skip
+    large = found.trials["hp.units"] * (37 if limit == "max_parameters" else 36) > 800
+    assert 0 < large.sum() < 8
+    assert ((found.trials["state"] == "excluded") == large).all()
+    assert (found.trials["epochs"][large] == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_space_that_is_exhausted_ends_the_search(kind: Any, options: Any, tmp_
     tuner = box(kind, tmp_path, six, **options)
     values = [tuple(each.hyperparameters.values.items()) for each in tuner.oracle.trials.values()]
     assert len(set(values)) == 6
-    assert "every configuration has been trained; the search ends after" in capsys.readouterr().out
+    assert "every configuration has been tried; the search ends after" in capsys.readouterr().out
     if kind is not ours.OptunaTuner:  # TPE may draw a configuration again before it has drawn the last one
         assert len(values) == 6
     again = box(kind, tmp_path, six, **options)

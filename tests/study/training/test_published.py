@@ -76,7 +76,28 @@ def nested(*before: keras.layers.Layer) -> keras.Model:
     return keras.Model(inputs, layers.Dense(3)(layers.Concatenate()([features, features])), name="named")
 
 
-@pytest.mark.parametrize("build", [in_a_row, nested])
+def mixed(*before: keras.layers.Layer) -> keras.Model:
+    inputs = keras.Input((6, 6, 1))
+    changed = keras.Sequential([layers.Rescaling(1.0), *before, layers.Conv2D(2, 3)])(inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(changed)), name="named")
+
+
+def inner(*before: keras.layers.Layer) -> keras.Model:
+    given = features = keras.Input((6, 6, 1))
+    for each in before:
+        features = each(features)
+    backbone = keras.Model(given, layers.Conv2D(2, 3)(features))
+    inputs = keras.Input((6, 6, 1))
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(backbone(inputs))), name="named")
+
+
+def pipeline(*before: keras.layers.Layer) -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((6, 6, 1)), layers.Pipeline([*before]), layers.Flatten(), layers.Dense(3)], name="named"
+    )
+
+
+@pytest.mark.parametrize("build", [in_a_row, nested, mixed, inner, pipeline])
 def test_a_model_that_is_called_changes_no_images(build: Any, data: Dataset, tmp_path: Path) -> None:
     """Keras's own layers of augmentation do, wherever `training=False` is not said."""
     model = build(layers.RandomTranslation(0.3, 0.3), layers.RandomRotation(0.2, fill_mode="constant"))
@@ -90,6 +111,23 @@ def test_a_model_that_is_called_changes_no_images(build: Any, data: Dataset, tmp
     assert found.name == "named"
     assert type(model.optimizer) is keras.optimizers.Adam
     assert np.array_equal(probabilities(model, images), expected)
+
+
+def test_augmentation_that_was_a_cast_leaves_one(tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1), dtype="uint8"),
+            layers.RandomFlip(),
+            layers.Conv2D(2, 3),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    published(model).save(tmp_path / "model.keras")
+    x = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 1)).astype("uint8")
+    expected = keras.ops.softmax(model(x, training=False))
+    assert np.allclose(opened(tmp_path / "model.keras")(x), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", AUGMENTATION)

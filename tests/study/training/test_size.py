@@ -66,3 +66,6 @@ def test_what_is_not_known_is_not_counted() -> None:
     assert multiply_adds(keras.Model(inputs, shared(shared(inputs)))) is None
     assert multiply_adds(recurrent) is None
     assert multiply_adds(unbuilt) is None
+    recurrent.trainable = shared.trainable = False
+    assert multiply_adds(recurrent) is None
+    assert multiply_adds(keras.Model(inputs, shared(shared(inputs)))) is None
