@@ -45,14 +45,22 @@ def test_the_module_offers_what_kerastuner_offers() -> None:
     assert public(keras_tuner.tuners) <= public(study.keras_tuner.tuners)
     for name in TUNERS:
         assert issubclass(getattr(study.keras_tuner, name), keras_tuner.Tuner)
+    for name in public(keras_tuner.engine):
+        assert public(getattr(keras_tuner.engine, name)) <= public(getattr(study.keras_tuner.engine, name))
 
 
 def test_what_a_script_imports_from_within_is_found() -> None:
     from study.keras_tuner.engine.hyperparameters import HyperParameters
+    from study.keras_tuner.engine.trial import Trial
     from study.keras_tuner.errors import FailedTrialError
 
+    from study.keras_tuner.engine.base_tuner import BaseTuner
+    from study.keras_tuner.engine.tuner import Tuner
     from study.keras_tuner.tuners import RandomSearch
 
+    assert Tuner is study.keras_tuner.Tuner
+    assert issubclass(BaseTuner, Tuner)
+    assert Trial is keras_tuner.engine.trial.Trial
     assert HyperParameters is keras_tuner.HyperParameters
     assert FailedTrialError is keras_tuner.errors.FailedTrialError
     assert RandomSearch is study.keras_tuner.RandomSearch
