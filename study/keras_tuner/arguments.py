@@ -19,6 +19,7 @@ from keras_tuner.oracles import (
 
 from study.config import GRID, NAME, SETTINGS, UNLIMITED, check_name
 from study.errors import StudyError
+from study.keras_tuner.refusals import InvalidArgument
 from study.objective import OF_KERAS_TUNER, Objective
 
 MULTIPLE = "multi_objective"
@@ -71,17 +72,17 @@ class Refusals:
         """Refuse what was found.
 
         Raises:
-            StudyError: all of it, in a line.
+            InvalidArgument: all of it, in a line.
         """
         if self.found:
-            raise StudyError("; ".join(self.found))
+            raise InvalidArgument("; ".join(self.found))
 
 
 def of_oracle(oracle: keras_tuner.Oracle) -> Search:
     """How one of KerasTuner's oracles searches.
 
     Raises:
-        StudyError: it is another.
+        InvalidArgument: it is another.
     """
     kinds: dict[type, Mapping[str, Any]] = {
         RandomSearchOracle: {},
@@ -90,9 +91,9 @@ def of_oracle(oracle: keras_tuner.Oracle) -> Search:
         HyperbandOracle: {"pruner": "sha"},
     }
     if type(oracle) not in kinds:
-        raise StudyError(
-            f"oracle must be one of {', '.join(kind.__name__ for kind in kinds)}; it was given "
-            f"{type(oracle).__name__}: give study.OptunaTuner a sampler instead"
+        raise InvalidArgument(
+            f"Expected `oracle` argument to be an instance of `Oracle`: one of {', '.join(k.__name__ for k in kinds)}; "
+            f"it was given {type(oracle).__name__}: give study.OptunaTuner a sampler instead"
         )
     shared = ("objective", "max_trials", "seed", "tune_new_entries", "allow_new_entries", "max_retries_per_trial",
               "max_consecutive_failed_trials")  # fmt: skip
@@ -155,14 +156,14 @@ def objective_of(objective: Any) -> tuple[Any, Objective]:
     """KerasTuner's objective and the study's, of what KerasTuner takes as one.
 
     Raises:
-        StudyError: its direction is not known.
+        InvalidArgument: its direction is not known.
     """
     is_one = isinstance(objective, keras_tuner.Objective)
     try:
         # It infers the direction of Keras's metrics.
         found = objective if is_one else keras_tuner.Oracle(objective=objective).objective
     except (ValueError, TypeError) as error:
-        raise StudyError(" ".join(str(error).split())) from None
+        raise InvalidArgument(" ".join(str(error).split())) from None
     return found, Objective.of(found.name, OF_KERAS_TUNER[found.direction])
 
 

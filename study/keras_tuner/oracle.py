@@ -4,9 +4,11 @@ import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras_tuner
+from keras_tuner import oracles
 from keras_tuner.engine.trial import Trial, TrialStatus
 from optuna.trial import FrozenTrial, TrialState
 
+from study.config import GRID
 from study.errors import StudyError
 from study.objective import Objective
 from study.records import DECLARED, RECORD, TrialRecord
@@ -35,6 +37,8 @@ class StudyOracle(keras_tuner.Oracle):
         self.tune_new_entries, self.allow_new_entries = given.tune_new_entries, given.allow_new_entries
         self.max_retries_per_trial = given.max_retries_per_trial
         self.max_consecutive_failed_trials = given.max_consecutive_failed_trials
+        self.max_epochs = given.max_epochs
+        self.__dict__.update(given.settings)
 
     verbose: Any = "auto"
 
@@ -60,8 +64,12 @@ class StudyOracle(keras_tuner.Oracle):
 
     @property
     def hyperparameters(self) -> keras_tuner.HyperParameters:
-        """The space, with its defaults."""
-        return self.get_space()
+        """The space, with its defaults: the object that the tuner was given, if it was, as in KerasTuner."""
+        given, space = self._tuner.given.hyperparameters, self.get_space()
+        if given is None:
+            return space
+        given.merge(space.space, overwrite=False)
+        return given
 
     def get_trial(self, trial_id: str) -> Trial:
         """The trial of that identifier.
@@ -85,7 +93,11 @@ class StudyOracle(keras_tuner.Oracle):
         return [self._trial(trial) for _, trial in sorted(ranked, key=lambda pair: pair[0])[: int(num_trials)]]
 
     def get_space(self) -> keras_tuner.HyperParameters:
-        """Every hyperparameter that the builds of all branches, or trials, have declared."""
+        """Every hyperparameter that the builds of all branches, or trials, have declared; without `tune_new_entries` those
+        that were given."""
+        given = self._tuner.given.hyperparameters
+        if given is not None and not self.tune_new_entries:
+            return given.copy()
         hp = self._tuner.explored.copy()
         for trial in self._tuner.stored_trials():
             if DECLARED in trial.user_attrs:
@@ -155,6 +167,32 @@ class StudyOracle(keras_tuner.Oracle):
                     found.metrics.register(name, self.objective.direction if is_objective else None)
                     found.metrics.update(name, found.score if is_objective else value, step=found.best_step)
         return found
+
+
+class RandomOracle(StudyOracle, oracles.RandomSearchOracle):
+    """Of `RandomSearch`."""
+
+
+class GridOracle(StudyOracle, oracles.GridSearchOracle):
+    """Of `GridSearch`."""
+
+
+class BayesianOracle(StudyOracle, oracles.BayesianOptimizationOracle):
+    """Of `BayesianOptimization`."""
+
+
+class HalvingOracle(StudyOracle, oracles.HyperbandOracle):
+    """Of `Hyperband`."""
+
+
+OF_SAMPLER = {"kt-random": RandomOracle, GRID: GridOracle, "kt-bayesian": BayesianOracle}
+
+
+def oracle_of(tuner: "Tuner", objective: Any) -> StudyOracle:
+    """A tuner's oracle, which is an instance of KerasTuner's for that tuner."""
+    is_hyperband = tuner.given.max_epochs is not None
+    kind = HalvingOracle if is_hyperband else OF_SAMPLER.get(tuner.given.sampler, StudyOracle)
+    return kind(tuner, objective)
 
 
 def reached(trial: FrozenTrial, objective: Objective) -> float | None:
