@@ -17,7 +17,7 @@ from keras_tuner.oracles import (
     RandomSearchOracle,
 )
 
-from study.config import GRID, NAME, SETTINGS, UNLIMITED, check_name
+from study.config import GRID, NAME, OWN_ORACLE, SETTINGS, UNLIMITED, check_name
 from study.errors import StudyError
 from study.keras_tuner.refusals import InvalidArgument
 from study.objective import OF_KERAS_TUNER, Objective
@@ -44,6 +44,8 @@ class Search:
     allow_new_entries: bool = True
     max_retries_per_trial: Any = 0
     max_consecutive_failed_trials: Any = 3
+    oracle: keras_tuner.Oracle | None = None
+    """One of the user's own class, which draws."""
     has_any_seed: bool = False
     """Whether the seed may have been drawn at random; a project that exists keeps its stored one."""
 
@@ -79,32 +81,35 @@ class Refusals:
 
 
 def of_oracle(oracle: keras_tuner.Oracle) -> Search:
-    """How one of KerasTuner's oracles searches.
+    """How an oracle searches: one of KerasTuner's, or of the user's own class.
 
     Raises:
-        InvalidArgument: it is another.
+        InvalidArgument: it is none.
     """
+    if not isinstance(oracle, keras_tuner.Oracle):
+        raise InvalidArgument(
+            "Expected `oracle` argument to be an instance of `Oracle`, such as keras_tuner.oracles.RandomSearchOracle; "
+            f"it was given {oracle!r}"
+        )
     kinds: dict[type, Mapping[str, Any]] = {
         RandomSearchOracle: {},
         GridSearchOracle: {"sampler": GRID},
         BayesianOptimizationOracle: {"sampler": "kt-bayesian"},
         HyperbandOracle: {"pruner": "sha"},
     }
-    if type(oracle) not in kinds:
-        raise InvalidArgument(
-            f"Expected `oracle` argument to be an instance of `Oracle`: one of {', '.join(k.__name__ for k in kinds)}; "
-            f"it was given {type(oracle).__name__}: give study.OptunaTuner a sampler instead"
-        )
     shared = ("objective", "max_trials", "seed", "tune_new_entries", "allow_new_entries", "max_retries_per_trial",
               "max_consecutive_failed_trials")  # fmt: skip
-    given = {name: getattr(oracle, name) for name in shared} | dict(kinds[type(oracle)])
+    given = {name: getattr(oracle, name) for name in shared} | {"has_any_seed": True}
+    given["hyperparameters"] = oracle.hyperparameters if oracle.hyperparameters.space else None
+    if type(oracle) not in kinds:
+        return Search(**given, sampler=OWN_ORACLE, oracle=oracle)
+    given |= kinds[type(oracle)]
     if isinstance(oracle, BayesianOptimizationOracle):
         given["settings"] = {name: getattr(oracle, name) for name in SETTINGS if hasattr(oracle, name)}
     if isinstance(oracle, HyperbandOracle):
         iterations = None if math.isinf(oracle.hyperband_iterations) else oracle.hyperband_iterations
         given |= hyperband(oracle.max_epochs, oracle.factor, iterations)
-    space = oracle.hyperparameters if oracle.hyperparameters.space else None
-    return Search(**given, hyperparameters=space, has_any_seed=True)
+    return Search(**given)
 
 
 def hyperband(max_epochs: Any, factor: Any, iterations: Any) -> dict[str, Any]:

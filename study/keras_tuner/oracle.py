@@ -8,7 +8,7 @@ from keras_tuner import oracles
 from keras_tuner.engine.trial import Trial, TrialStatus
 from optuna.trial import FrozenTrial, TrialState
 
-from study.config import GRID
+from study.config import GRID, OWN_ORACLE
 from study.errors import StudyError
 from study.objective import Objective
 from study.records import DECLARED, RECORD, TrialRecord
@@ -93,8 +93,8 @@ class StudyOracle(keras_tuner.Oracle):
         return [self._trial(trial) for _, trial in sorted(ranked, key=lambda pair: pair[0])[: int(num_trials)]]
 
     def get_space(self) -> keras_tuner.HyperParameters:
-        """Every hyperparameter that the builds of all branches, or trials, have declared; or, without `tune_new_entries`,
-        that was given."""
+        """Every hyperparameter that the builds of all branches, or trials, have declared. Those given,
+        without `tune_new_entries`."""
         given = self._tuner.given.hyperparameters
         if given is not None and not self.tune_new_entries:
             return given.copy()
@@ -185,7 +185,16 @@ class HalvingOracle(StudyOracle, oracles.HyperbandOracle):
     """Of `Hyperband`."""
 
 
-OF_SAMPLER = {"kt-random": RandomOracle, GRID: GridOracle, "kt-bayesian": BayesianOracle}
+class UsersOracle(StudyOracle):
+    """Of a tuner that was given an oracle of the user's own class, which has whatever else is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_tuner":  # it is asked for before it is set
+            raise AttributeError(name)
+        return getattr(self._tuner.given.oracle, name)
+
+
+OF_SAMPLER = {"kt-random": RandomOracle, GRID: GridOracle, "kt-bayesian": BayesianOracle, OWN_ORACLE: UsersOracle}
 
 
 def oracle_of(tuner: "Tuner", objective: Any) -> StudyOracle:

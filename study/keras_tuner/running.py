@@ -285,5 +285,7 @@ class Trainer:
             trial.save(str(Path(tuner.get_trial_dir(trial.trial_id)) / "trial.json"))
         except OSError as error:  # everything that matters is stored
             tuner.say(f"trial {trial.trial_id}: trial.json cannot be written ({error.strerror})")
+        if tuner.own_oracle is not None:
+            tuner.own_oracle.tell(number, trial)
         tuner.on_trial_end(trial)
         tuner.pre_create_trial()

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 
 from search_spaces import SpaceError, given
 from study import api
-from study.config import ARRAYS, FINALS, NAME, UNLIMITED, Definition, Resources
+from study.config import ARRAYS, FINALS, NAME, OWN_ORACLE, UNLIMITED, Definition, Resources
 from study.errors import StudyError, StudyFailure, one_line
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
@@ -36,6 +36,7 @@ from study.paths import weights_file, whole
 from study.records import WEIGHTS
 from study.search import keras_tuner_private
 from study.search.declarations import explored
+from study.search.own_oracle import OwnOracle
 from study.storage import evaluations, results
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy, creation_lock
@@ -60,7 +61,8 @@ class Tuner(keras_tuner.Tuner):
     interrupted.
 
     Args:
-        oracle: One of `keras_tuner.oracles`, which says how to search.
+        oracle: One of `keras_tuner.oracles`, which says how to search; or one of your own class, which is asked for
+            each trial and told what came of it.
         hypermodel: A HyperModel, or a function `build(hp)`; None where a subclass's `run_trial` needs none.
         max_model_size: A trial whose model has more trainable parameters fails.
         optimizer: Compiles every model, as `loss` and `metrics` do, over what `build` compiled it with.
@@ -149,8 +151,11 @@ class Tuner(keras_tuner.Tuner):
         self.explored = explored(self._space, self._tuned)
         if overwrite:
             self._delete()
-        elif self._stored() is not None:
+        is_new = self._stored() is None
+        if not is_new:
             self._refuse_other_search()
+        self.own_oracle = self._own_oracle(is_new)
+        if not is_new:
             _print(f"Reloading the study {self._name} from {self._address.shown}")
 
     def search(self, *fit_args: Any, verbose: Any = "auto", callbacks: Any = None, **fit_kwargs: Any) -> None:
@@ -191,7 +196,7 @@ class Tuner(keras_tuner.Tuner):
             definition,
             Resources(workers=0),
             Steps(create=stored is None, finals=False),
-            Objects({self._space: self._tuned}, data, callbacks, trainer),
+            Objects({self._space: self._tuned}, data, callbacks, trainer, self.own_oracle),
             self._options,
         )
         self.on_search_begin()
@@ -434,6 +439,20 @@ class Tuner(keras_tuner.Tuner):
             self._store = Store.open(self._address)
         return None if self._store is None else self._store.studies().get(self._name)
 
+    def _own_oracle(self, is_new: bool) -> OwnOracle | None:
+        """The oracle of the user's own class, where one was given: it is told the space, or reads what it saved."""
+        oracle = self.given.oracle
+        if oracle is None:
+            return None
+        keras_tuner_private.place(oracle, self.directory, self._name)
+        oracle.verbose = 0  # the study shows the trials
+        if is_new:
+            oracle.update_space(self.explored)
+            oracle.save()  # before there is a study, so that a killed search finds both
+        else:
+            oracle.reload()
+        return OwnOracle(oracle, self.tuner_id)
+
     def _carry_out(self, task: Task, shown: Display) -> StoredStudy:
         """Search, and return the study as it has ended; what ends it otherwise is raised as `search` says."""
         try:
@@ -463,6 +482,8 @@ class Tuner(keras_tuner.Tuner):
             )
         if search.hyperparameters is None and not (search.tune_new_entries and search.allow_new_entries):
             refusals.add("tune_new_entries=False and allow_new_entries=False need hyperparameters=")
+        if search.sampler == OWN_ORACLE and search.oracle is None:
+            refusals.add(f"{OWN_ORACLE} is the sampler of a Tuner that is given an oracle of your own")
         return refusals
 
     def _refuse_other_search(self) -> None:

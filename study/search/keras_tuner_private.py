@@ -5,6 +5,7 @@
 | `HyperParameters._retrieve` | `Int`, `Float`, `Choice`, `Boolean` and `Fixed` all end in it | nothing is drawn |
 | `HyperParameters._validate_name` | refuses a name before it is drawn | a wrong parameter is stored |
 | `Oracle._record_values` | no configuration is drawn twice | `kt-random` repeats itself |
+| `Oracle._set_project_dir` | an oracle of the user's own has a folder | such oracles |
 | `Tuner._build_hypermodel`, `._override_compile_args` | `optimizer`, `loss`, a strategy | every build |
 | `src.engine.tuner_utils.validate_trial_results` | what a trial may return, in KerasTuner's words | other words |
 | `Tuner._configure_tensorboard_dir` | `TensorBoard` callbacks have a folder for each trial, with HParams | these |
@@ -13,6 +14,7 @@ The modules below `keras_tuner.engine` are public: KerasTuner exports them (`ker
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import keras_tuner
@@ -53,6 +55,11 @@ def record(oracle: keras_tuner.Oracle, trial: Trial) -> None:
     """Tell an oracle about a trial; it does not draw the same values again."""
     oracle.trials[trial.trial_id] = trial
     oracle._record_values(trial)
+
+
+def place(oracle: keras_tuner.Oracle, directory: Path, project_name: str) -> None:
+    """Say in which folder an oracle saves its state."""
+    oracle._set_project_dir(str(directory), project_name)
 
 
 def built(tuner: Any, hp: Any) -> Any:

@@ -1,6 +1,7 @@
 """What the installed KerasTuner must have and do."""
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -57,6 +58,15 @@ def _check_oracles() -> list[str]:
     private.record(random, Trial(hyperparameters=hp.copy(), trial_id="0", status=TrialStatus.COMPLETED))
     if random.populate_space("1")["status"] != TrialStatus.STOPPED:
         found.append("Oracle._record_values does not keep a configuration from being drawn again")
+    with tempfile.TemporaryDirectory() as folder:
+        private.place(random, Path(folder), "project")
+        try:
+            random.save()
+        except AttributeError:
+            found.append("Oracle._set_project_dir does not set what save() needs")
+        else:
+            if not Path(folder, "project", "oracle.json").is_file():
+                found.append("Oracle._set_project_dir does not say where save() saves")
     return found
 
 
@@ -109,6 +119,7 @@ NAMES = (
     (keras_tuner.HyperParameters, "_retrieve"),
     (keras_tuner.HyperParameters, "_validate_name"),
     (keras_tuner.Oracle, "_record_values"),
+    (keras_tuner.Oracle, "_set_project_dir"),
     (keras_tuner.Tuner, "_build_hypermodel"),
     (keras_tuner.Tuner, "_override_compile_args"),
     (keras_tuner.Tuner, "_configure_tensorboard_dir"),
@@ -139,6 +150,7 @@ def test_a_missing_name_is_named_with_the_version(owner: Any, name: str, monkeyp
         ),
         (keras_tuner.HyperParameters, "_validate_name", lambda self, name: None, "HyperParameters._validate_name"),
         (keras_tuner.Oracle, "_record_values", lambda self, trial: None, "Oracle._record_values"),
+        (keras_tuner.Oracle, "_set_project_dir", lambda self, *folder: None, "Oracle._set_project_dir"),
         (keras_tuner.Tuner, "_build_hypermodel", lambda self, hp: "model", "Tuner._build_hypermodel"),
         (
             keras_tuner.Tuner,
