@@ -39,6 +39,8 @@ class Search:
     """See `config.SETTINGS`; one that is None has its default."""
     max_epochs: Any = None
     """Each trial trains at most so many epochs; None leaves it to `search`."""
+    hyperband_iterations: Any = None
+    """Kept for the tuner's oracle; `max_trials` says what it means."""
     hyperparameters: keras_tuner.HyperParameters | None = None
     tune_new_entries: bool = True
     allow_new_entries: bool = True
@@ -114,7 +116,9 @@ def of_oracle(oracle: keras_tuner.Oracle) -> Search:
 
 def hyperband(max_epochs: Any, factor: Any, iterations: Any) -> dict[str, Any]:
     """Hyperband's budget: as many configurations as KerasTuner draws, of which one in `factor` passes each rung."""
-    given: dict[str, Any] = {"max_epochs": max_epochs, "settings": {"factor": factor}, "pruner": "sha"}
+    given: dict[str, Any] = {
+        "max_epochs": max_epochs, "hyperband_iterations": iterations, "settings": {"factor": factor}, "pruner": "sha",
+    }  # fmt: skip
     refusals = Refusals()
     most, factor = refusals.number("max_epochs", max_epochs, 1), refusals.number("factor", factor, 2)
     rounds = None if not iterations else refusals.number("hyperband_iterations", iterations, 1)

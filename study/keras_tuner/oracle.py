@@ -37,10 +37,12 @@ class StudyOracle(keras_tuner.Oracle):
         self.tune_new_entries, self.allow_new_entries = given.tune_new_entries, given.allow_new_entries
         self.max_retries_per_trial = given.max_retries_per_trial
         self.max_consecutive_failed_trials = given.max_consecutive_failed_trials
-        self.max_epochs = given.max_epochs
+        self.directory, self.project_name = str(tuner.directory), tuner.project_name
+        self.tuner_ids = {tuner.tuner_id}
         self.__dict__.update(given.settings)
 
     verbose: Any = "auto"
+    multi_worker, should_report = False, True
 
     def trial_id(self, number: int) -> str:
         """What KerasTuner calls the trial of that number."""
@@ -50,6 +52,12 @@ class StudyOracle(keras_tuner.Oracle):
     def trials(self) -> dict[str, Trial]:
         """Every trial that has begun, by its identifier."""
         return {self.trial_id(each.number): self._trial(each) for each in self._tuner.stored_trials()}
+
+    @property
+    def ongoing_trials(self) -> dict[str, Trial]:
+        """The trial under way in this process, by the tuner's identifier."""
+        trial = self._tuner.trial_under_way
+        return {} if trial is None else {self._tuner.tuner_id: trial}
 
     @property
     def start_order(self) -> list[str]:
@@ -184,6 +192,11 @@ class BayesianOracle(StudyOracle, oracles.BayesianOptimizationOracle):
 class HalvingOracle(StudyOracle, oracles.HyperbandOracle):
     """Of `Hyperband`."""
 
+    def __init__(self, tuner: "Tuner", objective: Any) -> None:
+        super().__init__(tuner, objective)
+        self.min_epochs, self.max_epochs = 1, tuner.given.max_epochs
+        self.hyperband_iterations = tuner.given.hyperband_iterations or math.inf
+
 
 class UsersOracle(StudyOracle):
     """Of a tuner that was given an oracle of the user's own class, which has whatever else is asked for."""
@@ -223,5 +236,6 @@ def _metrics(record: TrialRecord, step: int) -> dict[str, float]:
 
 def _refuse(name: str) -> NoReturn:
     raise StudyError(
-        f"oracle.{name}() is not here: search() creates, draws and scores the trials; tuner.oracle.trials has them"
+        f"oracle.{name}() is not here: search() creates, draws and scores the trials; tuner.oracle.trials has them; an "
+        "oracle of keras_tuner.oracles without a tuner takes every call"
     )

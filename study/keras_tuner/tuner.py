@@ -119,7 +119,7 @@ class Tuner(keras_tuner.Tuner):
         self.given = replace(search, max_retries_per_trial=retries, max_epochs=epochs)
         self.max_model_size, self.optimizer, self.loss = max_model_size, optimizer, loss
         self.metrics, self.distribution_strategy = metrics, distribution_strategy
-        self.logger, self.tuner_id = logger, tuner_id or "tuner0"
+        self.logger, self.tuner_id, self.seed = logger, tuner_id or "tuner0", search.seed
         self.directory = whole(directory or ".")
         self.project_name = project_name or "untitled_project"
         self._options = Options(allow_drift=allow_drift, keep_weights=True, failures_in_a_row=most_failures)
@@ -380,6 +380,11 @@ class Tuner(keras_tuner.Tuner):
         if self._running is None or self._running.trial.trial_id != trial_id:
             raise StudyError(f"the trial {trial_id} is not under way: search() runs the trials, one after the other")
         return self._running
+
+    @property
+    def trial_under_way(self) -> Trial | None:
+        """The trial that this process runs."""
+        return None if self._running is None else self._running.trial
 
     @contextmanager
     def under_way(self, running: Running) -> Iterator[Running]:

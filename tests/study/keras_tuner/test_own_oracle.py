@@ -57,6 +57,7 @@ def test_it_is_asked_for_each_trial_and_told_what_came_of_it(tmp_path: Path, cap
     tuner = Box(oracle, directory=tmp_path)
 
     def unlucky(trial: Any) -> None:
+        assert tuner.oracle.ongoing_trials["tuner0"] is trial
         raise OSError("out of luck")
 
     tuner.second = unlucky
