@@ -101,8 +101,8 @@ class StudyOracle(keras_tuner.Oracle):
         return [self._trial(trial) for _, trial in sorted(ranked, key=lambda pair: pair[0])[: int(num_trials)]]
 
     def get_space(self) -> keras_tuner.HyperParameters:
-        """Every hyperparameter that the builds of all branches, or trials, have declared. Those given,
-        without `tune_new_entries`."""
+        """Every hyperparameter that the builds of all branches, or trials, have declared; without `tune_new_entries`
+        every one that was given."""
         given = self._tuner.given.hyperparameters
         if given is not None and not self.tune_new_entries:
             return given.copy()
