@@ -166,8 +166,8 @@ def _wrapped(build: Callable[[Any], Any]) -> Any:
     """A build function as a HyperModel, like KerasTuner's own wrapper."""
     import keras_tuner
 
-    class BuildFunction(keras_tuner.HyperModel):
+    class DefaultHyperModel(keras_tuner.HyperModel):  # KerasTuner's own name
         def build(self, hp: Any) -> Any:
             return build(hp)
 
-    return BuildFunction()
+    return DefaultHyperModel()

@@ -34,6 +34,8 @@ DATA = "study.Data"
 PRUNERS = ("sha", "median", "none")
 GRID = "kt-grid"
 """The sampler that ends by itself."""
+OWN_ORACLE = "kt-own"
+"""The sampler's name in a study whose tuner was given an oracle of the user's own class."""
 UNLIMITED = 10**6
 """The number of trials of a search that ends when its space is exhausted."""
 DRAWN_AT_RANDOM = {"random": UNLIMITED, "kt-random": UNLIMITED, "tpe": 10}
@@ -151,7 +153,7 @@ class Definition:
                 raise StudyError(f"{flag(option)} must lie in 0 to 2^32-1; it was given {getattr(self, option)}")
         if self.sampler in REFUSED_SAMPLERS:
             raise StudyError(f"--sampler {self.sampler} is not available: {REFUSED_SAMPLERS[self.sampler]}")
-        check_choice("--sampler", self.sampler, SAMPLERS)
+        check_choice("--sampler", self.sampler, (*SAMPLERS, OWN_ORACLE) if self.dataset == ARRAYS else SAMPLERS)
         check_choice("--pruner", self.pruner, PRUNERS)
         check_choice("--precision", self.precision, PRECISIONS)
         check_choice("--pixels", self.pixels, PIXELS)

@@ -13,6 +13,7 @@ from study.execution.session import Session
 from study.execution.trials import TrialAttempt
 from study.records import BASELINE_NUMBER, is_excluded
 from study.search.hyperparameters import TrialHyperParameters
+from study.search.own_oracle import OwnOracleSampler
 from study.search.pruners import PRUNERS
 from study.search.samplers import SAMPLERS, KeyedSampler
 from study.search.visibility import lag_for, visible_from
@@ -89,10 +90,10 @@ class SpaceSearch(Work[bool]):
             if take_up(self, left):
                 return left.trial_id, False  # its stored parameters are returned when it asks again
         too_early = any(visible_from(each.number, self.lag) <= known.begun for each in known.running)
-        if known.begun >= session.definition.trials or too_early:
+        if known.begun >= session.definition.trials or too_early or self._sampler.is_idle(known.begun):
             return None
         if not known.waiting and self._sampler.is_exhausted(self.study, known.begun):
-            self._say_ended(known.begun, "every configuration has been tried")
+            self._say_ended(known.begun, self._sampler.ending)
             return None
         if (too_large := self._too_large(known.begun)) is not False:
             if too_large:
@@ -134,7 +135,7 @@ class SpaceSearch(Work[bool]):
         trial = optuna.Trial(self.study, job.trial_id)
         hp = TrialHyperParameters(
             trial,
-            self._baseline if job.number == BASELINE_NUMBER else None,
+            self._baseline if job.number == BASELINE_NUMBER and self._sampler.begins_with_defaults else None,
             self._baseline if self._sampler.takes_defaults else None,
         )
         return TrialAttempt(self, job, trial, hp)
@@ -171,8 +172,14 @@ class SpaceSearch(Work[bool]):
         return self._best
 
     def _load(self) -> optuna.Study:
+        session = self.session
+        own = session.task.objects.oracle
+        self._sampler = self._keyed() if own is None else OwnOracleSampler(own, self._baseline)
+        return session.study.load(self.part, sampler=self._sampler, pruner=self.pruner)
+
+    def _keyed(self) -> KeyedSampler:
         session, definition = self.session, self.session.definition
-        self._sampler = KeyedSampler(
+        sampler = KeyedSampler(
             SAMPLERS[definition.sampler],
             lambda *key: definition.seed_for(self.part, "sampler", *key),
             self._baseline,
@@ -180,5 +187,5 @@ class SpaceSearch(Work[bool]):
             session.declared[self.part],
             {name: value for name, value in definition.settings.items() if SETTINGS[name] == definition.sampler},
         )
-        self._sampler.takes_defaults = definition.sampler == GRID
-        return session.study.load(self.part, sampler=self._sampler, pruner=self.pruner)
+        sampler.takes_defaults = definition.sampler == GRID
+        return sampler

@@ -11,6 +11,7 @@ from study.system.processes import Process
 
 if TYPE_CHECKING:
     from study.execution.trials import Trainer
+    from study.search.own_oracle import OwnOracle
     from study.training.examples import SearchData
 
 
@@ -36,6 +37,8 @@ class Objects:
     """Keras callbacks for each fit of the search."""
     trainer: "Trainer | None" = None
     """Trains each trial, where it is not `training.fit` alone that does."""
+    oracle: "OwnOracle | None" = None
+    """Draws the trials in the place of the study's sampler, where a tuner was given an oracle of the user's own."""
     key: str | None = None
     """The name by which arrays that were given as `study.Data` were kept (`study.data.given`)."""
 

@@ -120,6 +120,7 @@ class TrialAttempt(Attempt):
         text, fatal = one_line(error), None
         if isinstance(error, keras_tuner.errors.FatalError):
             fatal = StudyFailure(f"trial {self._job.number} of {self._space} ended the study: {text}")
+            fatal.__cause__ = error
         return self._outcome(TrialState.FAIL, error=text, traceback=traceback_end(error), fatal=fatal)
 
     def show(self, outcome: Outcome) -> None:

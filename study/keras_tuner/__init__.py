@@ -18,13 +18,12 @@ from keras_tuner import (
     SklearnTuner,
     __version__,
     applications,
-    engine,
     errors,
     oracles,
     synchronized,
 )
 
-from study.keras_tuner import tuners
+from study.keras_tuner import engine, tuners
 from study.keras_tuner.tuner import Tuner
 from study.keras_tuner.tuners import BayesianOptimization, GridSearch, Hyperband, OptunaTuner, RandomSearch
 
@@ -50,5 +49,5 @@ __all__ = [
 ]
 
 # So that `from study.keras_tuner.errors import FailedTrialError` finds KerasTuner's own.
-for _each in ("applications", "engine", "errors", "oracles"):
+for _each in ("applications", "errors", "oracles"):
     sys.modules[f"{__name__}.{_each}"] = getattr(original, _each)

@@ -17,8 +17,9 @@ from keras_tuner.oracles import (
     RandomSearchOracle,
 )
 
-from study.config import GRID, NAME, SETTINGS, UNLIMITED, check_name
+from study.config import GRID, NAME, OWN_ORACLE, SETTINGS, UNLIMITED, check_name
 from study.errors import StudyError
+from study.keras_tuner.refusals import InvalidArgument
 from study.objective import OF_KERAS_TUNER, Objective
 
 MULTIPLE = "multi_objective"
@@ -38,11 +39,15 @@ class Search:
     """See `config.SETTINGS`; one that is None has its default."""
     max_epochs: Any = None
     """Each trial trains at most so many epochs; None leaves it to `search`."""
+    hyperband_iterations: Any = None
+    """Kept for the tuner's oracle; `max_trials` says what it means."""
     hyperparameters: keras_tuner.HyperParameters | None = None
     tune_new_entries: bool = True
     allow_new_entries: bool = True
     max_retries_per_trial: Any = 0
     max_consecutive_failed_trials: Any = 3
+    oracle: keras_tuner.Oracle | None = None
+    """One of the user's own class, which draws."""
     has_any_seed: bool = False
     """Whether the seed may have been drawn at random; a project that exists keeps its stored one."""
 
@@ -71,44 +76,49 @@ class Refusals:
         """Refuse what was found.
 
         Raises:
-            StudyError: all of it, in a line.
+            InvalidArgument: all of it, in a line.
         """
         if self.found:
-            raise StudyError("; ".join(self.found))
+            raise InvalidArgument("; ".join(self.found))
 
 
 def of_oracle(oracle: keras_tuner.Oracle) -> Search:
-    """How one of KerasTuner's oracles searches.
+    """How an oracle searches: one of KerasTuner's, or of the user's own class.
 
     Raises:
-        StudyError: it is another.
+        InvalidArgument: it is none.
     """
+    if not isinstance(oracle, keras_tuner.Oracle):
+        raise InvalidArgument(
+            "Expected `oracle` argument to be an instance of `Oracle`, such as keras_tuner.oracles.RandomSearchOracle; "
+            f"it was given {oracle!r}"
+        )
     kinds: dict[type, Mapping[str, Any]] = {
         RandomSearchOracle: {},
         GridSearchOracle: {"sampler": GRID},
         BayesianOptimizationOracle: {"sampler": "kt-bayesian"},
         HyperbandOracle: {"pruner": "sha"},
     }
-    if type(oracle) not in kinds:
-        raise StudyError(
-            f"oracle must be one of {', '.join(kind.__name__ for kind in kinds)}; it was given "
-            f"{type(oracle).__name__}: give study.OptunaTuner a sampler instead"
-        )
     shared = ("objective", "max_trials", "seed", "tune_new_entries", "allow_new_entries", "max_retries_per_trial",
               "max_consecutive_failed_trials")  # fmt: skip
-    given = {name: getattr(oracle, name) for name in shared} | dict(kinds[type(oracle)])
+    given = {name: getattr(oracle, name) for name in shared} | {"has_any_seed": True}
+    given["hyperparameters"] = oracle.hyperparameters if oracle.hyperparameters.space else None
+    if type(oracle) not in kinds:
+        return Search(**given, sampler=OWN_ORACLE, oracle=oracle)
+    given |= kinds[type(oracle)]
     if isinstance(oracle, BayesianOptimizationOracle):
         given["settings"] = {name: getattr(oracle, name) for name in SETTINGS if hasattr(oracle, name)}
     if isinstance(oracle, HyperbandOracle):
         iterations = None if math.isinf(oracle.hyperband_iterations) else oracle.hyperband_iterations
         given |= hyperband(oracle.max_epochs, oracle.factor, iterations)
-    space = oracle.hyperparameters if oracle.hyperparameters.space else None
-    return Search(**given, hyperparameters=space, has_any_seed=True)
+    return Search(**given)
 
 
 def hyperband(max_epochs: Any, factor: Any, iterations: Any) -> dict[str, Any]:
     """Hyperband's budget: as many configurations as KerasTuner draws, of which one in `factor` passes each rung."""
-    given: dict[str, Any] = {"max_epochs": max_epochs, "settings": {"factor": factor}, "pruner": "sha"}
+    given: dict[str, Any] = {
+        "max_epochs": max_epochs, "hyperband_iterations": iterations, "settings": {"factor": factor}, "pruner": "sha",
+    }  # fmt: skip
     refusals = Refusals()
     most, factor = refusals.number("max_epochs", max_epochs, 1), refusals.number("factor", factor, 2)
     rounds = None if not iterations else refusals.number("hyperband_iterations", iterations, 1)
@@ -155,14 +165,14 @@ def objective_of(objective: Any) -> tuple[Any, Objective]:
     """KerasTuner's objective and the study's, of what KerasTuner takes as one.
 
     Raises:
-        StudyError: its direction is not known.
+        InvalidArgument: its direction is not known.
     """
     is_one = isinstance(objective, keras_tuner.Objective)
     try:
         # It infers the direction of Keras's metrics.
         found = objective if is_one else keras_tuner.Oracle(objective=objective).objective
     except (ValueError, TypeError) as error:
-        raise StudyError(" ".join(str(error).split())) from None
+        raise InvalidArgument(" ".join(str(error).split())) from None
     return found, Objective.of(found.name, OF_KERAS_TUNER[found.direction])
 
 

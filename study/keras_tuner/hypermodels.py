@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import keras_tuner
 
-from study.errors import StudyError
+from study.keras_tuner.refusals import Refused
 from study.search import keras_tuner_private
 from study.search.keras_tuner_private import declare
 
@@ -20,7 +20,8 @@ class Tuned(keras_tuner.HyperModel):
     def __init__(self, tuner: "Tuner") -> None:
         super().__init__()
         self._tuner = tuner
-        self._given = tuner.given.hyperparameters.space if tuner.given.hyperparameters is not None else []
+        given = tuner.given.hyperparameters
+        self._given = [] if given is None else list(given.space)  # the oracle adds to it, as KerasTuner's does
 
     def declare_hyperparameters(self, hp: Any) -> None:
         for each in self._given:
@@ -41,12 +42,12 @@ class Tuned(keras_tuner.HyperModel):
         """Refuse what the hypermodel declares beside what was given, where it must not.
 
         Raises:
-            StudyError: naming it.
+            Refused: naming it.
         """
         new = {each.name for each in hp.space} - {each.name for each in self._given}
         if new and not self._tuner.given.allow_new_entries:
-            raise StudyError(
-                f"allow_new_entries is False, and the hypermodel declares {', '.join(sorted(new))}, which "
+            raise Refused(
+                f"`allow_new_entries` is `False`, and the hypermodel declares {', '.join(sorted(new))}, which "
                 "hyperparameters= has not"
             )
 
@@ -67,8 +68,19 @@ def tuned(tuner: "Tuner", *, has_own_run: bool) -> Tuned:
     return (TunedWithFit if own else Tuned)(tuner)
 
 
-def oversized(tuner: "Tuner", model: keras.Model) -> str | None:
-    """What KerasTuner says of a model that is larger than the tuner's `max_model_size`."""
+def check_model(tuner: "Tuner", model: Any) -> None:
+    """Refuse, in KerasTuner's words, what a trial cannot train.
+
+    Raises:
+        FatalTypeError: of KerasTuner: it is no model.
+        FailedTrialError: of KerasTuner: it is larger than the tuner's `max_model_size`.
+    """
+    if not isinstance(model, keras.Model):
+        raise keras_tuner.errors.FatalTypeError(
+            "Expected the model-building function, or HyperModel.build() to return a valid Keras Model instance; it "
+            f"returned {type(model).__name__}"
+        )
     most = tuner.max_model_size
     size = keras_tuner_private.size(model) if most else 0
-    return f"Oversized model: {size} parameters. Skip model." if most and size > most else None
+    if most and size > most:
+        raise keras_tuner.errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")

@@ -4,9 +4,11 @@ import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras_tuner
+from keras_tuner import oracles
 from keras_tuner.engine.trial import Trial, TrialStatus
 from optuna.trial import FrozenTrial, TrialState
 
+from study.config import GRID, OWN_ORACLE
 from study.errors import StudyError
 from study.objective import Objective
 from study.records import DECLARED, RECORD, TrialRecord
@@ -35,8 +37,12 @@ class StudyOracle(keras_tuner.Oracle):
         self.tune_new_entries, self.allow_new_entries = given.tune_new_entries, given.allow_new_entries
         self.max_retries_per_trial = given.max_retries_per_trial
         self.max_consecutive_failed_trials = given.max_consecutive_failed_trials
+        self.directory, self.project_name = str(tuner.directory), tuner.project_name
+        self.tuner_ids = {tuner.tuner_id}
+        self.__dict__.update(given.settings)
 
     verbose: Any = "auto"
+    multi_worker, should_report = False, True
 
     def trial_id(self, number: int) -> str:
         """What KerasTuner calls the trial of that number."""
@@ -46,6 +52,12 @@ class StudyOracle(keras_tuner.Oracle):
     def trials(self) -> dict[str, Trial]:
         """Every trial that has begun, by its identifier."""
         return {self.trial_id(each.number): self._trial(each) for each in self._tuner.stored_trials()}
+
+    @property
+    def ongoing_trials(self) -> dict[str, Trial]:
+        """The trial under way in this process, by the tuner's identifier."""
+        trial = self._tuner.trial_under_way
+        return {} if trial is None else {self._tuner.tuner_id: trial}
 
     @property
     def start_order(self) -> list[str]:
@@ -60,8 +72,12 @@ class StudyOracle(keras_tuner.Oracle):
 
     @property
     def hyperparameters(self) -> keras_tuner.HyperParameters:
-        """The space, with its defaults."""
-        return self.get_space()
+        """The space, with its defaults: the object that the tuner was given, if it was, as in KerasTuner."""
+        given, space = self._tuner.given.hyperparameters, self.get_space()
+        if given is None:
+            return space
+        given.merge(space.space, overwrite=False)
+        return given
 
     def get_trial(self, trial_id: str) -> Trial:
         """The trial of that identifier.
@@ -85,7 +101,11 @@ class StudyOracle(keras_tuner.Oracle):
         return [self._trial(trial) for _, trial in sorted(ranked, key=lambda pair: pair[0])[: int(num_trials)]]
 
     def get_space(self) -> keras_tuner.HyperParameters:
-        """Every hyperparameter that the builds of all branches, or trials, have declared."""
+        """Every hyperparameter that the builds of all branches, or trials, have declared; without `tune_new_entries`
+        every one that was given."""
+        given = self._tuner.given.hyperparameters
+        if given is not None and not self.tune_new_entries:
+            return given.copy()
         hp = self._tuner.explored.copy()
         for trial in self._tuner.stored_trials():
             if DECLARED in trial.user_attrs:
@@ -157,6 +177,46 @@ class StudyOracle(keras_tuner.Oracle):
         return found
 
 
+class RandomOracle(StudyOracle, oracles.RandomSearchOracle):
+    """Of `RandomSearch`."""
+
+
+class GridOracle(StudyOracle, oracles.GridSearchOracle):
+    """Of `GridSearch`."""
+
+
+class BayesianOracle(StudyOracle, oracles.BayesianOptimizationOracle):
+    """Of `BayesianOptimization`."""
+
+
+class HalvingOracle(StudyOracle, oracles.HyperbandOracle):
+    """Of `Hyperband`."""
+
+    def __init__(self, tuner: "Tuner", objective: Any) -> None:
+        super().__init__(tuner, objective)
+        self.min_epochs, self.max_epochs = 1, tuner.given.max_epochs
+        self.hyperband_iterations = tuner.given.hyperband_iterations or math.inf
+
+
+class UsersOracle(StudyOracle):
+    """Of a tuner that was given an oracle of the user's own class, which has whatever else is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_tuner":  # it is asked for before it is set
+            raise AttributeError(name)
+        return getattr(self._tuner.given.oracle, name)
+
+
+OF_SAMPLER = {"kt-random": RandomOracle, GRID: GridOracle, "kt-bayesian": BayesianOracle, OWN_ORACLE: UsersOracle}
+
+
+def oracle_of(tuner: "Tuner", objective: Any) -> StudyOracle:
+    """A tuner's oracle, which is an instance of KerasTuner's for that tuner."""
+    is_hyperband = tuner.given.max_epochs is not None
+    kind = HalvingOracle if is_hyperband else OF_SAMPLER.get(tuner.given.sampler, StudyOracle)
+    return kind(tuner, objective)
+
+
 def reached(trial: FrozenTrial, objective: Objective) -> float | None:
     """What a trial is worth: its value, or the best of what it had reached when it was pruned."""
     if trial.state == TrialState.COMPLETE:
@@ -176,5 +236,6 @@ def _metrics(record: TrialRecord, step: int) -> dict[str, float]:
 
 def _refuse(name: str) -> NoReturn:
     raise StudyError(
-        f"oracle.{name}() is not here: search() creates, draws and scores the trials; tuner.oracle.trials has them"
+        f"oracle.{name}() is not here: search() creates, draws and scores the trials; tuner.oracle.trials has them; an "
+        "oracle of keras_tuner.oracles without a tuner takes every call"
     )

@@ -2,7 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from study.storage.failures import FAILURES
 from study.system.keras_settings import settings_kept
 from study.system.signals import contained
 from study.training.checkpoints import CheckpointFile
-from study.training.epochs import Diverged, EpochLog, scalars, take_result
+from study.training.epochs import Diverged, EpochLog, Unscored, scalars, take_result
 from study.training.fit import Hooks, Training, fit
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Running:
         self._logs: list[EpochLog] = []
         self._results: Any = None
 
-    def run(self, callbacks: tuple[Any, ...]) -> None:
+    def run(self, callbacks: tuple[Any, ...] | None) -> None:
         """Run the trial, and again as often as the tuner allows where it raises."""
         most = self.retries
         for self._attempt in range(most + 1):
@@ -116,8 +117,8 @@ class Running:
         self._check()
         return self.trial
 
-    def _run(self, callbacks: tuple[Any, ...]) -> None:
-        data, given = self.training.examples, {"callbacks": list(callbacks)} if callbacks else {}
+    def _run(self, callbacks: tuple[Any, ...] | None) -> None:
+        data, given = self.training.examples, {} if callbacks is None else {"callbacks": list(callbacks)}
         assert isinstance(data, UserData)
         with settings_kept(), contained():
             if self.tuner.has_own_run:
@@ -133,11 +134,19 @@ class Running:
         """Score the trial by what an overridden `run_trial` returned, or else reported."""
         if result is None:
             if self._log.epochs:
+                warnings.warn(
+                    "Please remove the call of self.oracle.update_trial(...) in run_trial, and return the metrics",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
                 return
             raise keras_tuner.errors.FatalTypeError(
                 "The return value of Tuner.run_trial() is None. Did you forget to return the metrics?"
             )
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # the tuner says how it trains
+        with (
+            warnings.catch_warnings(action="ignore", category=UserWarning),  # the tuner says how it trains
+            self._refused("Tuner.run_trial()", self._log),
+        ):
             take_result(self._log, self.tuner.with_sum(result), self.training.epochs, self.training.objective)
 
     def _execution(self, number: int, training: Training, callbacks: tuple[Any, ...]) -> Any:
@@ -149,13 +158,26 @@ class Running:
             hooks = replace(hooks, on_epoch=lambda epoch, logs: self._check(), on_best=self._if_better(log))
         checkpoint = self._checkpoint if is_first and not self._attempt else None
         self._logs.append(log)
-        fit(replace(training, seed=self._seed(number)), log, hooks, checkpoint)
+        with self._refused("HyperModel.fit()", log):
+            fit(replace(training, seed=self._seed(number)), log, hooks, checkpoint)
         if log.result:
             return dict(log.result)
         history = keras.callbacks.History()
         history.history = {name: list(values) for name, values in log.history.items()}
         history.epoch = list(range(log.epochs))
         return history
+
+    @contextmanager
+    def _refused(self, function: str, log: EpochLog) -> Iterator[None]:
+        """Around what fills a log with the result of a function: KerasTuner refuses what scores nothing."""
+        objective = self.tuner.oracle.objective
+        try:
+            yield
+        except Unscored as error:
+            keras_tuner_private.check_result(error.result, objective, function)
+            raise
+        if log.result and objective.name not in log.result and objective.name not in log.history:
+            keras_tuner_private.check_result(log.result, objective, function)
 
     def _seed(self, execution: int) -> int:
         if not self._attempt and not execution:
@@ -234,7 +256,7 @@ def declare_explored(tuner: "Tuner", hp: Any) -> None:
 class Trainer:
     """Trains the trials of a tuner's search (`execution.trials.Trainer`)."""
 
-    def __init__(self, tuner: "Tuner", definition: Definition, callbacks: tuple[Any, ...]) -> None:
+    def __init__(self, tuner: "Tuner", definition: Definition, callbacks: tuple[Any, ...] | None) -> None:
         self._tuner, self._definition, self._callbacks = tuner, definition, callbacks
 
     def train(
@@ -263,5 +285,7 @@ class Trainer:
             trial.save(str(Path(tuner.get_trial_dir(trial.trial_id)) / "trial.json"))
         except OSError as error:  # everything that matters is stored
             tuner.say(f"trial {trial.trial_id}: trial.json cannot be written ({error.strerror})")
+        if tuner.own_oracle is not None:
+            tuner.own_oracle.tell(number, trial)
         tuner.on_trial_end(trial)
         tuner.pre_create_trial()

@@ -1,7 +1,9 @@
 """KerasTuner's `Tuner` on a study: its calls, answered by a search that Optuna samples and SQLite keeps."""
 
+import copy
 import json
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
@@ -17,8 +19,8 @@ from optuna.trial import FrozenTrial
 
 from search_spaces import SpaceError, given
 from study import api
-from study.config import ARRAYS, FINALS, NAME, UNLIMITED, Definition, Resources
-from study.errors import StudyError, StudyFailure
+from study.config import ARRAYS, FINALS, NAME, OWN_ORACLE, UNLIMITED, Definition, Resources
+from study.errors import StudyError, StudyFailure, one_line
 from study.execution import run as execution
 from study.execution.task import Objects, Options, Steps, Task
 from study.execution.unchanged import Before
@@ -26,18 +28,20 @@ from study.keras_tuner import arguments
 from study.keras_tuner.arguments import MULTIPLE, Refusals, Search
 from study.keras_tuner.data import by_name, example, search_data, specification, zeros
 from study.keras_tuner.finals import Finals, Searched, Test
-from study.keras_tuner.hypermodels import oversized, tuned
-from study.keras_tuner.oracle import StudyOracle
+from study.keras_tuner.hypermodels import check_model, tuned
+from study.keras_tuner.oracle import oracle_of
+from study.keras_tuner.refusals import InvalidArgument, Refused, as_of_keras_tuner
 from study.keras_tuner.running import Running, Trainer
 from study.paths import weights_file, whole
 from study.records import WEIGHTS
 from study.search import keras_tuner_private
 from study.search.declarations import explored
+from study.search.own_oracle import OwnOracle
 from study.storage import evaluations, results
 from study.storage.address import Address
 from study.storage.store import Store, StoredStudy, creation_lock
 from study.system.files import write_whole
-from study.system.progress import LastingConsole, display, print_line
+from study.system.progress import Display, LastingConsole, display, print_line
 from study.training.fused import layers_within
 from study.training.model_state import built_in_parts, keep_weights
 
@@ -57,7 +61,8 @@ class Tuner(keras_tuner.Tuner):
     interrupted.
 
     Args:
-        oracle: One of `keras_tuner.oracles`, which says how to search.
+        oracle: One of `keras_tuner.oracles`, which says how to search; or one of your own class, which is asked for
+            each trial and told what came of it.
         hypermodel: A HyperModel, or a function `build(hp)`; None where a subclass's `run_trial` needs none.
         max_model_size: A trial whose model has more trainable parameters fails.
         optimizer: Compiles every model, as `loss` and `metrics` do, over what `build` compiled it with.
@@ -76,7 +81,8 @@ class Tuner(keras_tuner.Tuner):
         **unknown: Refused.
 
     Raises:
-        StudyError: what cannot be used, all of it in a line.
+        InvalidArgument: what cannot be used, all of it in a line.
+        Refused: a hyperparameter that may not be added, or a project that was started otherwise.
     """
 
     def __init__(
@@ -100,26 +106,20 @@ class Tuner(keras_tuner.Tuner):
     ) -> None:
         # KerasTuner's own constructor would make its files.
         search = oracle if isinstance(oracle, Search) else arguments.of_oracle(oracle)
-        refusals = Refusals()
-        for name, value in unknown.items():
-            refusals.add(f"{type(self).__name__} takes no {name}={value!r}")
-        for name in keras_tuner_private.overridden(type(self), Tuner):
-            refusals.add(f"{type(self).__name__} overrides {name}, which nothing calls: override run_trial")
-        if hypermodel is None and not self.has_own_run:
-            refusals.add("hypermodel is missing: give a HyperModel or a function build(hp)")
-        if search.hyperparameters is None and not (search.tune_new_entries and search.allow_new_entries):
-            refusals.add("tune_new_entries=False and allow_new_entries=False need hyperparameters=")
+        refusals = self._refusals(search, hypermodel, unknown)
         most_failures = refusals.number("max_consecutive_failed_trials", search.max_consecutive_failed_trials, 1)
         self.executions_per_trial = refusals.number("executions_per_trial", executions_per_trial, 1)
         retries = refusals.number("max_retries_per_trial", search.max_retries_per_trial, 0)
         trials, settings = arguments.trials_of(search, refusals), arguments.settings_of(search, refusals)
         epochs = None if search.max_epochs is None else refusals.number("max_epochs", search.max_epochs, 1)
         refusals.end()
+        if logger is not None:
+            warnings.warn("The `logger` argument is not used, as in KerasTuner", DeprecationWarning, stacklevel=2)
 
         self.given = replace(search, max_retries_per_trial=retries, max_epochs=epochs)
         self.max_model_size, self.optimizer, self.loss = max_model_size, optimizer, loss
         self.metrics, self.distribution_strategy = metrics, distribution_strategy
-        self.logger, self.tuner_id = logger, tuner_id or "tuner0"
+        self.logger, self.tuner_id, self.seed = logger, tuner_id or "tuner0", search.seed
         self.directory = whole(directory or ".")
         self.project_name = project_name or "untitled_project"
         self._options = Options(allow_drift=allow_drift, keep_weights=True, failures_in_a_row=most_failures)
@@ -127,7 +127,7 @@ class Tuner(keras_tuner.Tuner):
         self.hypermodel: Any = None if hypermodel is None else _hypermodel(self._space, hypermodel)
         self._tuned = tuned(self, has_own_run=self.has_own_run)
         objective, of_study = arguments.objective_of(search.objective)
-        self.oracle = StudyOracle(self, objective)
+        self.oracle = oracle_of(self, objective)
         self._example: Any = None
         self._store: Store | None = None
         self._running: Running | None = None
@@ -151,7 +151,11 @@ class Tuner(keras_tuner.Tuner):
         self.explored = explored(self._space, self._tuned)
         if overwrite:
             self._delete()
-        elif self._stored() is not None:
+        is_new = self._stored() is None
+        if not is_new:
+            self._refuse_other_search()
+        self.own_oracle = self._own_oracle(is_new)
+        if not is_new:
             _print(f"Reloading the study {self._name} from {self._address.shown}")
 
     def search(self, *fit_args: Any, verbose: Any = "auto", callbacks: Any = None, **fit_kwargs: Any) -> None:
@@ -166,10 +170,11 @@ class Tuner(keras_tuner.Tuner):
                 `epochs` (1 where it is not given; Hyperband trains `max_epochs`), `validation_data`, and so on.
 
         Raises:
-            StudyError: other data or settings than those that the project was started with.
-            StudyFailure: no trial succeeded, too many in a row failed, or one raised KerasTuner's FatalError.
+            Refused: other data or settings than those that the project was started with.
+            StudyFailure: no trial succeeded or too many in a row failed, a `RuntimeError` too; or one raised a
+                FatalError of KerasTuner's, which it is too.
         """
-        callbacks = api.listed(callbacks)
+        given, callbacks = callbacks, _copyable(callbacks)
         if len(fit_args) > 2 and not self.has_own_run and type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
             fit_args, fit_kwargs = by_name(fit_args, fit_kwargs)
         if self.given.max_epochs is not None:
@@ -185,28 +190,19 @@ class Tuner(keras_tuner.Tuner):
             definition = _continued(stored.definition, definition, keeps_seed=self.given.has_any_seed)
         data = search_data(fit_args, fit_kwargs, as_it_came=self.distribution_strategy is not None)
         self._example = example(data.examples)  # type: ignore[arg-type]
+        trainer = Trainer(self, definition, None if given is None else callbacks)
         task = Task(
             self._address,
             definition,
             Resources(workers=0),
             Steps(create=stored is None, finals=False),
-            Objects({self._space: self._tuned}, data, callbacks, Trainer(self, definition, callbacks)),
+            Objects({self._space: self._tuned}, data, callbacks, trainer, self.own_oracle),
             self._options,
         )
         self.on_search_begin()
         self.pre_create_trial()
         with display(quiet=not verbose) as shown:
-            try:
-                execution.run(task, shown)
-            except StudyFailure:
-                raise
-            except StudyError as error:
-                if stored is None:
-                    raise
-                raise StudyError(f"{error}; overwrite=True starts the project again") from error
-            ended = self._stored()
-            assert ended is not None
-            execution.refuse_failed(ended, shown.warn)
+            ended = self._carry_out(task, shown)
         self._settle_budget(ended)
         self._searched = Searched(fit_args, fit_kwargs, callbacks)
         if self._example is not None:
@@ -385,6 +381,11 @@ class Tuner(keras_tuner.Tuner):
             raise StudyError(f"the trial {trial_id} is not under way: search() runs the trials, one after the other")
         return self._running
 
+    @property
+    def trial_under_way(self) -> Trial | None:
+        """The trial that this process runs."""
+        return None if self._running is None else self._running.trial
+
     @contextmanager
     def under_way(self, running: Running) -> Iterator[Running]:
         """A trial is run while the block runs."""
@@ -398,16 +399,15 @@ class Tuner(keras_tuner.Tuner):
         """The model of some hyperparameters, compiled with what the tuner overrides.
 
         Raises:
-            FailedTrialError: of KerasTuner: it is larger than a trial's may be.
+            FatalTypeError, FailedTrialError: of KerasTuner: a trial cannot train it.
         """
         given, self.metrics = self.metrics, _copies(self.metrics)
         try:
             model = keras_tuner_private.built(self, hp)
         finally:
             self.metrics = given
-        too_large = oversized(self, model)
-        if too_large and self._running is not None:
-            raise keras_tuner.errors.FailedTrialError(too_large)
+        if self._running is not None:
+            check_model(self, model)
         return model
 
     def with_sum(self, metrics: Any) -> Any:
@@ -443,6 +443,64 @@ class Tuner(keras_tuner.Tuner):
         if self._store is None:
             self._store = Store.open(self._address)
         return None if self._store is None else self._store.studies().get(self._name)
+
+    def _own_oracle(self, is_new: bool) -> OwnOracle | None:
+        """The oracle of the user's own class, where one was given: it is told the space, or reads what it saved."""
+        oracle = self.given.oracle
+        if oracle is None:
+            return None
+        keras_tuner_private.place(oracle, self.directory, self._name)
+        oracle.verbose = 0  # the study shows the trials
+        if is_new:
+            oracle.update_space(self.explored)
+            oracle.save()  # before there is a study, so that a killed search finds both
+        else:
+            oracle.reload()
+        return OwnOracle(oracle, self.tuner_id)
+
+    def _carry_out(self, task: Task, shown: Display) -> StoredStudy:
+        """Search, and return the study as it has ended; what ends it otherwise is raised as `search` says."""
+        try:
+            execution.run(task, shown)
+            ended = self._stored()
+            assert ended is not None
+            execution.refuse_failed(ended, shown.warn)
+            return ended
+        except StudyFailure as failure:
+            raise as_of_keras_tuner(failure) from failure.__cause__
+        except StudyError as error:
+            if task.steps.create:
+                raise
+            raise Refused(f"{error}; overwrite=True starts the project again") from error
+
+    def _refusals(self, search: Search, hypermodel: Any, unknown: dict[str, Any]) -> Refusals:
+        """What is wrong with the arguments of the constructor as a whole."""
+        refusals = Refusals()
+        for name, value in unknown.items():
+            refusals.add(f"Unrecognized arguments: {type(self).__name__} takes no {name}={value!r}")
+        for name in keras_tuner_private.overridden(type(self), Tuner):
+            refusals.add(f"{type(self).__name__} overrides {name}, which nothing calls: override run_trial")
+        if hypermodel is None and not self.has_own_run:
+            refusals.add(
+                "Received `hypermodel=None`: the hypermodel is missing; give a HyperModel or a function build(hp), or "
+                "override run_trial"
+            )
+        if search.hyperparameters is None and not (search.tune_new_entries and search.allow_new_entries):
+            refusals.add("tune_new_entries=False and allow_new_entries=False need hyperparameters=")
+        if search.sampler == OWN_ORACLE and search.oracle is None:
+            refusals.add(f"{OWN_ORACLE} is the sampler of a Tuner that is given an oracle of your own")
+        return refusals
+
+    def _refuse_other_search(self) -> None:
+        """Refuse a project that another algorithm searched, before anything is read of it.
+
+        Raises:
+            Refused: naming both.
+        """
+        stored = self._stored()
+        if stored is not None:
+            asked = replace(stored.definition, sampler=self.definition.sampler)
+            _continued(stored.definition, asked, keeps_seed=True)
 
     def _weights(self, trial_id: str) -> Path:
         return Path(self.project_dir) / weights_file(self._space, int(trial_id))
@@ -498,7 +556,7 @@ def _continued(stored: Definition, asked: Definition, *, keeps_seed: bool) -> De
     """The stored definition with the budget and the callbacks that are asked for.
 
     Raises:
-        StudyError: something else differs.
+        Refused: something else differs.
     """
     may_differ = {"trials", "callbacks", *(["seed"] if keeps_seed else [])}
     differing = [
@@ -507,9 +565,9 @@ def _continued(stored: Definition, asked: Definition, *, keeps_seed: bool) -> De
         if field.name not in may_differ and getattr(stored, field.name) != getattr(asked, field.name)
     ]
     if differing:
-        raise StudyError(
-            f"the project {stored.name!r} was started otherwise ({', '.join(differing)}); overwrite=True starts it "
-            "again, another project_name starts one beside it"
+        raise Refused(
+            f"the project {stored.name!r} was started otherwise ({', '.join(differing)}); pass `overwrite=True`, "
+            "which starts it again, or another project_name, which starts one beside it"
         )
     return replace(stored, trials=asked.trials, callbacks=asked.callbacks)
 
@@ -518,7 +576,24 @@ def _hypermodel(name: str, hypermodel: Any) -> Any:
     try:
         return given(name, hypermodel).hypermodel((0, 0, 0), 0)
     except SpaceError as error:
-        raise StudyError(str(error)) from None
+        raise InvalidArgument(
+            f"the `hypermodel` argument should be either a HyperModel or a function build(hp): {error}"
+        ) from None
+
+
+def _copyable(callbacks: Any) -> tuple[Any, ...]:
+    """The callbacks of a search.
+
+    Raises:
+        InvalidArgument: trials cannot have copies of them.
+    """
+    try:
+        found = api.listed(callbacks)
+        copy.deepcopy(found)
+    except Exception as error:  # a user's callback may raise anything
+        reason = str(error) if isinstance(error, StudyError) else one_line(error)
+        raise InvalidArgument(f"All callbacks used during a search should be deep-copyable: {reason}") from error
+    return found
 
 
 def _space_name(hypermodel: Any) -> str:

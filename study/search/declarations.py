@@ -72,6 +72,8 @@ def _refused(name: str) -> Iterator[None]:
     try:
         with contained():
             yield
+    except StudyError:  # which says in a line what is wrong
+        raise
     except (Exception, Overdue) as error:  # a user's build may raise anything
         raise StudyError(f"the search space {name!r} cannot build its defaults: {one_line(error)}") from error
 

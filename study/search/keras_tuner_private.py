@@ -5,18 +5,22 @@
 | `HyperParameters._retrieve` | `Int`, `Float`, `Choice`, `Boolean` and `Fixed` all end in it | nothing is drawn |
 | `HyperParameters._validate_name` | refuses a name before it is drawn | a wrong parameter is stored |
 | `Oracle._record_values` | no configuration is drawn twice | `kt-random` repeats itself |
+| `Oracle._set_project_dir` | an oracle of the user's own has a folder | such oracles |
 | `Tuner._build_hypermodel`, `._override_compile_args` | `optimizer`, `loss`, a strategy | every build |
+| `src.engine.tuner_utils.validate_trial_results` | what a trial may return, in KerasTuner's words | other words |
 | `Tuner._configure_tensorboard_dir` | `TensorBoard` callbacks have a folder for each trial, with HParams | these |
 
 The modules below `keras_tuner.engine` are public: KerasTuner exports them (`keras_tuner_export`).
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine import hyperparameters as kinds
 from keras_tuner.engine.trial import Trial
+from keras_tuner.src.engine import tuner_utils
 
 from study.records import Value
 
@@ -53,6 +57,11 @@ def record(oracle: keras_tuner.Oracle, trial: Trial) -> None:
     oracle._record_values(trial)
 
 
+def place(oracle: keras_tuner.Oracle, directory: Path, project_name: str) -> None:
+    """Say in which folder an oracle saves its state."""
+    oracle._set_project_dir(str(directory), project_name)
+
+
 def built(tuner: Any, hp: Any) -> Any:
     """The model that a tuner builds: under its distribution strategy, compiled with what it overrides."""
     return tuner._build_hypermodel(hp)
@@ -61,6 +70,15 @@ def built(tuner: Any, hp: Any) -> Any:
 def log_for_tensorboard(tuner: Any, callbacks: list[Any], trial: Trial, execution: int) -> None:
     """Give the TensorBoard callbacks of a trial a folder of its own, and add one that logs its hyperparameters."""
     tuner._configure_tensorboard_dir(callbacks, trial, execution)
+
+
+def check_result(result: Any, objective: Any, function: str) -> None:
+    """Refuse what KerasTuner does not take as the result of a function that scores a trial.
+
+    Raises:
+        FatalError: of KerasTuner: a `FatalTypeError` or a `FatalValueError`.
+    """
+    tuner_utils.validate_trial_results(result, objective, function)
 
 
 def size(model: Any) -> int:

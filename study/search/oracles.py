@@ -95,7 +95,7 @@ class OracleSampler(BaseSampler):
         return exhaustion.is_exhausted(study.get_trials(deepcopy=False))
 
     def _proposed(self, study: optuna.Study, number: int) -> Iterator[tuple[Question, Any]]:
-        """Each active hyperparameter for which the oracle has a value, and the value."""
+        """What the oracle has for a trial."""
         past = self._past(study)
         if self._name == GRID:
             values = self._combination(past, number)
@@ -106,9 +106,7 @@ class OracleSampler(BaseSampler):
             values = values or past.untried()
         hp = past.oracle.get_space()
         hp.values = values or {}
-        for each in hp.space:
-            if each.name in hp.values and hp.is_active(each) and not isinstance(each, kinds.Fixed):
-                yield question(each), hp.values[each.name]
+        return answers(hp)
 
     def _combination(self, past: "_Past", number: int) -> dict[str, Any] | None:
         """What a trial takes of the grid; None at its end."""
@@ -158,6 +156,13 @@ class _Past(NamedTuple):
         """The first combination that none of them has tried."""
         hp = self.oracle.get_space()
         return untried(hp, self.tried, _is_usable(hp))
+
+
+def answers(hp: keras_tuner.HyperParameters) -> Iterator[tuple[Question, Any]]:
+    """Each active hyperparameter that has a value, and the value."""
+    for each in hp.space:
+        if each.name in hp.values and hp.is_active(each) and not isinstance(each, kinds.Fixed):
+            yield question(each), hp.values[each.name]
 
 
 def _is_usable(hp: keras_tuner.HyperParameters) -> Callable[[dict[str, Any]], bool]:

@@ -112,6 +112,10 @@ class KeyedSampler(BaseSampler):
 
     takes_defaults = False
     """Whether a parameter that the sampler does not know has its default, which `baseline` then holds."""
+    begins_with_defaults = True
+    """Whether the first trial has the defaults."""
+    ending = "every configuration has been tried"
+    """Why a search ends that is exhausted."""
 
     def __init__(
         self,
@@ -152,6 +156,10 @@ class KeyedSampler(BaseSampler):
             return self._baseline[param_name]
         sampler = self._make(trial.number, "independent", param_name)
         return sampler.sample_independent(self._visible(study, trial), trial, param_name, param_distribution)
+
+    def is_idle(self, number: int) -> bool:
+        """Whether trial `number` has to wait; it never has."""
+        return False
 
     def is_exhausted(self, study: optuna.Study, number: int) -> bool:
         """Whether the trials that trial `number` may know about leave nothing for it to try."""

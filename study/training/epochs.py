@@ -21,6 +21,17 @@ class Diverged(ArithmeticError):
     """A loss or a result that is not a finite number."""
 
 
+class Unscored(StudyError):
+    """A fit that neither used its callbacks nor returned what scores it."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(
+            "fit(hp, model, ...) must pass `callbacks` on to model.fit, or return a History, a dict of metrics, a "
+            f"number or a list of these; it returned {type(result).__name__}"
+        )
+        self.result = result
+
+
 @dataclass
 class EpochLog:
     """The logs of a fit, filled in epoch by epoch, so that they are complete up to wherever the fit ends."""
@@ -83,7 +94,7 @@ def take_result(log: EpochLog, result: Any, epochs: int, objective: Objective) -
 
     Raises:
         Diverged: the objective is not a finite number.
-        StudyError: the fit neither used its callbacks nor returned a result of a known kind.
+        Unscored: the fit neither used its callbacks nor returned a result of a known kind.
     """
     history = _history(result)
     if history and not log.epochs:
@@ -97,10 +108,7 @@ def take_result(log: EpochLog, result: Any, epochs: int, objective: Objective) -
         return
     metrics = _metrics(result, objective)
     if not metrics and not log.epochs:
-        raise StudyError(
-            "fit(hp, model, ...) must pass `callbacks` on to model.fit, or return a History, a dict of metrics, a "
-            f"number or a list of these; it returned {type(result).__name__}"
-        )
+        raise Unscored(result)
     if not math.isfinite(metrics.get(objective.name, 0.0)):
         raise Diverged(f"fit(hp, model, ...) returned {objective.name} {metrics[objective.name]}")
     if not log.epochs:

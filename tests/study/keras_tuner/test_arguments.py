@@ -93,14 +93,6 @@ def test_what_cannot_be_used_is_said_at_once(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_oracle_of_ones_own_is_refused(tmp_path: Path) -> None:
-    class Own(keras_tuner.Oracle):
-        pass
-
-    with pytest.raises(StudyError, match="it was given Own: give study"):
-        ours.Tuner(Own("val_loss"), build_model, directory=tmp_path)
-
-
 @pytest.mark.parametrize("name", ["digits", "My search", "2024-05-01 12:30", "a/b", "../up", "", "é", "study.x"])
 def test_a_project_may_have_any_name(name: str) -> None:
     made = arguments.study_name(name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras_tuner
 import pytest
+import scripts
 
 import study.keras_tuner
 
@@ -45,14 +46,36 @@ def test_the_module_offers_what_kerastuner_offers() -> None:
     assert public(keras_tuner.tuners) <= public(study.keras_tuner.tuners)
     for name in TUNERS:
         assert issubclass(getattr(study.keras_tuner, name), keras_tuner.Tuner)
+    for name in public(keras_tuner.engine):
+        assert public(getattr(keras_tuner.engine, name)) <= public(getattr(study.keras_tuner.engine, name))
+
+
+@pytest.mark.parametrize("name", TUNERS[:4])
+def test_a_tuner_and_its_oracle_have_what_kerastuners_have(name: str, tmp_path: Path) -> None:
+    theirs, ours = (
+        getattr(kt, name)(scripts.build_model, "val_loss", directory=tmp_path / kt.__name__, project_name="a")
+        for kt in (keras_tuner, study.keras_tuner)
+    )
+    assert public(theirs) <= public(ours)
+    assert public(theirs.oracle) - {"gpr"} <= public(ours.oracle)
+    for each in ("max_trials", "max_epochs", "min_epochs", "factor", "hyperband_iterations", "alpha", "multi_worker"):
+        if (name, each) != ("Hyperband", "max_trials"):  # ours counts configurations
+            assert getattr(ours.oracle, each, None) == getattr(theirs.oracle, each, None)
+    assert ours.oracle.ongoing_trials == {}
 
 
 def test_what_a_script_imports_from_within_is_found() -> None:
     from study.keras_tuner.engine.hyperparameters import HyperParameters
+    from study.keras_tuner.engine.trial import Trial
     from study.keras_tuner.errors import FailedTrialError
 
+    from study.keras_tuner.engine.base_tuner import BaseTuner
+    from study.keras_tuner.engine.tuner import Tuner
     from study.keras_tuner.tuners import RandomSearch
 
+    assert Tuner is study.keras_tuner.Tuner
+    assert issubclass(BaseTuner, Tuner)
+    assert Trial is keras_tuner.engine.trial.Trial
     assert HyperParameters is keras_tuner.HyperParameters
     assert FailedTrialError is keras_tuner.errors.FailedTrialError
     assert RandomSearch is study.keras_tuner.RandomSearch

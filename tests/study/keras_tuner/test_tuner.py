@@ -126,7 +126,7 @@ def test_hyperparameters_given_override_the_hypermodels(tmp_path: Path, arrays: 
     tuned = searched(tmp_path, arrays, hyperparameters=hp, max_trials=3, project_name="tuned").study.trials
     assert set(tuned["hp.units"]) == {8}
     assert tuned["hp.rate"].nunique() == 3
-    with pytest.raises(StudyError, match="allow_new_entries is False, and the hypermodel declares rate"):
+    with pytest.raises(StudyError, match="`allow_new_entries` is `False`, and the hypermodel declares rate"):
         searched(tmp_path, arrays, hyperparameters=hp, allow_new_entries=False, project_name="closed")
 
 

@@ -8,9 +8,11 @@ import keras_tuner
 import numpy as np
 import pytest
 import scripts
+from sklearn.tree import DecisionTreeClassifier
 
 import study.keras_tuner as ours
 from study.errors import StudyError
+from study.keras_tuner.engine.base_tuner import BaseTuner
 
 
 def box(kind: Any, folder: Path, declare: Any, **options: Any) -> Any:
@@ -139,7 +141,7 @@ def test_an_edited_script(tmp_path: Path) -> None:
 
     run(1)
     assert len(run(2, callbacks=[keras.callbacks.TerminateOnNaN()]).oracle.trials) == 2
-    with pytest.raises(StudyError, match=r"otherwise \(epochs=1 then, 2 now\); overwrite=True starts it again"):
+    with pytest.raises(StudyError, match=r"otherwise \(epochs=1 then, 2 now\); pass `overwrite=True`, which"):
         run(3, epochs=2)
     with pytest.raises(StudyError, match=r"batch_size absent then, 4 now.*; overwrite=True starts the project again"):
         run(3, batch_size=4)
@@ -199,3 +201,54 @@ def test_what_is_not_here_says_what_is(tmp_path: Path) -> None:
         tuner.oracle.update_trial("0", {"val_loss": 1.0})
     with pytest.raises(KeyError):
         tuner.oracle.get_trial("7")
+
+
+def test_a_tuner_of_anything_keeps_its_own_models(tmp_path: Path) -> None:
+    class Trees(BaseTuner):
+        def run_trial(self, trial: Any, x: Any, y: Any) -> dict[str, float]:
+            model = self.hypermodel.build(trial.hyperparameters).fit(x, y)
+            self.save_model(trial.trial_id, model)
+            return {"score": model.score(x, y)}
+
+        def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
+            Path(self.get_trial_dir(trial_id), "depth").write_text(str(model.get_depth()))
+
+        def load_model(self, trial: Any) -> str:
+            return Path(self.get_trial_dir(trial.trial_id), "depth").read_text()
+
+    oracle = keras_tuner.oracles.GridSearchOracle(objective=keras_tuner.Objective("score", "max"))
+    tuner = Trees(oracle, lambda hp: DecisionTreeClassifier(max_depth=hp.Int("depth", 1, 3)), tmp_path, "trees")
+    tuner.search(scripts.X, scripts.Y)
+    assert len(tuner.oracle.trials) == 3
+    assert tuner.get_best_models() == [str(tuner.get_best_hyperparameters()[0]["depth"])]
+
+
+def test_the_oracles_space_is_the_one_that_was_given(tmp_path: Path) -> None:
+    def tuner(name: str, **options: Any) -> Any:
+        hp = keras_tuner.HyperParameters()
+        hp.Int("units", 4, 8)
+        return hp, ours.RandomSearch(
+            scripts.build_model, "val_loss", hyperparameters=hp, directory=tmp_path, project_name=name, **options
+        )
+
+    hp, closed = tuner("closed", tune_new_entries=False)
+    assert closed.oracle.hyperparameters is hp
+    assert [each.name for each in closed.oracle.get_space().space] == ["units"]
+    hp, opened = tuner("open")
+    assert opened.oracle.hyperparameters is hp
+    assert [each.name for each in hp.space] == ["units", "learning_rate"]
+    assert hp.space[0].max_value == 8
+    assert opened.hypermodel.__class__.__name__ == "DefaultHyperModel"
+
+
+def test_an_oracle_is_of_kerastuners_kind(tmp_path: Path) -> None:
+    oracles = keras_tuner.oracles
+    for name in ("RandomSearch", "GridSearch", "BayesianOptimization", "Hyperband"):
+        options = {"beta": 1.5} if name == "BayesianOptimization" else {}
+        tuner = getattr(ours, name)(scripts.build_model, "val_loss", directory=tmp_path / name, **options)
+        assert isinstance(tuner.oracle, getattr(oracles, f"{name}Oracle"))
+        assert tuner.oracle.trials == {}
+        assert getattr(tuner.oracle, "beta", 1.5) == 1.5
+    assert (tuner.oracle.max_epochs, tuner.oracle.factor) == (100, 3)
+    plain = ours.OptunaTuner(scripts.build_model, "val_loss", directory=tmp_path)
+    assert not isinstance(plain.oracle, (oracles.RandomSearchOracle, oracles.GridSearchOracle))

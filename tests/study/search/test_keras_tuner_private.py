@@ -1,12 +1,14 @@
 """What the installed KerasTuner must have and do."""
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
 import pytest
 from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.src.engine import tuner_utils
 
 from study.search import keras_tuner_private as private
 
@@ -56,6 +58,15 @@ def _check_oracles() -> list[str]:
     private.record(random, Trial(hyperparameters=hp.copy(), trial_id="0", status=TrialStatus.COMPLETED))
     if random.populate_space("1")["status"] != TrialStatus.STOPPED:
         found.append("Oracle._record_values does not keep a configuration from being drawn again")
+    with tempfile.TemporaryDirectory() as folder:
+        private.place(random, Path(folder), "project")
+        try:
+            random.save()
+        except AttributeError:
+            found.append("Oracle._set_project_dir does not set what save() needs")
+        else:
+            if not Path(folder, "project", "oracle.json").is_file():
+                found.append("Oracle._set_project_dir does not say where save() saves")
     return found
 
 
@@ -82,6 +93,19 @@ def _check_tuner() -> list[str]:
         private.log_for_tensorboard(tuner, callbacks, Trial(hyperparameters=hp, trial_id="3"), 0)
     if board.log_dir != f"{folder}/3/execution0" or len(callbacks) != 2:
         return ["Tuner._configure_tensorboard_dir gives a callback no folder for each trial"]
+    return _check_results()
+
+
+def _check_results() -> list[str]:
+    objective = keras_tuner.Objective("val_loss", "min")
+    for good in (0.5, {"val_loss": 0.5}, [0.5, 0.25]):
+        private.check_result(good, objective, "fit")
+    for bad in (None, "good", {"loss": 0.5}):
+        try:
+            private.check_result(bad, objective, "fit")
+        except keras_tuner.errors.FatalError:
+            continue
+        return [f"validate_trial_results takes {bad!r} as the result of a trial"]
     return []
 
 
@@ -95,9 +119,11 @@ NAMES = (
     (keras_tuner.HyperParameters, "_retrieve"),
     (keras_tuner.HyperParameters, "_validate_name"),
     (keras_tuner.Oracle, "_record_values"),
+    (keras_tuner.Oracle, "_set_project_dir"),
     (keras_tuner.Tuner, "_build_hypermodel"),
     (keras_tuner.Tuner, "_override_compile_args"),
     (keras_tuner.Tuner, "_configure_tensorboard_dir"),
+    (tuner_utils, "validate_trial_results"),
 )
 OWNERS = [pytest.param(owner, name, id=name) for owner, name in NAMES]
 
@@ -124,6 +150,7 @@ def test_a_missing_name_is_named_with_the_version(owner: Any, name: str, monkeyp
         ),
         (keras_tuner.HyperParameters, "_validate_name", lambda self, name: None, "HyperParameters._validate_name"),
         (keras_tuner.Oracle, "_record_values", lambda self, trial: None, "Oracle._record_values"),
+        (keras_tuner.Oracle, "_set_project_dir", lambda self, *folder: None, "Oracle._set_project_dir"),
         (keras_tuner.Tuner, "_build_hypermodel", lambda self, hp: "model", "Tuner._build_hypermodel"),
         (
             keras_tuner.Tuner,
@@ -131,6 +158,7 @@ def test_a_missing_name_is_named_with_the_version(owner: Any, name: str, monkeyp
             lambda self, callbacks, trial, execution: None,
             "Tuner._configure_tensorboard_dir",
         ),
+        (tuner_utils, "validate_trial_results", lambda *given: None, "validate_trial_results"),
     ],
 )
 def test_another_meaning_is_noticed(
