@@ -64,7 +64,7 @@ def test_every_block_runs(
 
 def commands(text: str) -> Iterator[list[str]]:
     """The commands of a block, cut down to seconds; data that would be downloaded are digits."""
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         amounts = MORE if words[:2] == ["study", "resume"] else AMOUNTS
         cut: list[str] = []
