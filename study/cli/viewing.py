@@ -236,8 +236,8 @@ def _export_model(name: str, model: ModelFormat, file: Path, space: str | None, 
     line = f"model: {relative(file)} ({written.bytes:,} bytes)"
     if written.test_images and written.errors is not None:
         accuracy = 1 - written.errors / written.test_images
-        line += f", test accuracy {accuracy:.2%} on {written.test_images:,} images"
-        line += "" if before is None else f" (as a Keras model {before:.2%})"
+        line += f", test accuracy {100 * accuracy:.2f} % on {written.test_images:,} images"
+        line += "" if before is None else f" (as a Keras model {100 * before:.2f} %)"
     echo(line)
 
 

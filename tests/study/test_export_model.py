@@ -65,7 +65,8 @@ def test_an_exported_model_makes_the_errors_that_are_printed(
         each for each in results.finals(opened(finished, "a"))
         if (each.space, each.trial, each.seed_index) == (winner["space"], winner["trial"], 0)
     )  # fmt: skip
-    assert f", test accuracy {1 - errors / 45:.2%} on 45 images (as a Keras model {final.accuracy:.2%})" in output
+    accuracy, before = 100 * (1 - errors / 45), 100 * final.accuracy
+    assert f", test accuracy {accuracy:.2f} % on 45 images (as a Keras model {before:.2f} %)" in output
     assert kind == "tflite-int8" or errors == final.errors
 
 
