@@ -20,7 +20,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the tests themselves run side by side
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-import hypothesis  # noqa: F401  before anything is frozen: on import it looks for what refers to trio's generator
+import hypothesis  # before anything is frozen: on import it looks for what refers to trio's generator
 
 from study.system import environment
 
@@ -31,6 +31,10 @@ import tiny
 from helpers import SERVER, Command, placed, trained, with_defaults
 
 from study import cli
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

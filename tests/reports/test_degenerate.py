@@ -88,7 +88,7 @@ def check(results: StudyResults) -> None:
 
 
 @given(guesses())
-@settings(max_examples=30, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_no_panel_fails(studied: StudyResults, made_up: tuple[list[int], list[list[list[int]]]]) -> None:
     finals = finals_of(studied.folder, *made_up)
     check(dataclasses.replace(studied, finals=finals))

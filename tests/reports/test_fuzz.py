@@ -254,7 +254,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
 
 @given(studies())
 @settings(
-    max_examples=int(os.environ.get("FUZZ_FINALS", "30")), deadline=None,
+    max_examples=int(os.environ.get("FUZZ_FINALS", "30")),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )  # fmt: skip
 def test_no_panel_ends_in_an_error(base: StudyResults, asked: dict[str, Any]) -> None:

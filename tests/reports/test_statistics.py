@@ -322,7 +322,7 @@ def test_the_seeds_that_are_needed_find_the_difference() -> None:
 
 
 @given(difference_tables, st.floats(0, 0.2), st.integers(1, 6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_more_comparisons_never_need_fewer_seeds(table: NDArray[np.int8], margin: float, comparisons: int) -> None:
     alone, adjusted = (statistics.seeds_needed(table, margin, count) for count in (1, comparisons))
     assert adjusted is None or (alone is not None and len(table) < alone <= adjusted <= statistics.MOST_SEEDS)

@@ -1,7 +1,7 @@
 """Figures are thinned, and what matters stays."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import thinning
@@ -12,7 +12,6 @@ values = st.lists(st.floats(0, 1), min_size=1, max_size=300)
 
 
 @given(values, st.sampled_from([Objective(), LOSS]), st.integers(4, 100))
-@settings(deadline=None)
 def test_what_improved_and_the_best_tenth_are_always_kept(values: list[float], objective: Objective, most: int) -> None:
     kept = thinning.kept(values, objective, most)
     assert kept == sorted(set(kept))

@@ -221,7 +221,7 @@ def fed(images: Images) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     return x.numpy(), y.numpy()
 
 
-@settings(max_examples=int(os.environ.get("FUZZ_ARCHIVES", "250")), deadline=None)
+@settings(max_examples=int(os.environ.get("FUZZ_ARCHIVES", "250")))
 @given(made=archives(), pixels=st.sampled_from(PIXELS))
 def test_an_archive_is_read_rightly_or_refused(
     tmp_path_factory: pytest.TempPathFactory, made: tuple[Written, Written, int, tuple[int, ...]], pixels: str

@@ -236,7 +236,7 @@ def domain_holds(hp: Any, value: Any) -> bool:
 
 
 @given(specifications(), st.integers(0, 2**31))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_drawn_value_lies_in_kerastuners_domain_and_encodes_back(hp: Any, seed: int) -> None:
     asked = question(hp)
     sampler = optuna.samplers.RandomSampler(seed=seed)
@@ -249,7 +249,7 @@ def test_every_drawn_value_lies_in_kerastuners_domain_and_encodes_back(hp: Any, 
 
 
 @given(specifications())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_defaults_survive_the_round_trip_through_a_trial(hp: Any) -> None:
     asked = question(hp)
     assume(domain_holds(hp, hp.default))  # reverse_log with a step may not contain its own minimum

@@ -84,7 +84,7 @@ def distributions() -> st.SearchStrategy[BaseDistribution]:
 
 
 @given(st.lists(distributions(), min_size=1, max_size=6), st.integers(0, 2**32 - 1), st.integers(1, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_points_are_optunas_counted_by_trial(dimensions: list[BaseDistribution], seed: int, trials: int) -> None:
     space = {f"p{index}": distribution for index, distribution in enumerate(dimensions)}
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):

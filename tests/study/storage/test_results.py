@@ -20,7 +20,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, objective=st.sampled_from(["val_accuracy", "val_loss"]).map(Objective.of))
 def test_progress_is_what_the_trials_say(
     rows: list[tuple[TrialState, float, bool, str | None]], objective: Objective

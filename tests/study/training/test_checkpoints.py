@@ -229,7 +229,7 @@ def test_what_a_checkpoint_cannot_hold(value: Any) -> None:
     assert not packable(value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(place=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255), cut=st.booleans())
 def test_a_damaged_checkpoint_is_never_taken_for_a_whole_one(
     tmp_path_factory: pytest.TempPathFactory, place: float, bits: int, cut: bool
