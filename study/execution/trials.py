@@ -69,7 +69,7 @@ class TrialAttempt(Attempt):
         self._log = EpochLog()
         self._built = ""
         self._multiply_adds: int | None = None
-        self._model: keras.Model | None = None
+        self._unbuilt: keras.Model | None = None
         known = results.record(job.trial)
         self._missing = {} if known is None else known.missing
         self._began = time.monotonic()
@@ -165,9 +165,10 @@ class TrialAttempt(Attempt):
     def _epoch_ended(self, epoch: int, logs: dict[str, float]) -> None:
         """Renew the claim, report the epoch, and have the trial judged."""
         self._search.claims.renew()
-        if self._model is not None and self._definition.bounds:
-            self._measure(self._model)
-            self._refuse_larger()  # a model may be built when it is called first
+        if self._unbuilt is not None:
+            self._measure(self._unbuilt)
+            self._unbuilt = None
+            self._refuse_larger()
         objective = self._definition.objective.name
         if objective in logs:
             self._session.display.show(EpochEnded(epoch, f"{objective} {logs[objective]:.4f}"))
@@ -216,11 +217,12 @@ class TrialAttempt(Attempt):
     def _store_built(self, model: keras.Model) -> None:
         """So that a trial whose worker dies has a record."""
         self._built = self._built or shorthand(description(model))
-        self._model = model
         self._measure(model)
         self._trial.set_user_attr(RECORD, self._record().to_json())
         if model.built:
             self._refuse_larger()
+        elif self._definition.bounds:
+            self._unbuilt = model  # its size is known after an epoch
 
     def _measure(self, model: keras.Model) -> None:
         self._log.parameters, self._multiply_adds = parameters(model), multiply_adds(model)

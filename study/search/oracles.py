@@ -35,7 +35,20 @@ KINDS = {
 }
 
 
-class OracleSampler(BaseSampler):
+class AnsweringSampler(BaseSampler):
+    """A sampler that has looked up its values by the time that Optuna knows the parameters."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Any] = {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The values of these parameters."""
+        return {name: self._answers[name] for name in search_space}
+
+
+class OracleSampler(AnsweringSampler):
     """One of KerasTuner's oracles as an Optuna sampler.
 
     `kt-random` does not repeat a configuration. `kt-bayesian` first draws three trials per hyperparameter at random; a
@@ -64,7 +77,7 @@ class OracleSampler(BaseSampler):
         self._lag = lag
         self._declared = declared
         self._settings = settings
-        self._answers: dict[str, Any] = {}
+        super().__init__()
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The Optuna parameters that the oracle has values for."""
@@ -74,12 +87,6 @@ class OracleSampler(BaseSampler):
                 distributions[asked.name] = asked.distribution
                 self._answers[asked.name] = asked.encode(value)
         return distributions
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Those values."""
-        return {name: self._answers[name] for name in search_space}
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

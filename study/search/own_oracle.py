@@ -11,12 +11,12 @@ import keras_tuner
 import optuna
 from keras_tuner.engine.trial import Trial, TrialStatus
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 
 from study.errors import StudyError
 from study.search.hyperparameters import Question
-from study.search.oracles import answers
+from study.search.oracles import AnsweringSampler, answers
 
 
 class OwnOracle:
@@ -56,7 +56,7 @@ class OwnOracle:
         self.oracle.end_trial(given)
 
 
-class OwnOracleSampler(BaseSampler):
+class OwnOracleSampler(AnsweringSampler):
     """Gives each trial what the oracle has for it. What the oracle does not know has its default.
 
     Args:
@@ -70,7 +70,7 @@ class OwnOracleSampler(BaseSampler):
     def __init__(self, own: OwnOracle, defaults: Mapping[str, Any]) -> None:
         self._own = own
         self._defaults = defaults
-        self._answers: dict[str, Any] = {}
+        super().__init__()
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The Optuna parameters that the oracle has values for.
@@ -83,12 +83,6 @@ class OwnOracleSampler(BaseSampler):
             self._answers[asked.name] = self._encoded(asked, value)
             distributions[asked.name] = asked.distribution
         return distributions
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Those values."""
-        return {name: self._answers[name] for name in search_space}
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
